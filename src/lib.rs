@@ -1,0 +1,3 @@
+//! The library behind the `imagemill` command: a guided tour of its floors.
+
+pub mod domain;

@@ -1,0 +1,3 @@
+//! The `imagemill` command.
+
+fn main() {}
