@@ -1,0 +1,15 @@
+//! Floor 4: composes adapters, pipeline and report; one file per command.
+
+pub mod canary;
+pub mod completions;
+mod conclude;
+pub mod failure;
+mod launch;
+pub mod ledger;
+mod ledger_access;
+mod planning;
+pub mod prices;
+pub mod run;
+pub mod seed;
+mod signals;
+pub mod world;
