@@ -2,5 +2,6 @@
 
 pub mod ids;
 pub mod money;
+pub mod price;
 pub mod reference;
 pub mod row;
