@@ -5,3 +5,5 @@ pub mod money;
 pub mod price;
 pub mod reference;
 pub mod row;
+pub mod sim;
+pub mod suggest;

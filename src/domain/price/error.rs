@@ -5,6 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::domain::money::MoneyError;
+use crate::domain::suggest;
 
 /// Why a text is no price book.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -130,14 +131,7 @@ pub(crate) fn did_you_mean(suggestion: &Option<String>) -> String {
 
 /// The known word that looks most like `word`, if one does.
 pub(crate) fn closest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
-    /// Below this the two words have little in common; the usual bound for typing errors.
-    const ALIKE: f64 = 0.75;
-    known
-        .into_iter()
-        .map(|candidate| (strsim::jaro_winkler(word, candidate), candidate))
-        .filter(|(likeness, _)| *likeness >= ALIKE)
-        .max_by(|(left, _), (right, _)| left.total_cmp(right))
-        .map(|(_, candidate)| candidate.to_owned())
+    suggest::closest(word, known).map(str::to_owned)
 }
 
 fn summary(problems: &[Problem]) -> String {
