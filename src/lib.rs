@@ -1,3 +1,5 @@
 //! The library behind the `imagemill` command: a guided tour of its floors.
 
+pub mod adapters;
 pub mod domain;
+pub mod report;

@@ -5,5 +5,6 @@ pub mod money;
 pub mod price;
 pub mod reference;
 pub mod row;
+pub mod seed;
 pub mod sim;
 pub mod suggest;

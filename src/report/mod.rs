@@ -1,0 +1,4 @@
+//! Floor 2: what people and machines read. Everything here returns text.
+
+pub mod prices;
+pub mod seed;
