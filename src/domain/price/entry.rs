@@ -112,6 +112,17 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// The sizes that have a price of their own, each with its qualities.
+    pub fn sizes(&self) -> Vec<(String, Vec<String>)> {
+        let mut known = sizes_of(&self.est_per_image);
+        for (size, qualities) in sizes_of(&self.est_image_out_tokens) {
+            if !known.iter().any(|(present, _)| *present == size) {
+                known.push((size, qualities));
+            }
+        }
+        known
+    }
+
     /// Whether the entry says how the output is priced.
     pub(crate) fn prices_output(&self) -> bool {
         self.per_image.is_some()
@@ -195,4 +206,12 @@ fn overlay<T: Clone>(base: &mut BySize<T>, over: &BySize<T>) {
             }
         }
     }
+}
+
+fn sizes_of<T>(table: &BySize<T>) -> Vec<(String, Vec<String>)> {
+    let qualities = |prices: &SizePrices<T>| match prices {
+        SizePrices::Any(_) => Vec::new(),
+        SizePrices::ByQuality(by_quality) => by_quality.keys().cloned().collect(),
+    };
+    table.iter().map(|(size, prices)| (size.clone(), qualities(prices))).collect()
 }

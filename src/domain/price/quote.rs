@@ -246,17 +246,6 @@ impl PriceBook {
     }
 }
 
-/// The sizes of an entry, each with its qualities, as a user would name them.
-pub(crate) fn known_sizes(entry: &Entry) -> Vec<(String, Vec<String>)> {
-    let mut known = sizes_of(&entry.est_per_image);
-    for (size, qualities) in sizes_of(&entry.est_image_out_tokens) {
-        if !known.iter().any(|(present, _)| *present == size) {
-            known.push((size, qualities));
-        }
-    }
-    known
-}
-
 struct Pricer<'a> {
     entry: &'a Entry,
     ask: &'a PriceAsk<'a>,
@@ -303,7 +292,7 @@ impl Pricer<'_> {
         if let Some(rate) = entry.per_gpu_second {
             return self.gpu_seconds(rate);
         }
-        let known = known_sizes(entry);
+        let known = entry.sizes();
         if known.is_empty() {
             return Err(self.unpriced("the entry does not say how images are priced"));
         }
@@ -480,12 +469,4 @@ fn pixels(size: &str) -> Option<u64> {
     let (width, height) = size.split_once('x')?;
     let side = |text: &str| text.parse::<u32>().ok().filter(|side| *side > 0).map(u64::from);
     side(width)?.checked_mul(side(height)?)
-}
-
-fn sizes_of<T>(table: &BySize<T>) -> Vec<(String, Vec<String>)> {
-    let qualities = |prices: &SizePrices<T>| match prices {
-        SizePrices::Any(_) => Vec::new(),
-        SizePrices::ByQuality(by_quality) => by_quality.keys().cloned().collect(),
-    };
-    table.iter().map(|(size, prices)| (size.clone(), qualities(prices))).collect()
 }
