@@ -401,8 +401,11 @@ mod tests {
             let plan = SeedPlan::new(2, Some(1)).expect("valid").with_format(format);
             plan.head() + &plan.rows().map(|row| plan.text_of(&row)).collect::<String>()
         };
-        let first = r#"{"scene_id":"BATCH-001","prompt":"product on clean bg #1","variants":1,"reference_urls":[]}"#;
-        let second = r#"{"scene_id":"BATCH-002","prompt":"product on clean bg #2","variants":2,"reference_urls":["refs/BATCH-002.png"]}"#;
+        let object = |n: u8, reference: &str| {
+            let head = format!(r#""scene_id":"BATCH-00{n}","prompt":"product on clean bg #{n}""#);
+            format!(r#"{{{head},"variants":{n},"reference_urls":[{reference}]}}"#)
+        };
+        let (first, second) = (object(1, ""), object(2, r#""refs/BATCH-002.png""#));
         assert_eq!(text(RowsFormat::Json), format!("[\n{first},\n{second}\n]\n"));
         assert_eq!(text(RowsFormat::Jsonl), format!("{first}\n{second}\n"));
         let tsv = "scene_id\tprompt\tvariants\treference_urls\n\

@@ -147,7 +147,8 @@ impl fmt::Display for Warning {
             Self::Retires { on, days } => write!(out, "the model retires on {on}, in {days} days"),
             Self::AutoQuality { expected_as, dearest } => write!(
                 out,
-                "the provider chooses the quality; expected as {expected_as:?}, at worst {dearest:?}"
+                "the provider chooses the quality; expected as {expected_as:?}, \
+                 at worst {dearest:?}"
             ),
         }
     }
@@ -196,7 +197,8 @@ pub enum QuoteError {
     },
     /// The model has no price at this size and quality.
     #[error(
-        "the price book has no price of {provider} / {model} at size {} and quality {}; it knows {}",
+        "the price book has no price of {provider} / {model} at size {} and quality {}; \
+         it knows {}",
         .size.as_deref().unwrap_or("(none)"), .quality.as_deref().unwrap_or("(none)"),
         .known.join(", ")
     )]

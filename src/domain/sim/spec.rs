@@ -111,7 +111,11 @@ impl Default for SimSpec {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SpecError {
     /// A key that has no meaning here.
-    #[error("column {column}: unknown key {key:?}{}; the keys are {}", did_you_mean(.suggestion), KEYS.join(", "))]
+    #[error(
+        "column {column}: unknown key {key:?}{}; the keys are {}",
+        did_you_mean(.suggestion),
+        KEYS.join(", ")
+    )]
     UnknownKey {
         /// Where it stands.
         column: usize,
