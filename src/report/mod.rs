@@ -1,0 +1,11 @@
+//! Floor 2: what people and machines are shown.
+
+pub mod diagnostic;
+pub mod gate_table;
+pub mod plan_view;
+pub mod prices;
+pub mod printer;
+pub mod progress;
+pub mod seed;
+pub mod tables;
+pub mod words;
