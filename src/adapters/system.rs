@@ -20,6 +20,12 @@ pub fn now() -> Timestamp {
     Timestamp::now()
 }
 
+/// A fresh UUIDv7 from the system's chance.
+#[expect(clippy::disallowed_methods, reason = "this is the one place that may ask")]
+pub fn uuid() -> Uuid {
+    Uuid::now_v7()
+}
+
 /// Time as tokio tells it: real in a live run, virtual in a rehearsal.
 ///
 /// The wall clock is the start's wall time plus the monotonic time since, so that a rehearsal of
@@ -69,14 +75,12 @@ impl Clock for TokioClock {
 pub struct SystemEntropy;
 
 impl Entropy for SystemEntropy {
-    #[expect(clippy::disallowed_methods, reason = "this is the one place that may ask")]
     fn run_id(&self) -> RunId {
-        RunId::new(Uuid::now_v7())
+        RunId::new(uuid())
     }
 
-    #[expect(clippy::disallowed_methods, reason = "this is the one place that may ask")]
     fn attempt_id(&self) -> AttemptId {
-        AttemptId::new(Uuid::now_v7())
+        AttemptId::new(uuid())
     }
 }
 

@@ -122,9 +122,10 @@ pub fn run_settings(
 ) -> Result<RunSettings, ResolveError> {
     let spec = image_spec(ask.mode, layers, book)?;
     let sim = match layers.get(layers::SIM) {
-        Some(given) => parse::<SimSpec>(layers::SIM, given)?,
-        None if ask.mode == Mode::Live => SimSpec::live_default(),
-        None => SimSpec::default(),
+        Some(given) => sim_default(ask.mode)
+            .overridden(&given.text)
+            .map_err(|error| invalid(layers::SIM, given, error.to_string()))?,
+        None => sim_default(ask.mode),
     };
     Ok(RunSettings {
         mode: ask.mode,
@@ -148,6 +149,14 @@ pub fn run_settings(
         prices: layers.get(layers::PRICES).map(|given| PathBuf::from(&given.text)),
         fresh: ask.fresh,
     })
+}
+
+/// A rehearsal plays a real provider's pace; a live run of the simulator is in a hurry.
+fn sim_default(mode: Mode) -> SimSpec {
+    match mode {
+        Mode::DryRun => SimSpec::default(),
+        Mode::Live => SimSpec::live_default(),
+    }
 }
 
 fn image_spec(mode: Mode, layers: &Layers, book: &PriceBook) -> Result<ImageSpec, ResolveError> {

@@ -10,6 +10,7 @@ use crate::domain::measure::Measure;
 use crate::pipeline::stop::{Stop, StopReason};
 use crate::ports::clock::Clock;
 use crate::ports::journal::JournalStore;
+use crate::ports::sink::EventSink;
 
 /// Events that may wait; a full queue slows the run down instead of growing.
 const QUEUE: usize = 1_024;
@@ -34,6 +35,8 @@ pub struct EventTask {
     pub clock: Arc<dyn Clock>,
     /// Where events are kept; a rehearsal keeps none.
     pub journal: Option<Box<dyn JournalStore>>,
+    /// Who is shown every event.
+    pub views: Vec<Box<dyn EventSink>>,
     /// Counters and gates; this task alone changes them, views look at them now and then.
     pub measure: Arc<Mutex<Measure>>,
     /// The stop switch, for gates that cannot pass any more.
@@ -77,7 +80,7 @@ impl EventTask {
                         Message::Event(event) => {
                             measure.apply(&event, self.clock.elapsed());
                             seq += 1;
-                            if self.journal.is_some() {
+                            if self.journal.is_some() || !self.views.is_empty() {
                                 stamped.push(Stamped { seq, ts: self.clock.now(), event });
                             }
                         }
@@ -98,14 +101,18 @@ impl EventTask {
     }
 
     async fn keep(&mut self, stamped: &mut Vec<Stamped>) {
-        let Some(journal) = &mut self.journal else { return };
         if stamped.is_empty() {
             return;
         }
-        if let Err(error) = journal.append(stamped).await {
+        if let Some(journal) = &mut self.journal
+            && let Err(error) = journal.append(stamped).await
+        {
             let source = std::error::Error::source(&error).map(ToString::to_string);
             let text = format!("{error}: {}", source.unwrap_or_default());
             self.stop.drain(StopReason::Broken(text));
+        }
+        for view in &mut self.views {
+            view.show(stamped);
         }
         stamped.clear();
     }

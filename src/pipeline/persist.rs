@@ -134,7 +134,7 @@ fn sidecar(cx: &RunContext, run_id: RunId, finished: &Finished<'_>) -> Sidecar {
         amount: finished.amount,
         cost_source: finished.source.word().to_owned(),
         simulated,
-        provider_request_id: finished.generation.request_id.clone(),
+        provider_request_id: finished.generation.request_id.as_deref().map(str::to_owned),
         file: finished.image.path.to_string_lossy().into_owned(),
         kind: finished.image.kind,
         n_bytes: finished.image.n_bytes,

@@ -4,5 +4,8 @@ pub mod clock;
 pub mod entropy;
 pub mod images;
 pub mod journal;
+pub mod ledger;
 pub mod provider;
 pub mod references;
+pub mod rows;
+pub mod sink;

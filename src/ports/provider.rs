@@ -1,10 +1,12 @@
 //! A vendor of images behind one method: one exchange, never a retry.
 
 use std::fmt::Debug;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 
+use crate::domain::ledger::CostSource;
 use crate::domain::money::NanoUsd;
 use crate::domain::price::Quote;
 use crate::domain::request::ImageRequest;
@@ -18,14 +20,7 @@ pub struct Generation {
     /// Where that figure comes from.
     pub cost_source: CostSource,
     /// The provider's own name for the request, for support and reconciliation.
-    pub request_id: Option<String>,
-}
-
-/// Where the price of a finished image was taken from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CostSource {
-    /// A flat price of the price book.
-    PerImage,
+    pub request_id: Option<Arc<str>>,
 }
 
 /// Why an exchange brought no image.

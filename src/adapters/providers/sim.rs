@@ -5,9 +5,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use sha2::{Digest, Sha256};
 
-use crate::adapters::paint::{PaintSpec, paint};
+use crate::adapters::paint::{MAX_SIDE, PaintSpec, paint};
 use crate::domain::ledger::CostSource;
 use crate::domain::price::Quote;
 use crate::domain::request::ImageRequest;
@@ -19,9 +18,6 @@ use crate::ports::provider::{Generation, ImageProvider, ProviderError};
 
 /// The side of a picture whose size is no `WIDTHxHEIGHT`.
 const DEFAULT_SIDE: u32 = 1024;
-
-/// The largest side that is painted; larger sizes are painted smaller, in proportion.
-const MAX_SIDE: u32 = 4096;
 
 /// What the simulator answers instead of an image when it plays a broken provider.
 const NOT_AN_IMAGE: &[u8] = b"{\"note\":\"a complete answer that is no image\"}";
@@ -55,8 +51,7 @@ impl ImageProvider for SimProvider {
         quote: &Quote,
         body: &mut dyn ImageWriter,
     ) -> Result<Generation, ProviderError> {
-        let row = hash64(request.scene_id.as_str());
-        let key = SimKey { row, variant: request.variant, attempt };
+        let key = SimKey::of(request.scene_id.as_str(), request.variant, attempt);
         let reply = self.spec.reply(&key);
         self.clock.sleep(reply.latency).await;
         let bytes = match reply.kind {
@@ -75,7 +70,7 @@ impl ImageProvider for SimProvider {
         Ok(Generation {
             cost: quote.expected,
             cost_source: CostSource::Price,
-            request_id: Some(format!("sim-{row:016x}-{}-{attempt}", request.variant)),
+            request_id: self.paints.then(|| request_id(&key)),
         })
     }
 }
@@ -93,7 +88,8 @@ fn picture(request: &ImageRequest) -> Vec<u8> {
         request.spec.size.to_string(),
         references,
     ];
-    let hue_seed = hash64(&format!("{}/{}", request.scene_id, request.variant));
+    let hue_seed = SimKey::of(request.scene_id.as_str(), request.variant, 0);
+    let hue_seed = hue_seed.row.rotate_left(u32::from(request.variant) * 7);
     paint(&PaintSpec { lines, width, height, hue_seed })
 }
 
@@ -105,7 +101,7 @@ fn pixels(size: &str) -> (u32, u32) {
     (width.clamp(1, MAX_SIDE), height.clamp(1, MAX_SIDE))
 }
 
-fn hash64(text: &str) -> u64 {
-    let digest = Sha256::digest(text.as_bytes());
-    u64::from_be_bytes(digest[..8].try_into().expect("a digest has 32 bytes"))
+/// A name for the request as providers give one.
+fn request_id(key: &SimKey) -> Arc<str> {
+    format!("sim-{:016x}-{}-{}", key.row, key.variant, key.attempt).into()
 }
