@@ -440,5 +440,4 @@ impl PartialEq for Head<'_> {
 impl Eq for Head<'_> {}
 
 #[cfg(test)]
-#[path = "canary_tests.rs"]
 mod tests;

@@ -211,7 +211,8 @@ mod tests {
 
         #[test]
         fn whole_percents_of_a_hundred_are_themselves(percent in 1_u64..=100) {
-            prop_assert_eq!(percent.to_string().parse::<Percent>().expect("valid").prefix(100), percent);
+            let share: Percent = percent.to_string().parse().expect("valid");
+            prop_assert_eq!(share.prefix(100), percent);
         }
     }
 }

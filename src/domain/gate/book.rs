@@ -2,7 +2,7 @@
 
 use super::expression::{Abort, After, Aggregation, Amount, Gate, Insufficient, Limit, Severity};
 use super::facts::{AttemptFacts, RowFacts, RowTags, RunFacts, Tag};
-use super::metric::{Kind, Metric, Unit};
+use super::metric::{Kind, Unit};
 use super::outlook::{Outlook, Remaining, Value};
 use super::result::GateResult;
 use super::show;
@@ -81,9 +81,9 @@ impl GateBook {
         self.n_rows += 1;
         self.n_images += u64::from(row.images_expected);
         for entry in &mut self.entries {
-            let of_attempts = entry.gate.metric == Metric::LatencyAttempt;
-            if !of_attempts && entry.selects(&row.tags, Some(row.outcome), &mut self.numbers) {
-                entry.tally.observe_row(entry.gate.metric, row);
+            let is_of_rows = !entry.tally.is_of_attempts();
+            if is_of_rows && entry.selects(&row.tags, Some(row.outcome), &mut self.numbers) {
+                entry.tally.observe_row(row);
             }
         }
     }
@@ -91,8 +91,8 @@ impl GateBook {
     /// Counts an HTTP attempt; call before its row is finished.
     pub fn observe_attempt(&mut self, attempt: &AttemptFacts) {
         for entry in &mut self.entries {
-            let of_attempts = entry.gate.metric == Metric::LatencyAttempt;
-            if of_attempts && entry.selects(&attempt.tags, None, &mut self.numbers) {
+            let is_of_attempts = entry.tally.is_of_attempts();
+            if is_of_attempts && entry.selects(&attempt.tags, None, &mut self.numbers) {
                 entry.tally.observe_attempt(attempt.latency);
             }
         }
@@ -238,7 +238,7 @@ impl Entry {
     }
 
     fn at_most(&self, outlook: &Outlook) -> String {
-        if self.gate.metric == Metric::LatencyAttempt {
+        if self.tally.is_of_attempts() {
             return "any number".to_owned();
         }
         format!("at most {}", outlook.n_max)
@@ -256,7 +256,8 @@ impl Entry {
 
     /// The value of the gate; ranks are looked up, which may take sorting.
     fn value(&self, outlook: &Outlook) -> Option<Value> {
-        if let (Tally::Trend(trend), Some(rank)) = (&self.tally, rank_of(self.gate.aggregation)) {
+        if let (Tally::Trend(_, trend), Some(rank)) = (&self.tally, rank_of(self.gate.aggregation))
+        {
             let numerator = i128::from(trend.at_rank(rank)?) * trend.pico_per_unit;
             return Some(Value { numerator, denominator: 1 });
         }

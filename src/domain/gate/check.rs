@@ -5,6 +5,7 @@ use super::expression::{Abort, Evidence, Gate, Limit, Matcher};
 use super::facts::{RowTags, TAGS, Tag};
 use super::metric::Metric;
 use super::parser::suggestion;
+use super::source::Source;
 use crate::domain::row::Outcome;
 
 /// What is planned, as far as selectors ask.
@@ -92,12 +93,15 @@ impl Gate {
         if matches!(self.limit, Limit::Baseline(_)) {
             return Err(CheckError::NeedsBaseline);
         }
-        if !self.metric.is_measured() {
-            let name = self.metric_name.clone();
-            return Err(match self.metric {
-                Metric::Custom => CheckError::NeedsMetricCommand(name),
-                _ => CheckError::NeedsSoak(name),
-            });
+        let name = || self.metric_name.clone();
+        match self.metric.source() {
+            Source::Soak => return Err(CheckError::NeedsSoak(name())),
+            Source::Command => return Err(CheckError::NeedsMetricCommand(name())),
+            Source::Share(_)
+            | Source::Trend(_)
+            | Source::Sum(_)
+            | Source::Rows(_)
+            | Source::Gauge(_) => {}
         }
         if clauses.window.is_some() {
             return Err(CheckError::NeedsSoak("window=".to_owned()));

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::expression::Aggregation;
+use super::source::Source;
 
 /// What a gate measures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -196,7 +197,7 @@ impl Metric {
 
     /// Whether this version measures it.
     pub const fn is_measured(self) -> bool {
-        !matches!(self, Self::SoakCoverage | Self::Custom)
+        !matches!(self.source(), Source::Soak | Source::Command)
     }
 
     /// Whether it is made of rows or attempts, so that a selector can choose among them.

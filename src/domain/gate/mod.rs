@@ -18,6 +18,7 @@ mod outlook;
 mod parser;
 pub mod result;
 mod show;
+mod source;
 mod tally;
 pub mod verdict;
 

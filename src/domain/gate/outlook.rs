@@ -6,9 +6,11 @@ use std::time::Duration;
 use super::expression::{Aggregation, Amount, Gate, Limit, PICO};
 use super::facts::RunFacts;
 use super::limit::PICO_PER_NANO;
-use super::metric::{Kind, Metric};
+use super::metric::Kind;
+use super::source::{Reading, Sample, Source, State, Things, Total};
 use super::tally::{Share, Tally, Trend, pico, rank_of};
 use super::verdict::{Fate, fate_in_range};
+use crate::domain::money::NanoUsd;
 
 /// An exact value: a fraction of 10^-12 units.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,23 +88,48 @@ impl Outlook {
         let Limit::Fixed(Amount(limit)) = gate.limit else {
             return None;
         };
-        if !gate.metric.is_measured() {
-            return None;
+        match (tally, gate.metric.source()) {
+            (Tally::Share(things, share), _) => {
+                Some(Self::of_share(gate, *things, *share, remaining, limit))
+            }
+            (Tally::Trend(sample, trend), _) => {
+                Some(Self::of_trend(gate, *sample, trend, remaining, limit))
+            }
+            (Tally::Sum(total, sum), _) => {
+                Some(Self::of_sum(gate, (*total, *sum), remaining, run, limit))
+            }
+            (Tally::Nothing, Source::Rows(state)) => {
+                let outlook = Self::of_rows(gate, state, run, limit);
+                Some(Self { n: remaining.rows_seen, ..outlook })
+            }
+            (Tally::Nothing, Source::Gauge(reading)) => {
+                let value = reading.of(run);
+                // Time only grows; no other gauge is bound to anything.
+                let fate = if reading == Reading::Elapsed {
+                    let now = value.map(|value| value.compare(limit));
+                    fate_in_range(gate.operator, now, None)
+                } else {
+                    Fate::Open
+                };
+                let outlook = Self::at(gate, value, limit, fate);
+                Some(Self { n: remaining.rows_seen, ..outlook })
+            }
+            (Tally::Nothing, _) => None,
         }
-        Some(match tally {
-            Tally::Share(share) => Self::of_share(gate, *share, remaining, limit),
-            Tally::Trend(trend) => Self::of_trend(gate, trend, remaining, limit),
-            Tally::Sum(sum) => Self::of_sum(gate, *sum, remaining, run, limit),
-            Tally::Run => Self::of_run(gate, remaining, run, limit),
-        })
     }
 
-    fn of_share(gate: &Gate, share: Share, remaining: Remaining, limit: i128) -> Self {
-        let by_image = matches!(gate.metric, Metric::ImagesMissing | Metric::ImagesInvalid);
+    fn of_share(
+        gate: &Gate,
+        things: Things,
+        share: Share,
+        remaining: Remaining,
+        limit: i128,
+    ) -> Self {
+        let by_image = matches!(things, Things::ImagesMissing | Things::ImagesInvalid);
         let n_more = if by_image { remaining.images } else { remaining.rows };
         let n_max = share.n.saturating_add(n_more);
         // Rejections are counted over all rows planned, not over those that were looked at.
-        let over_planned = gate.metric == Metric::Rejects && gate.selector.is_empty();
+        let over_planned = things == Things::Rejects && gate.selector.is_empty();
         let n = if over_planned { n_max } else { share.n };
         let n_bad_max = share.n_bad.saturating_add(n_more);
         let is_share = gate.aggregation == Aggregation::Rate;
@@ -114,7 +141,7 @@ impl Outlook {
             }
         };
         // A gauge has a value without samples, a share has none.
-        let is_seen = share.n > 0 || gate.metric == Metric::CostUnknown;
+        let is_seen = share.n > 0 || things == Things::CostUnknown;
         let value = value_of(share.n_bad, n).filter(|_| is_seen);
         let compare = |value: Option<Value>| value.map(|value| value.compare(limit));
         let lowest = compare(value_of(share.n_surely_bad, n_max));
@@ -124,13 +151,17 @@ impl Outlook {
         Self { k: Some(share.n_bad), k_surely, n, n_max, ..Self::at(gate, value, limit, fate) }
     }
 
-    fn of_trend(gate: &Gate, trend: &Trend, remaining: Remaining, limit: i128) -> Self {
+    fn of_trend(
+        gate: &Gate,
+        sample: Sample,
+        trend: &Trend,
+        remaining: Remaining,
+        limit: i128,
+    ) -> Self {
         let n = trend.sides.n();
         // A row may yet take any number of attempts, but gives one sample to other trends.
-        let n_more = match gate.metric {
-            Metric::LatencyAttempt if remaining.rows > 0 => UNBOUNDED,
-            _ => remaining.rows,
-        };
+        let is_unbounded = sample == Sample::AttemptLatency && remaining.rows > 0;
+        let n_more = if is_unbounded { UNBOUNDED } else { remaining.rows };
         let n_max = n.saturating_add(n_more);
         if let Some(rank) = rank_of(gate.aggregation) {
             let k = trend.sides.n_breaking(gate.operator);
@@ -156,7 +187,7 @@ impl Outlook {
 
     fn of_sum(
         gate: &Gate,
-        sum_of_rows: i128,
+        (total, sum_of_rows): (Total, i128),
         remaining: Remaining,
         run: &RunFacts,
         limit: i128,
@@ -164,27 +195,27 @@ impl Outlook {
         let is_whole = remaining.rows == 0;
         let is_selected = !gate.selector.is_empty();
         // The sum in 10^-12, and the largest that it can still come to.
-        let (sum, most) = match gate.metric {
-            Metric::Cost if is_selected => {
+        let (sum, most) = match total {
+            Total::Cost if is_selected => {
                 let sum = sum_of_rows * PICO_PER_NANO;
                 (sum, is_whole.then_some(sum))
             }
-            Metric::Cost => {
+            Total::Cost => {
                 let held = pico(run.settled) + pico(run.reserved) + pico(run.unknown);
                 (pico(run.settled), run.worst_case_of_unsent.map(|worst| held + pico(worst)))
             }
-            Metric::BytesOut => {
+            Total::Bytes => {
                 let sum = i128::from(run.bytes_out) * PICO;
                 (sum, is_whole.then_some(sum))
             }
-            _ => {
+            Total::Images => {
                 let sum = sum_of_rows * PICO;
                 (sum, Some(sum + i128::from(remaining.images) * PICO))
             }
         };
         let n = remaining.rows_seen;
         if gate.aggregation == Aggregation::Rate {
-            let seconds = if gate.metric == Metric::Cost { SECONDS_PER_HOUR } else { 1 };
+            let seconds = if total == Total::Cost { SECONDS_PER_HOUR } else { 1 };
             let elapsed = i128::try_from(run.elapsed.as_nanos()).unwrap_or(i128::MAX);
             let numerator = sum.saturating_mul(seconds * NANOS_PER_SECOND);
             let value = (elapsed > 0).then_some(Value { numerator, denominator: elapsed });
@@ -194,34 +225,29 @@ impl Outlook {
         Self { n, ..Self::at(gate, Some(Value::whole(sum)), limit, fate) }
     }
 
-    fn of_run(gate: &Gate, remaining: Remaining, run: &RunFacts, limit: i128) -> Self {
+    fn of_rows(gate: &Gate, state: State, run: &RunFacts, limit: i128) -> Self {
         let rows = &run.rows;
         let open = rows.open();
         // How many rows there are, and how many there can be at most; nothing for no bounds.
-        let counted = |now: u64, most: Option<u64>| (Some(Value::count(now)), most);
-        let (value, most) = match gate.metric {
-            Metric::RowsPlanned => counted(rows.planned, Some(rows.planned)),
-            Metric::RowsSelected => counted(rows.selected(), Some(rows.planned)),
-            Metric::RowsSent => counted(rows.sent(), Some(rows.sent() + open)),
-            Metric::RowsOk => counted(rows.ok, Some(rows.ok + open + rows.unknown)),
-            Metric::RowsFailed => {
+        let (now, most) = match state {
+            State::Planned => (rows.planned, Some(rows.planned)),
+            State::Selected => (rows.selected(), Some(rows.planned)),
+            State::Sent => (rows.sent(), Some(rows.sent() + open)),
+            State::Ok => (rows.ok, Some(rows.ok + open + rows.unknown)),
+            State::Failed => {
                 let failed = rows.failed + rows.partial;
-                counted(failed, Some(failed + open + rows.unknown))
+                (failed, Some(failed + open + rows.unknown))
             }
-            Metric::RowsRejected => counted(rows.rejected, Some(rows.rejected + open)),
-            Metric::RowsHeld => counted(rows.held, None),
-            Metric::RowsPending => counted(rows.pending(), None),
-            _ => (gauge(gate.metric, run), None),
+            State::Rejected => (rows.rejected, Some(rows.rejected + open)),
+            State::Held => (rows.held, None),
+            State::Pending => (rows.pending(), None),
         };
-        let lowest = value.map(|value| value.compare(limit));
-        let fate = match (gate.metric, most) {
-            (Metric::Elapsed, _) => fate_in_range(gate.operator, lowest, None),
-            (_, Some(most)) => {
-                fate_in_range(gate.operator, lowest, Some(Value::count(most).compare(limit)))
-            }
-            (_, None) => Fate::Open,
+        let compare = |n: u64| Some(Value::count(n).compare(limit));
+        let fate = match most {
+            Some(most) => fate_in_range(gate.operator, compare(now), compare(most)),
+            None => Fate::Open,
         };
-        Self { n: remaining.rows_seen, ..Self::at(gate, value, limit, fate) }
+        Self::at(gate, Some(Value::count(now)), limit, fate)
     }
 
     /// The outlook of a value without samples.
@@ -246,32 +272,31 @@ impl Outlook {
     }
 }
 
-/// The value of a gauge whose future is not decidable, but for elapsed time.
-fn gauge(metric: Metric, run: &RunFacts) -> Option<Value> {
-    let n_settled = i128::from(run.rows.settled());
-    match metric {
-        Metric::Elapsed => Some(Value::time(run.elapsed)),
-        Metric::ElapsedPerRow => {
-            let elapsed = Value::time(run.elapsed);
-            (n_settled > 0).then_some(Value { denominator: n_settled, ..elapsed })
+impl Reading {
+    /// The value of the gauge; nothing when there is none yet.
+    fn of(self, run: &RunFacts) -> Option<Value> {
+        let n_settled = i128::from(run.rows.settled());
+        let nanos = |amount: NanoUsd| i128::from(amount.nanos());
+        match self {
+            Self::Elapsed => Some(Value::time(run.elapsed)),
+            Self::ElapsedPerRow => {
+                let elapsed = Value::time(run.elapsed);
+                (n_settled > 0).then_some(Value { denominator: n_settled, ..elapsed })
+            }
+            Self::Eta => run.eta.map(Value::time),
+            Self::RowsPerSecond => {
+                let elapsed = i128::try_from(run.elapsed.as_nanos()).unwrap_or(i128::MAX);
+                Value::ratio(n_settled * NANOS_PER_SECOND, elapsed)
+            }
+            Self::Projected => {
+                let projected = pico(run.settled) + pico(run.reserved);
+                Some(Value::whole(projected + pico(run.estimate_of_unsent)))
+            }
+            Self::Drift => {
+                let estimate = nanos(run.estimate_of_settled);
+                Value::ratio(nanos(run.settled_where_estimated) - estimate, estimate)
+            }
+            Self::BudgetUsed => Value::ratio(nanos(run.exposure_today), nanos(run.limit_per_day)),
         }
-        Metric::Eta => run.eta.map(Value::time),
-        Metric::Rps => {
-            let elapsed = i128::try_from(run.elapsed.as_nanos()).unwrap_or(i128::MAX);
-            Value::ratio(n_settled * NANOS_PER_SECOND, elapsed)
-        }
-        Metric::CostProjected => Some(Value::whole(
-            pico(run.settled) + pico(run.reserved) + pico(run.estimate_of_unsent),
-        )),
-        Metric::CostDrift => {
-            let estimate = i128::from(run.estimate_of_settled.nanos());
-            let actual = i128::from(run.settled_where_estimated.nanos());
-            Value::ratio(actual - estimate, estimate)
-        }
-        Metric::BudgetUsed => Value::ratio(
-            i128::from(run.exposure_today.nanos()),
-            i128::from(run.limit_per_day.nanos()),
-        ),
-        _ => None,
     }
 }

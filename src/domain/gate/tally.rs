@@ -8,7 +8,8 @@ use hdrhistogram::Histogram;
 use super::expression::{Aggregation, Amount, Gate, Limit, PICO};
 use super::facts::RowFacts;
 use super::limit::PICO_PER_NANO;
-use super::metric::{Kind, Metric, Unit};
+use super::metric::Unit;
+use super::source::{Sample, Source, Things, Total};
 use super::verdict::{Rank, Sides};
 use crate::domain::money::NanoUsd;
 use crate::domain::row::Outcome;
@@ -25,13 +26,13 @@ const N_SIGNIFICANT_DIGITS: u8 = 3;
 #[derive(Debug)]
 pub(super) enum Tally {
     /// Bad things among things.
-    Share(Share),
+    Share(Things, Share),
     /// Samples.
-    Trend(Box<Trend>),
+    Trend(Sample, Box<Trend>),
     /// A sum over rows.
-    Sum(i128),
-    /// Nothing: the run itself tells.
-    Run,
+    Sum(Total, i128),
+    /// Nothing: the run itself tells, or nobody does.
+    Nothing,
 }
 
 /// Bad things among things.
@@ -75,37 +76,40 @@ impl Tally {
             Limit::Fixed(Amount(pico)) => pico,
             Limit::Baseline(_) => 0,
         };
-        match gate.metric.kind() {
-            Kind::Rate => Self::Share(Share::default()),
-            Kind::Trend => Self::Trend(Box::new(Trend::of(gate, limit, n_planned_rows))),
-            Kind::Counter => Self::Sum(0),
-            Kind::Gauge if gate.metric == Metric::CostUnknown => Self::Share(Share::default()),
-            Kind::Gauge | Kind::Custom => Self::Run,
+        match gate.metric.source() {
+            Source::Share(things) => Self::Share(things, Share::default()),
+            Source::Trend(sample) => {
+                Self::Trend(sample, Box::new(Trend::of(gate, limit, n_planned_rows)))
+            }
+            Source::Sum(total) => Self::Sum(total, 0),
+            Source::Rows(_) | Source::Gauge(_) | Source::Soak | Source::Command => Self::Nothing,
         }
     }
 
+    /// Whether it counts attempts and not rows.
+    pub(super) const fn is_of_attempts(&self) -> bool {
+        matches!(self, Self::Trend(Sample::AttemptLatency, _))
+    }
+
     /// Counts one finished row.
-    pub(super) fn observe_row(&mut self, metric: Metric, row: &RowFacts) {
+    pub(super) fn observe_row(&mut self, row: &RowFacts) {
         match self {
-            Self::Share(share) => share.observe(metric, row),
-            Self::Trend(trend) => {
-                if let Some(sample) = sample(metric, row) {
+            Self::Share(things, share) => share.observe(*things, row),
+            Self::Trend(sample, trend) => {
+                if let Some(sample) = sample_of(*sample, row) {
                     trend.observe(sample);
                 }
             }
-            Self::Sum(sum) => {
-                *sum += match metric {
-                    Metric::Cost => i128::from(row.cost.nanos()),
-                    _ => i128::from(row.images_stored),
-                }
-            }
-            Self::Run => {}
+            Self::Sum(Total::Cost, sum) => *sum += i128::from(row.cost.nanos()),
+            Self::Sum(Total::Images, sum) => *sum += i128::from(row.images_stored),
+            // The bytes are a gauge of the run.
+            Self::Sum(Total::Bytes, _) | Self::Nothing => {}
         }
     }
 
     /// Counts one attempt.
     pub(super) fn observe_attempt(&mut self, latency: Duration) {
-        if let Self::Trend(trend) = self {
+        if let Self::Trend(Sample::AttemptLatency, trend) = self {
             trend.observe(nanos(latency));
         }
     }
@@ -116,49 +120,47 @@ fn nanos(time: Duration) -> u64 {
 }
 
 /// The sample that a row gives to a trend, if it gives one.
-fn sample(metric: Metric, row: &RowFacts) -> Option<u64> {
+fn sample_of(sample: Sample, row: &RowFacts) -> Option<u64> {
     let was_sent = row.outcome.was_sent();
-    match metric {
-        Metric::Latency => row.latency.map(nanos),
-        Metric::LatencyQueue => row.queue.map(nanos),
-        Metric::FetchLatency => row.fetch.map(nanos),
-        Metric::Attempts => was_sent.then_some(u64::from(row.attempts)),
-        Metric::RowCost => (was_sent && row.cost_known)
+    match sample {
+        Sample::Latency => row.latency.map(nanos),
+        Sample::Queue => row.queue.map(nanos),
+        Sample::Fetch => row.fetch.map(nanos),
+        Sample::Attempts => was_sent.then_some(u64::from(row.attempts)),
+        Sample::Cost => (was_sent && row.cost_known)
             .then_some(u64::try_from(row.cost.nanos()).unwrap_or_default()),
-        _ => None,
+        Sample::AttemptLatency => None,
     }
 }
 
 impl Share {
-    fn observe(&mut self, metric: Metric, row: &RowFacts) {
+    fn observe(&mut self, things: Things, row: &RowFacts) {
+        let is = |outcome: Outcome| row.outcome == outcome;
         let was_sent = row.outcome.was_sent();
-        let is_unknown = row.outcome == Outcome::Unknown;
-        let late_rejection = row.outcome == Outcome::Rejected && row.counts_as_error;
-        let (n, n_bad, stays) = match metric {
-            Metric::Errors => {
+        let late_rejection = is(Outcome::Rejected) && row.counts_as_error;
+        let images = u64::from(row.images_expected);
+        let missing = images.saturating_sub(u64::from(row.images_stored));
+        // What is counted, how many of these the row has, and how many of them are bad.
+        let (counts, n, n_bad) = match things {
+            Things::Errors => {
                 let is_bad = row.outcome.is_error() || late_rejection;
-                (u64::from(was_sent || late_rejection), u64::from(is_bad), !is_unknown)
+                (was_sent || late_rejection, 1, u64::from(is_bad))
             }
-            Metric::ImagesMissing if was_sent || late_rejection => {
-                let missing = row.images_expected.saturating_sub(row.images_stored);
-                (u64::from(row.images_expected), u64::from(missing), !is_unknown)
-            }
-            Metric::Rejects => (1, u64::from(row.outcome == Outcome::Rejected), true),
-            _ if !was_sent => return,
-            Metric::ImagesInvalid => {
-                let invalid = row.images_invalid.min(row.images_expected);
-                (u64::from(row.images_expected), u64::from(invalid), true)
-            }
-            Metric::Refusals => (1, u64::from(row.outcome == Outcome::Refused), true),
-            Metric::Timeouts => (1, u64::from(row.timeouts > 0), true),
-            Metric::Throttles => (1, u64::from(row.throttles > 0), true),
-            Metric::Flaky => (1, u64::from(row.outcome == Outcome::Ok && row.retries > 0), true),
-            Metric::CostUnknown => (1, u64::from(!row.cost_known), !is_unknown),
-            _ => return,
+            Things::Refusals => (was_sent, 1, u64::from(is(Outcome::Refused))),
+            Things::Rejects => (true, 1, u64::from(is(Outcome::Rejected))),
+            Things::Timeouts => (was_sent, 1, u64::from(row.timeouts > 0)),
+            Things::Throttles => (was_sent, 1, u64::from(row.throttles > 0)),
+            Things::Flaky => (was_sent, 1, u64::from(is(Outcome::Ok) && row.retries > 0)),
+            Things::ImagesMissing => (was_sent || late_rejection, images, missing),
+            Things::ImagesInvalid => (was_sent, images, u64::from(row.images_invalid).min(images)),
+            Things::CostUnknown => (was_sent, 1, u64::from(!row.cost_known)),
         };
+        if !counts {
+            return;
+        }
         self.n += n;
         self.n_bad += n_bad;
-        if stays {
+        if !is(Outcome::Unknown) {
             self.n_surely_bad += n_bad;
         }
     }

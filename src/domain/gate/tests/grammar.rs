@@ -124,7 +124,7 @@ fn amounts_are_exact() {
     check("cost <= $0.000000001", 1000);
     check("cost <= $1_000.50", 1_000_500_000_000_000);
     check("cost.drift >= -20%", -200_000_000_000);
-    check("bytes.out <= 1.5KiB", 1536_000_000_000_000);
+    check("bytes.out <= 1.5KiB", 1_536_000_000_000_000);
     assert!(Gate::parse("cost <= $0.0000000001").is_err());
     assert!(Gate::parse("elapsed < 99999999999999999999s").is_err());
 }
@@ -199,7 +199,7 @@ fn what_cannot_be_evaluated_is_said_before_anything_is_sent() {
     check("errors < 5% per=model", &format!("'per=' {statistics}"));
     check(
         "latency med < baseline",
-        &format!("'baseline' needs a baseline and the statistics that this version does not have"),
+        "'baseline' needs a baseline and the statistics that this version does not have",
     );
     check("errors < 5% window=5m", "'window=' needs a soak, which this version does not have");
     check("soak.coverage >= 99%", "'soak.coverage' needs a soak, which this version does not have");

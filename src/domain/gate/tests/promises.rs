@@ -62,20 +62,22 @@ fn rows() -> impl Strategy<Value = Vec<RowFacts>> {
     let one = (outcomes(), any::<[bool; 4]>(), 0_u64..6, 1_u32..=3, 0_u32..=3).prop_map(
         |(outcome, [refs, late, retried, timeout], seconds, images, lost)| {
             let base = row(outcome);
-            let stored = match outcome {
-                Outcome::Ok => images,
-                _ => images.saturating_sub(lost),
-            };
+            let lost_here = if outcome == Outcome::Ok { 0 } else { lost };
+            let stored = images.saturating_sub(lost_here);
             RowFacts {
                 counts_as_error: late,
                 latency: base.latency.map(|_| Duration::from_secs(seconds)),
-                attempts: u32::try_from(seconds).unwrap(),
+                attempts: u32::try_from(seconds).expect("valid"),
                 retries: u32::from(retried),
                 timeouts: u32::from(timeout),
                 images_expected: images,
                 images_stored: if outcome.was_sent() { stored } else { 0 },
                 images_invalid: u32::from(lost > 2),
-                tags: RowTags { has_refs: refs, variants: u8::try_from(images).unwrap(), ..tags() },
+                tags: RowTags {
+                    has_refs: refs,
+                    variants: u8::try_from(images).expect("valid"),
+                    ..tags()
+                },
                 ..base
             }
         },
@@ -107,7 +109,8 @@ proptest! {
             // In the end a row whose answer was not known may turn out well.
             let turned_out = if resolved && row.outcome == Outcome::Unknown {
                 let images_stored = row.images_expected;
-                RowFacts { outcome: Outcome::Ok, cost_known: true, images_stored, retries: 0, ..row.clone() }
+                let outcome = Outcome::Ok;
+                RowFacts { outcome, cost_known: true, images_stored, retries: 0, ..row.clone() }
             } else {
                 row.clone()
             };

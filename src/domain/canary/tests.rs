@@ -24,9 +24,10 @@ fn batch(salt: &str, numbers: &[usize], model: &dyn Fn(usize) -> &'static str) -
     let strata_of_rows = numbers
         .iter()
         .map(|number| {
-            let variants = u8::try_from((number - 1) % 3 + 1).unwrap().try_into().unwrap();
+            let variants =
+                u8::try_from((number - 1) % 3 + 1).expect("valid").try_into().expect("valid");
             let refs = number % 5 == 0;
-            strata.number(CanaryChoice::Auto, refs, variants, model(*number)).unwrap()
+            strata.number(CanaryChoice::Auto, refs, variants, model(*number)).expect("valid")
         })
         .collect();
     Batch { ids, hashes, strata_of_rows, strata }
@@ -61,7 +62,7 @@ fn hashes_are_those_of_the_specification() {
 fn a_single_stratum_is_ordered_by_its_hashes() {
     let mut batch = batch("demo", &hundred(), &|_| "m");
     batch.strata = Strata::default();
-    let only = batch.strata.number(CanaryChoice::Auto, false, Variants::ONE, "m").unwrap();
+    let only = batch.strata.number(CanaryChoice::Auto, false, Variants::ONE, "m").expect("valid");
     batch.strata_of_rows = vec![only; 100];
     assert_eq!(first_ids("demo", &batch, 10), "071 012 053 035 021 098 043 057 088 015");
 }
@@ -101,8 +102,8 @@ fn the_first_five_hold_one_reference_row_and_all_variant_counts_for_a_thousand_s
 fn always_rows_are_inside_every_share_and_never_rows_outside_all_but_the_whole() {
     let mut batch = batch("demo", &hundred(), &|_| "m");
     let one = Variants::ONE;
-    let always = batch.strata.number(CanaryChoice::Always, false, one, "m").unwrap();
-    let never = batch.strata.number(CanaryChoice::Never, true, one, "m").unwrap();
+    let always = batch.strata.number(CanaryChoice::Always, false, one, "m").expect("valid");
+    let never = batch.strata.number(CanaryChoice::Never, true, one, "m").expect("valid");
     for row in 0..8 {
         batch.strata_of_rows[row] = always;
     }
@@ -110,7 +111,7 @@ fn always_rows_are_inside_every_share_and_never_rows_outside_all_but_the_whole()
         batch.strata_of_rows[row] = never;
     }
     let order = ordered("demo", &batch);
-    let share = |text: &str| order.selected(text.parse().unwrap());
+    let share = |text: &str| order.selected(text.parse().expect("valid"));
     assert_eq!(share("5").len(), 8);
     assert!(share("5").iter().all(|row| *row < 8));
     assert_eq!(share("10").len(), 10);
@@ -125,7 +126,7 @@ fn a_stratum_without_a_canary_row_is_named() {
     let order = ordered("demo", &batch);
     let uncovered = |share: &str| -> Vec<String> {
         order
-            .uncovered(share.parse().unwrap(), &batch.strata_of_rows, &batch.strata)
+            .uncovered(share.parse().expect("valid"), &batch.strata_of_rows, &batch.strata)
             .iter()
             .map(Uncovered::to_string)
             .collect()
@@ -141,7 +142,7 @@ fn a_stratum_without_a_canary_row_is_named() {
 #[test]
 fn equal_steps_collapse() {
     let steps: Vec<Percent> =
-        ["5", "10", "25", "50", "100"].iter().map(|step| step.parse().unwrap()).collect();
+        ["5", "10", "25", "50", "100"].iter().map(|step| step.parse().expect("valid")).collect();
     assert_eq!(step_sizes(&steps, 7), [1, 2, 4, 7]);
     assert_eq!(step_sizes(&steps, 1), [1]);
     assert_eq!(step_sizes(&steps, 100), [5, 10, 25, 50, 100]);
@@ -151,7 +152,7 @@ fn equal_steps_collapse() {
 fn no_rows_have_an_empty_order() {
     let batch = batch("demo", &[], &|_| "m");
     let order = ordered("demo", &batch);
-    assert_eq!(order.selected("5".parse().unwrap()).len(), 0);
+    assert_eq!(order.selected("5".parse().expect("valid")).len(), 0);
 }
 
 /// The order as the specification words it, with whole fractions and plain sorting.
@@ -188,12 +189,13 @@ proptest! {
         let numbers: Vec<usize> = (1..=n).collect();
         let batch = batch("nested", &numbers, &|_| "m");
         let order = ordered("nested", &batch);
-        let share = |tenths: u32| format!("{}.{}", tenths / 10, tenths % 10).parse().unwrap();
+        let share =
+            |n: u32| -> Percent { format!("{}.{}", n / 10, n % 10).parse().expect("valid") };
         let (small, large) = (order.selected(share(a.min(b))), order.selected(share(a.max(b))));
         prop_assert_eq!(small, &large[..small.len()]);
         let mut all = order.rows().to_vec();
         all.sort_unstable();
-        prop_assert_eq!(all, (0..u32::try_from(n).unwrap()).collect::<Vec<_>>());
+        prop_assert_eq!(all, (0..u32::try_from(n).expect("valid")).collect::<Vec<_>>());
     }
 
     #[test]
@@ -217,8 +219,8 @@ proptest! {
         let of_rows: Vec<u16> = rows
             .iter()
             .map(|(_, refs, variants, model)| {
-                let variants = (*variants).try_into().unwrap();
-                strata.number(CanaryChoice::Auto, *refs, variants, models[*model]).unwrap()
+                let variants = (*variants).try_into().expect("valid");
+                strata.number(CanaryChoice::Auto, *refs, variants, models[*model]).expect("valid")
             })
             .collect();
         let hashes: Vec<u64> = rows.iter().map(|row| row.0).collect();
