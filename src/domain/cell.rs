@@ -20,6 +20,9 @@ pub const MAX_WORD_BYTES: usize = 128;
 /// The most bytes of a wanted file name: what file systems take.
 pub const MAX_FILENAME_BYTES: usize = 255;
 
+/// The most characters of a label that repeats a part of the cell.
+const MAX_LABEL_CHARS: usize = 60;
+
 /// What is wrong with a cell, in the words of its diagnostic.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CellFault {
@@ -261,7 +264,9 @@ pub fn check_reference(text: &str) -> Result<ReferenceKind, CellFault> {
         };
         let label = match &error {
             ReferenceError::Address(source) => format!("{error}: {source}"),
-            other => sanitize::one_line(&other.to_string()).into_owned(),
+            other => {
+                sanitize::cut(&sanitize::one_line(&other.to_string()), MAX_LABEL_CHARS).into_owned()
+            }
         };
         let title = "a reference must be an address or a local path";
         CellFault::new("row.reference", title, label, fix)

@@ -8,5 +8,6 @@ pub mod ids;
 pub mod money;
 pub mod reference;
 pub mod row;
+pub mod row_format;
 pub mod sanitize;
 pub mod template;

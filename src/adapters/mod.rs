@@ -1,0 +1,3 @@
+//! Floor 2: what talks to the world, each behind its port.
+
+pub mod rows;
