@@ -115,10 +115,7 @@ pub fn normalized(name: &str) -> String {
 }
 
 /// The one of `candidates` that `wanted` was probably meant to be.
-pub fn closest<'a>(
-    wanted: &str,
-    candidates: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
+pub fn closest<'a>(wanted: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     candidates
         .into_iter()
         .map(|candidate| (strsim::jaro_winkler(wanted, &normalized(candidate)), candidate))

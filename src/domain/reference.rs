@@ -176,12 +176,15 @@ fn check_address(text: &str, scheme: &str) -> Result<(), ReferenceError> {
 /// Whether the host is one that every parser takes alike, so that the full parser (which
 /// allocates) can be spared: a million rows are checked before the first one is sent.
 fn is_ordinary_host(host: &str) -> bool {
-    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-".contains(&byte);
+    let plain =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-".contains(&byte);
     let last = host.rsplit('.').next().unwrap_or_default();
     host.len() <= 253
         && host.bytes().all(plain)
         && last.starts_with(|first: char| first.is_ascii_lowercase())
-        && host.split('.').all(|label| (1..=63).contains(&label.len()) && !label.starts_with("xn--"))
+        && host
+            .split('.')
+            .all(|label| (1..=63).contains(&label.len()) && !label.starts_with("xn--"))
 }
 
 impl fmt::Debug for Reference {

@@ -34,6 +34,12 @@ pub(crate) struct Extent {
     pub(crate) stray: Option<usize>,
 }
 
+impl Extent {
+    /// Nothing.
+    pub(crate) const EMPTY: Self =
+        Self { text_len: 0, len: 0, n_lines: 0, n_cells: 0, stray: None };
+}
+
 /// Walks over the record at the start of `bytes`; `is_ended` when nothing comes behind them.
 pub(crate) fn split(bytes: &[u8], is_ended: bool, delimiter: u8, cells: &mut Vec<Cell>) -> Split {
     cells.clear();

@@ -78,15 +78,15 @@ pub(crate) struct Stream<R> {
 }
 
 impl<R: Read> Stream<R> {
-    /// The records of `input`, which starts without a byte order mark.
-    pub(crate) fn new(input: R, format: RowFormat) -> Self {
+    /// The records of `input`, whose next byte has the place `offset` and starts `line`.
+    pub(crate) const fn new(input: R, format: RowFormat, offset: u64, line: u64) -> Self {
         Self {
-            window: Window::new(input),
+            window: Window::new(input, offset),
             format,
-            line: 1,
+            line,
             before: 0,
             place: ArrayPlace::Start,
-            extent: Extent::default(),
+            extent: Extent::EMPTY,
             cells: Vec::new(),
         }
     }
@@ -355,7 +355,7 @@ mod tests {
     use super::*;
 
     fn lines(format: RowFormat, text: &str) -> Result<Vec<(u64, u64, String)>, String> {
-        let mut stream = Stream::new(text.as_bytes(), format);
+        let mut stream = Stream::new(text.as_bytes(), format, 0, 1);
         let mut found = Vec::new();
         loop {
             match stream.step() {
@@ -374,8 +374,10 @@ mod tests {
     }
 
     fn check(format: RowFormat, text: &str, expect: &[(u64, u64, &str)]) {
-        let expect: Vec<_> =
-            expect.iter().map(|(line, column, text)| (*line, *column, (*text).to_owned())).collect();
+        let expect: Vec<_> = expect
+            .iter()
+            .map(|(line, column, text)| (*line, *column, (*text).to_owned()))
+            .collect();
         assert_eq!(lines(format, text), Ok(expect), "{text:?}");
     }
 
@@ -388,7 +390,11 @@ mod tests {
             "a,b\r\n\r\n\"x\ny\",1\n   \nc,d",
             &[(1, 1, "a,b"), (3, 1, "\"x\ny\",1"), (6, 1, "c,d")],
         );
-        check(RowFormat::Jsonl, "\n{}\r\n\t\n  {\"a\":1}  \n", &[(2, 1, "{}"), (4, 1, "  {\"a\":1}")]);
+        check(
+            RowFormat::Jsonl,
+            "\n{}\r\n\t\n  {\"a\":1}  \n",
+            &[(2, 1, "{}"), (4, 1, "  {\"a\":1}")],
+        );
         check(
             RowFormat::Json,
             "[ {\"ä\": 1}, {\n}\n, 3 ]\n",
@@ -443,7 +449,7 @@ mod tests {
             (RowFormat::Json, b"[1\n,\n", "this row starts here and is longer"),
         ] {
             let size = 1 << 30;
-            let mut stream = Stream::new(Gigabyte { head, left: size }, format);
+            let mut stream = Stream::new(Gigabyte { head, left: size }, format, 0, 1);
             let fault = loop {
                 match stream.step() {
                     Ok(true) => {}

@@ -37,14 +37,14 @@ pub(crate) struct Window<R> {
 }
 
 impl<R: Read> Window<R> {
-    /// A window at the beginning of `input`.
-    pub(crate) fn new(input: R) -> Self {
+    /// A window over `input`, whose next byte has the place `offset`.
+    pub(crate) const fn new(input: R, offset: u64) -> Self {
         Self {
             input,
             buffer: Vec::new(),
             start: 0,
             end: 0,
-            offset: 0,
+            offset,
             next_read: STREAM_BYTES,
             is_ended: false,
         }
@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn a_window_never_grows_beyond_its_largest_size() {
-        let mut window = Window::new(io::repeat(b'x'));
+        let mut window = Window::new(io::repeat(b'x'), 0);
         while window.fill().expect("no error") != Fill::Full {}
         assert!(window.buffer.capacity() <= 2 * MAX_WINDOW_BYTES);
         assert!(window.bytes().len() >= MAX_RECORD_BYTES);
@@ -142,7 +142,7 @@ mod tests {
     #[test]
     fn jumps_land_where_they_should() {
         let data: Vec<u8> = (0..=255).cycle().take(100_000).collect();
-        let mut window = Window::new(Cursor::new(&data));
+        let mut window = Window::new(Cursor::new(&data), 0);
         for offset in [0_usize, 5, 6, 90_000, 3, 8_194, 99_999, 100_000, 0] {
             window.jump(offset as u64).expect("in memory");
             if window.bytes().is_empty() {
