@@ -109,3 +109,104 @@ fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
     // Writing to a string cannot fail.
     let _ = writeln!(out, "{text}");
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bad_variants() -> Diagnostic {
+        let title = "variants must be a whole number from 1 to 10".to_owned();
+        let fix = "correct the cell".to_owned();
+        let source = "BATCH-002,\"a dog, running\",nine,";
+        let mut fault = Diagnostic::of_file("row.variants", "rows.csv", title, fix).with_source(
+            source,
+            27..31,
+            3,
+            0,
+        );
+        fault.row_number = Some(2);
+        fault.scene_id = Some("BATCH-002".to_owned());
+        fault.column_name = Some("variants".to_owned());
+        fault.label = "not a number".to_owned();
+        fault
+    }
+
+    #[test]
+    fn a_bad_cell_is_drawn_with_its_place_and_a_fix() {
+        let mut tally = BadRowTally::default();
+        tally.add(&bad_variants());
+        let expect = "\
+error[row.variants]: variants must be a whole number from 1 to 10
+ --> rows.csv:3:28   row 2 (BATCH-002), column variants
+  |
+3 | BATCH-002,\"a dog, running\",nine,
+  |                            ^^^^ not a number
+fix: correct the cell, or --on-bad-row skip to go on with the other 99 rows \
+(the bad one is listed in rejected.csv)
+";
+        assert_eq!(render_tally(&tally, 99, Some("rejected.csv"), false), expect);
+        tally.add(&bad_variants());
+        let drawn = render_tally(&tally, 0, None, false);
+        assert!(
+            drawn.ends_with("fix: correct the cell\nand 1 more bad row: variants 1\n"),
+            "{drawn}"
+        );
+    }
+
+    #[test]
+    fn a_fault_of_a_file_has_no_picture() {
+        let title = "rows.csv has no column \"prompt\"".to_owned();
+        let fix = "rename \"promt\" to \"prompt\"".to_owned();
+        let mut fault = Diagnostic::of_file("input.column", "rows.csv", title, fix);
+        fault.notes.push("its columns: scene_id, promt, variants, reference_url".to_owned());
+        let expect = "\
+error[input.column]: rows.csv has no column \"prompt\"
+  its columns: scene_id, promt, variants, reference_url
+fix: rename \"promt\" to \"prompt\"
+";
+        assert_eq!(render(&fault, false), expect);
+    }
+
+    #[test]
+    fn foreign_text_cannot_reach_the_terminal() {
+        let evil = "\u{1b}]52;c;aGk=\u{7}\u{202e}\n\u{f8ff}x";
+        let mut fault = Diagnostic::of_file("row.x", evil, evil.to_owned(), evil.to_owned())
+            .with_source(&format!("é,{evil},b"), 3..8, 7, 0);
+        fault.scene_id = Some(evil.to_owned());
+        fault.row_number = Some(1);
+        fault.column_name = Some(evil.to_owned());
+        fault.label = evil.to_owned();
+        fault.notes.push(evil.to_owned());
+        let drawn = render(&fault, false);
+        let hazard = |one: &char| *one != '\n' && crate::domain::sanitize::is_hazard(*one);
+        assert_eq!(drawn.chars().find(hazard), None, "{drawn:?}");
+        assert_eq!(drawn.lines().count(), 7, "{drawn}");
+    }
+
+    #[test]
+    fn an_empty_cell_gets_a_mark_and_color_is_a_choice() {
+        let mut fault = bad_variants();
+        fault.span = fault.snippet.len()..fault.snippet.len();
+        assert!(
+            render(&fault, false).contains("  |                                 ^ not a number")
+        );
+        assert!(!render(&fault, false).contains('\u{1b}'));
+        let colored = render(&fault, true);
+        assert!(colored.contains("\u{1b}[") && colored.contains("rows.csv:3:28   row 2"));
+    }
+
+    #[test]
+    fn wide_and_long_lines_keep_the_mark_under_the_cell() {
+        let source = format!("{},日本,bad,{}", "x".repeat(300), "y".repeat(300));
+        let fault = Diagnostic::of_file("row.x", "r", "t".to_owned(), String::new()).with_source(
+            &source,
+            308..311,
+            7,
+            0,
+        );
+        let drawn = render(&fault, false);
+        assert!(drawn.contains(" --> r:7:305\n"), "{drawn}");
+        assert!(drawn.lines().all(|line| line.chars().count() < 200), "{drawn}");
+        assert!(drawn.contains("bad,yyy"), "{drawn}");
+    }
+}

@@ -95,7 +95,8 @@ pub(crate) fn no_text(valid_up_to: usize, columns: &Columns, cells: &[Cell]) -> 
 }
 
 fn wrong_count(cells: &[Cell], n_cells: usize, n_columns: usize, end: usize) -> Problem {
-    let title = format!("the row has {n_cells} cells, but the header has {n_columns}");
+    let cells_word = if n_cells == 1 { "cell" } else { "cells" };
+    let title = format!("the row has {n_cells} {cells_word}, but the header has {n_columns}");
     let (span, label, fix) = match cells.get(n_columns) {
         Some(first) => {
             let fix = "put a cell with a comma in it between quotes";

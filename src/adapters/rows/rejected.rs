@@ -228,7 +228,7 @@ mod tests {
     #[test]
     fn the_reason_stands_in_its_column_even_when_cells_are_missing() {
         let text = rejected(RowFormat::Csv, "prompt,n,color\na\n");
-        let reason = "\"the row has 1 cells, but the header has 3 (cells are missing here)\"";
+        let reason = "\"the row has 1 cell, but the header has 3 (cells are missing here)\"";
         assert_eq!(text, format!("prompt,n,color,error\na,,,{reason}\n"));
     }
 
