@@ -2,7 +2,11 @@
 
 pub mod batch;
 pub mod canary;
+pub mod cell;
+pub mod column;
+pub mod diagnostic;
 pub mod event;
+pub mod file_name;
 pub mod gate;
 pub mod ids;
 pub mod image;
@@ -17,9 +21,12 @@ pub mod report;
 pub mod request;
 pub mod retry;
 pub mod row;
+pub mod row_format;
+pub mod sanitize;
 pub mod seed;
 pub mod settings;
 pub mod sidecar;
 pub mod sim;
 pub mod stats;
 pub mod suggest;
+pub mod template;

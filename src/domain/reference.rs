@@ -1,8 +1,15 @@
 //! References: the input images of a row, by URL or by local path.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use url::Url;
+
+/// The most bytes of one reference; signed URLs have about two thousand.
+pub const MAX_REFERENCE_BYTES: usize = 8 * 1024;
+/// The schemes that a reference may have.
+const SCHEMES: [&str; 5] = ["https", "http", "gs", "s3", "az"];
 
 /// One input image of a row, checked for form only.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,7 +21,59 @@ pub enum Reference {
     Local(String),
 }
 
+/// What a reference is, without its text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReferenceKind {
+    /// An address.
+    Url,
+    /// A path.
+    Local,
+}
+
+/// Why a text is no reference.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReferenceError {
+    /// There is no text.
+    #[error("an empty reference")]
+    Empty,
+    /// The text is longer than any address in use.
+    #[error("longer than {MAX_REFERENCE_BYTES} bytes")]
+    TooLong,
+    /// The text has a control character, which some parsers drop silently.
+    #[error("has a control character")]
+    ControlCharacter,
+    /// The address carries a user name or a password, or pretends to.
+    #[error("has a user name or password before the host")]
+    UserInfo,
+    /// The address has a backslash, which some parsers read as a slash.
+    #[error("has a backslash in its address")]
+    Backslash,
+    /// The address has a scheme that is never fetched.
+    #[error("scheme {0:?} is not fetched")]
+    Scheme(String),
+    /// The address names no host or bucket.
+    #[error("has no host")]
+    NoHost,
+    /// The path would make the machine talk to another one.
+    #[error("is a network path")]
+    NetworkPath,
+    /// The text does not parse as an address.
+    #[error("is no address")]
+    Address(#[source] url::ParseError),
+}
+
 impl Reference {
+    /// Reads one reference and checks its form; nothing is looked up.
+    ///
+    /// # Errors
+    /// When the text is neither an address with a scheme that is fetched nor a local path.
+    pub fn parse(text: &str) -> Result<Self, ReferenceError> {
+        Ok(match ReferenceKind::of(text)? {
+            ReferenceKind::Url => Self::Url(text.to_owned()),
+            ReferenceKind::Local => Self::Local(text.to_owned()),
+        })
+    }
+
     /// The address without its query and user part, or the path: fit for a terminal or a log.
     pub fn redacted(&self) -> &str {
         match self {
@@ -22,6 +81,110 @@ impl Reference {
             Self::Local(path) => path,
         }
     }
+}
+
+impl ReferenceKind {
+    /// Checks the form of a reference without keeping it.
+    ///
+    /// # Errors
+    /// As [`Reference::parse`].
+    pub fn of(text: &str) -> Result<Self, ReferenceError> {
+        if text.is_empty() {
+            return Err(ReferenceError::Empty);
+        }
+        if text.len() > MAX_REFERENCE_BYTES {
+            return Err(ReferenceError::TooLong);
+        }
+        if text.chars().any(char::is_control) {
+            return Err(ReferenceError::ControlCharacter);
+        }
+        if text.starts_with("//") || text.starts_with("\\\\") {
+            return Err(ReferenceError::NetworkPath);
+        }
+        match scheme_of(text) {
+            None => Ok(Self::Local),
+            Some(scheme) => check_address(text, scheme).map(|()| Self::Url),
+        }
+    }
+}
+
+/// The text with the query of every address in it replaced by `?…`: queries carry signatures.
+pub fn redact_queries(text: &str) -> Cow<'_, str> {
+    if !text.contains("://") || !text.contains('?') {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("://") {
+        let (before, address) = rest.split_at(at + 3);
+        out.push_str(before);
+        let ends = |character: char| character.is_whitespace() || "|\"'<>".contains(character);
+        let end = address.find(ends).unwrap_or(address.len());
+        match address[..end].find('?') {
+            Some(query) => {
+                out.push_str(&address[..query]);
+                out.push_str("?…");
+                rest = &address[end..];
+            }
+            None => {
+                out.push_str(&address[..end]);
+                rest = &address[end..];
+            }
+        }
+    }
+    out.push_str(rest);
+    Cow::Owned(out)
+}
+
+/// The scheme of an address; a drive letter (`C:\`) is none.
+fn scheme_of(text: &str) -> Option<&str> {
+    let (scheme, rest) = text.split_once(':')?;
+    let word = scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+        && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+.-".contains(&byte));
+    let drive = scheme.len() == 1 && rest.starts_with(['\\', '/']);
+    (word && !drive).then_some(scheme)
+}
+
+fn check_address(text: &str, scheme: &str) -> Result<(), ReferenceError> {
+    if !SCHEMES.iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
+        return Err(ReferenceError::Scheme(scheme.to_ascii_lowercase()));
+    }
+    let rest = text[scheme.len() + 1..].strip_prefix("//").ok_or(ReferenceError::NoHost)?;
+    let path_at = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(path_at);
+    // A backslash before the query is a second slash to some parsers and a letter to others.
+    let before_query = path.split(['?', '#']).next().unwrap_or_default();
+    if authority.contains('\\') || before_query.contains('\\') {
+        return Err(ReferenceError::Backslash);
+    }
+    if authority.contains('@') {
+        return Err(ReferenceError::UserInfo);
+    }
+    if authority.is_empty() {
+        return Err(ReferenceError::NoHost);
+    }
+    if is_ordinary_host(authority) {
+        return Ok(());
+    }
+    let url = Url::parse(text).map_err(ReferenceError::Address)?;
+    match url.host_str() {
+        Some(host) if !host.is_empty() => Ok(()),
+        _ => Err(ReferenceError::NoHost),
+    }
+}
+
+/// Whether the host is one that every parser takes alike, so that the full parser (which
+/// allocates) can be spared: a million rows are checked before the first one is sent.
+fn is_ordinary_host(host: &str) -> bool {
+    let plain =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-".contains(&byte);
+    let last = host.rsplit('.').next().unwrap_or_default();
+    host.len() <= 253
+        && host.bytes().all(plain)
+        && last.starts_with(|first: char| first.is_ascii_lowercase())
+        && host
+            .split('.')
+            .all(|label| (1..=63).contains(&label.len()) && !label.starts_with("xn--"))
 }
 
 impl fmt::Debug for Reference {
@@ -33,5 +196,97 @@ impl fmt::Debug for Reference {
 impl fmt::Display for Reference {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.pad(self.redacted())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn addresses_and_paths_are_told_apart() {
+        for (text, kind) in [
+            ("https://cdn.example/a.png", ReferenceKind::Url),
+            ("http://127.0.0.1:8080/a.png?x=1", ReferenceKind::Url),
+            ("HTTPS://CDN.Example/a.png", ReferenceKind::Url),
+            ("https://bücher.example/ä b.png", ReferenceKind::Url),
+            ("https://[::1]/a.png", ReferenceKind::Url),
+            ("https://good.example#@evil.example", ReferenceKind::Url),
+            ("gs://bucket/a.png", ReferenceKind::Url),
+            ("s3://my_bucket/a.png", ReferenceKind::Url),
+            ("az://container/a.png", ReferenceKind::Url),
+            ("refs/a.png", ReferenceKind::Local),
+            ("./scene:1.png", ReferenceKind::Local),
+            ("../a.png", ReferenceKind::Local),
+            ("/abs/a.png", ReferenceKind::Local),
+            ("C:\\refs\\a.png", ReferenceKind::Local),
+            ("C:/refs/a.png", ReferenceKind::Local),
+        ] {
+            assert_eq!(ReferenceKind::of(text), Ok(kind), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_must_never_be_fetched_is_refused_by_name() {
+        let scheme = |name: &str| ReferenceError::Scheme(name.to_owned());
+        for (text, error) in [
+            ("", ReferenceError::Empty),
+            ("file:///etc/passwd", scheme("file")),
+            ("gopher://x/", scheme("gopher")),
+            ("DATA:image/png;base64,AAAA", scheme("data")),
+            ("ftp://x/a", scheme("ftp")),
+            ("javascript:alert(1)", scheme("javascript")),
+            ("https://user:pw@good.example@evil.example/a", ReferenceError::UserInfo),
+            ("https://@host/a", ReferenceError::UserInfo),
+            ("https://good\\@evil.example/a", ReferenceError::Backslash),
+            ("https://good.example/..\\a", ReferenceError::Backslash),
+            ("https://exa\nmple.com/", ReferenceError::ControlCharacter),
+            ("https://exa\tmple.com/", ReferenceError::ControlCharacter),
+            ("a\0b.png", ReferenceError::ControlCharacter),
+            ("https:///a.png", ReferenceError::NoHost),
+            ("https:a.png", ReferenceError::NoHost),
+            ("s3://", ReferenceError::NoHost),
+            ("//host/share/a.png", ReferenceError::NetworkPath),
+            ("\\\\host\\share\\a.png", ReferenceError::NetworkPath),
+        ] {
+            assert_eq!(ReferenceKind::of(text), Err(error), "{text:?}");
+        }
+        for text in ["https://a b/", "https://999.1.1.1/", "https://x:99999/", "https://xn--a/"] {
+            assert!(matches!(ReferenceKind::of(text), Err(ReferenceError::Address(_))), "{text:?}");
+        }
+        let long = format!("https://x.example/{}", "a".repeat(MAX_REFERENCE_BYTES));
+        assert_eq!(ReferenceKind::of(&long), Err(ReferenceError::TooLong));
+    }
+
+    #[test]
+    fn queries_are_redacted_wherever_an_address_stands() {
+        for (text, expect) in [
+            ("who? me", "who? me"),
+            ("a,https://x/y?sig=1,b", "a,https://x/y?…"),
+            ("\"https://x/y?sig=1,2\",b", "\"https://x/y?…\",b"),
+            ("https://x/y?s=1|https://z/w?t=2|q?", "https://x/y?…|https://z/w?…|q?"),
+            ("https://x/y b?", "https://x/y b?"),
+        ] {
+            assert_eq!(redact_queries(text), expect, "{text:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_an_ordinary_host_here_is_one_to_the_full_parser(
+            host in "[a-z0-9.x-]{1,40}|xn--[a-z0-9]{1,8}|[a-z]{1,3}\\.[0-9a-z]{1,4}"
+        ) {
+            if is_ordinary_host(&host) {
+                let url = Url::parse(&format!("https://{host}/a"));
+                prop_assert!(url.is_ok_and(|url| url.host_str() == Some(host.as_str())), "{}", host);
+            }
+        }
+
+        #[test]
+        fn no_text_makes_the_check_fall_over(text in any::<String>()) {
+            let _ = ReferenceKind::of(&text);
+        }
     }
 }

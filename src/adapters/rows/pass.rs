@@ -1,0 +1,212 @@
+//! The first pass: every record is checked once, and the good ones are indexed.
+
+use std::fs::File;
+
+use crate::adapters::rows::bad_row::BadRow;
+use crate::adapters::rows::build::{brief, write_name};
+use crate::adapters::rows::cells::Record;
+use crate::adapters::rows::check::{Checked, check};
+use crate::adapters::rows::columns::Columns;
+use crate::adapters::rows::decode::{Decoder, no_text};
+use crate::adapters::rows::error::Error;
+use crate::adapters::rows::finder::{Finder, Lost};
+use crate::adapters::rows::index::RowIndex;
+use crate::adapters::rows::limits::{MAX_FAULTS_PER_ROW, MAX_RECORDS};
+use crate::adapters::rows::names::{Names, hash_of};
+use crate::adapters::rows::problem::{Problem, Whereabouts};
+use crate::adapters::rows::stream::Stream;
+use crate::domain::cell::CellFault;
+use crate::domain::column::Field;
+use crate::domain::diagnostic::Diagnostic;
+use crate::domain::file_name::folded_stem;
+use crate::domain::row::RowBrief;
+use crate::domain::sanitize::{cut, one_line};
+
+/// What the first pass works with.
+pub(crate) struct Pass<'s> {
+    /// The input's name.
+    pub(crate) file: &'s str,
+    /// The records, before the first data record.
+    pub(crate) stream: Stream<File>,
+    /// What decodes them.
+    pub(crate) decoder: Decoder,
+    /// What reads earlier records again.
+    pub(crate) finder: Finder,
+    /// The columns; in JSON they come to light on the way.
+    pub(crate) columns: &'s mut Columns,
+}
+
+/// Buffers that are used for record after record, so that good rows cost no allocation.
+#[derive(Default)]
+struct Buffers {
+    problems: Vec<Problem>,
+    filled: String,
+    name: String,
+}
+
+impl Pass<'_> {
+    /// Reads all records and hands each to one of the two.
+    pub(crate) fn run(
+        mut self,
+        on_row: &mut dyn FnMut(RowBrief<'_>),
+        on_bad: &mut dyn FnMut(BadRow),
+    ) -> Result<RowIndex, Error> {
+        let mut index = RowIndex::default();
+        let mut names = Names::new();
+        let mut buffers = Buffers::default();
+        let mut number = 0;
+        while self.stream.step().map_err(|fault| Error::of_stream(self.file, fault))? {
+            number += 1;
+            if number > MAX_RECORDS {
+                let title = format!("{} has more than {MAX_RECORDS} rows", self.file);
+                return Err(Error::of_file("input.rows", self.file, title, "split the input"));
+            }
+            if let Some(bad) = self.record(number, &mut index, &mut names, &mut buffers, on_row)? {
+                index.add_bad(number);
+                on_bad(bad);
+            }
+        }
+        index.shrink();
+        Ok(index)
+    }
+
+    fn record(
+        &mut self,
+        number: u64,
+        index: &mut RowIndex,
+        names: &mut Names,
+        buffers: &mut Buffers,
+        on_row: &mut dyn FnMut(RowBrief<'_>),
+    ) -> Result<Option<BadRow>, Error> {
+        let Buffers { problems, filled, name } = buffers;
+        problems.clear();
+        let (offset, extent) = (self.stream.offset(), self.stream.extent());
+        let (line, before) = (self.stream.line(), self.stream.before());
+        let place = Whereabouts { file: self.file, number, line, before };
+        let (bytes, cells) = self.stream.parts();
+        let source = match std::str::from_utf8(bytes) {
+            Ok(source) => source,
+            Err(error) => {
+                problems.push(no_text(error.valid_up_to(), self.columns, cells));
+                let text = String::from_utf8_lossy(bytes);
+                return Ok(Some(bad_row(place, problems, &text, bytes, None)));
+            }
+        };
+        let decoded = self.decoder.decode(self.columns, source, cells, extent, problems);
+        let Some(record) = decoded else {
+            return Ok(Some(bad_row(place, problems, source, bytes, None)));
+        };
+        let checked = check(&record, filled, problems);
+        let hash = if problems.is_empty() {
+            write_name(&record, &checked, name);
+            let hash = hash_of(name);
+            let mut probe = 0;
+            while let Some((position, next)) = names.candidate(hash, probe) {
+                probe = next;
+                let other = earlier_name(&mut self.finder, index, position)
+                    .map_err(|lost| read_error(self.file, lost))?;
+                if let Some(problem) = twins(&record, &checked, name, &other, index, position) {
+                    problems.push(problem);
+                    break;
+                }
+            }
+            hash
+        } else {
+            0
+        };
+        if problems.is_empty() {
+            index.add(offset, line, bytes);
+            names.add(hash);
+            on_row(brief(&checked, name));
+            return Ok(None);
+        }
+        let scene_id = record.field(Field::SceneId).map(|(_, text)| text);
+        Ok(Some(bad_row(place, problems, source, bytes, scene_id)))
+    }
+}
+
+fn earlier_name(finder: &mut Finder, index: &RowIndex, position: u32) -> Result<String, Lost> {
+    let place = index.place(position).expect("a candidate is in the index");
+    finder.find(place, |record| {
+        let (mut filled, mut name) = (String::new(), String::new());
+        let checked = check(record, &mut filled, &mut Vec::new());
+        write_name(record, &checked, &mut name);
+        Some(name)
+    })
+}
+
+/// The problem of two rows with the same name or the same file name, if they have.
+fn twins(
+    record: &Record<'_>,
+    checked: &Checked<'_>,
+    name: &str,
+    other: &str,
+    index: &RowIndex,
+    position: u32,
+) -> Option<Problem> {
+    let (line, number) = (index.line(position).unwrap_or_default(), index.number(position));
+    let shown = |name: &str| cut(&one_line(name), 40).into_owned();
+    let fault = if name == other {
+        match checked.scene_id {
+            Some(_) => CellFault::new(
+                "row.duplicate",
+                format!("two rows are called \"{}\"", shown(name)),
+                format!("also line {line} (row {number})"),
+                "give one of them another scene_id",
+            ),
+            None => CellFault::new(
+                "row.duplicate",
+                "two rows without a scene_id are the same",
+                format!("the same as line {line} (row {number})"),
+                "give each row a scene_id, or ask for more variants in one row",
+            ),
+        }
+    } else if folded_stem(name) == folded_stem(other) {
+        CellFault::new(
+            "output.collision",
+            "two rows would write the same file on Windows and macOS",
+            format!("line {line} (row {number}) is \"{}\"", shown(other)),
+            "give one of them another scene_id",
+        )
+    } else {
+        return None;
+    };
+    Some(match record.field(Field::SceneId) {
+        Some((column, _)) => Problem::of_cell(record, column, fault),
+        None => Problem::of_record(None, fault),
+    })
+}
+
+fn read_error(file: &str, lost: Lost) -> Error {
+    match lost {
+        Lost::Io(source) => Error::io("read", file)(source),
+        Lost::Changed => {
+            let title = format!("{file} was changed while it was read");
+            Error::of_file("input.changed", file, title, "start again when it is complete")
+        }
+    }
+}
+
+fn bad_row(
+    place: Whereabouts<'_>,
+    problems: &[Problem],
+    source: &str,
+    bytes: &[u8],
+    scene_id: Option<&str>,
+) -> BadRow {
+    let scene_id = scene_id.filter(|name| !name.trim().is_empty()).map(|name| shown_name(name));
+    let draw = |problem: &Problem| problem.draw(place, source, scene_id.as_deref());
+    let (first, others) = problems.split_first().expect("a bad row has a problem");
+    BadRow {
+        number: place.number,
+        line: place.line,
+        first: draw(first),
+        others: others.iter().take(MAX_FAULTS_PER_ROW).map(draw).collect::<Vec<Diagnostic>>(),
+        scene_id,
+        source: bytes.to_vec(),
+    }
+}
+
+fn shown_name(name: &str) -> String {
+    cut(&one_line(name), 60).into_owned()
+}

@@ -1,0 +1,61 @@
+//! The row reader of the second pass: rows by position, straight from the input.
+
+use std::sync::Arc;
+
+use crate::adapters::rows::build::{row, write_name};
+use crate::adapters::rows::check::check;
+use crate::adapters::rows::finder::{Finder, Lost};
+use crate::adapters::rows::index::RowIndex;
+use crate::domain::row::Row;
+use crate::ports::rows::{RowReadError, RowReader};
+
+/// Reads the rows of an index again.
+#[derive(Debug)]
+pub struct FileRowReader {
+    finder: Finder,
+    index: Arc<RowIndex>,
+}
+
+impl FileRowReader {
+    pub(crate) const fn new(finder: Finder, index: Arc<RowIndex>) -> Self {
+        Self { finder, index }
+    }
+
+    fn place(&self, position: u32) -> Result<(u64, u64, u32), RowReadError> {
+        self.index.place(position).ok_or(RowReadError::NoSuchRow(position))
+    }
+}
+
+fn lost(line: u64) -> impl FnOnce(Lost) -> RowReadError {
+    move |lost| match lost {
+        Lost::Changed => RowReadError::Changed { line },
+        Lost::Io(source) => RowReadError::Io { line, source },
+    }
+}
+
+impl RowReader for FileRowReader {
+    fn read(&mut self, position: u32) -> Result<Row, RowReadError> {
+        let place = self.place(position)?;
+        let number = self.index.number(position);
+        let found = self.finder.find(place, |record| {
+            let (mut filled, mut name, mut problems) = (String::new(), String::new(), Vec::new());
+            let checked = check(record, &mut filled, &mut problems);
+            write_name(record, &checked, &mut name);
+            problems.is_empty().then(|| row(record, &checked, &name, number, place.1))
+        });
+        found.map_err(lost(place.1))
+    }
+
+    fn raw(&mut self, position: u32) -> Result<Vec<(String, String)>, RowReadError> {
+        let place = self.place(position)?;
+        let found = self.finder.find(place, |record| {
+            let columns = record.columns.list().iter().enumerate();
+            Some(
+                columns
+                    .map(|(index, column)| (column.name.clone(), record.text(index).to_owned()))
+                    .collect(),
+            )
+        });
+        found.map_err(lost(place.1))
+    }
+}
