@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use toml_edit::{Document, Item, Value};
 
 use crate::cli::layers::{LIMIT_PER_DAY, Layers, Origin, SETTINGS};
+use crate::domain::suggest::closest;
 
 /// The name of the config file in a project.
 pub const PROJECT_FILE: &str = "imagemill.toml";
@@ -156,14 +157,8 @@ fn gates(item: &Item, file: &str, line: usize) -> Result<Vec<String>, ConfigErro
 }
 
 fn unknown_key(key: &str, file: &str, line: usize) -> ConfigError {
-    let suggestion = SETTINGS
-        .iter()
-        .map(|setting| setting.key)
-        .chain([GATES])
-        .map(|known| (strsim::jaro_winkler(key, known), known))
-        .filter(|(likeness, _)| *likeness > 0.8)
-        .max_by(|one, other| one.0.total_cmp(&other.0))
-        .map(|(_, known)| known.to_owned());
+    let known = SETTINGS.iter().map(|setting| setting.key).chain([GATES]);
+    let suggestion = closest(key, known).map(str::to_owned);
     ConfigError::UnknownKey { file: file.to_owned(), line, key: key.to_owned(), suggestion }
 }
 

@@ -20,6 +20,8 @@ pub struct Invocation {
     pub stdout_is_terminal: bool,
     /// Whether standard error is a terminal.
     pub stderr_is_terminal: bool,
+    /// The width of the terminal in columns, when standard output is one and tells it.
+    pub terminal_width: Option<u16>,
     /// The user's config folder of imagemill.
     pub config_home: Option<PathBuf>,
     /// The user's state folder of imagemill.
@@ -39,6 +41,9 @@ impl Invocation {
             cwd: std::env::current_dir().unwrap_or_else(|_| PathBuf::from(".")),
             stdout_is_terminal: std::io::stdout().is_terminal(),
             stderr_is_terminal: std::io::stderr().is_terminal(),
+            terminal_width: terminal_size::terminal_size_of(std::io::stdout())
+                .map(|(width, _)| width.0)
+                .filter(|width| *width > 0),
             config_home: base.as_ref().map(|base| base.config_dir().join("imagemill")),
             state_home: base
                 .as_ref()

@@ -5,21 +5,26 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::adapters::rows::{FileRowReader, ReadOptions, RejectedWriter, RowInput, RowSource};
+use crate::adapters::rows::{
+    self, BadRow, FileRowReader, ReadOptions, RecordShape, RejectedWriter, RowInput, RowSource,
+};
 use crate::cli::layers::Layers;
 use crate::commands::failure::{Failure, FileError};
 use crate::commands::ledger_access::{self, MoneyView};
 use crate::commands::world::World;
-use crate::domain::batch::{Batch, Planner};
+use crate::domain::batch::{self, Batch, Planner};
+use crate::domain::cell::CellFault;
+use crate::domain::column::Field;
 use crate::domain::diagnostic::BadRowTally;
 use crate::domain::gate::{Gate, StaticContext};
 use crate::domain::price::PriceBook;
 use crate::domain::row_format::RowFormat;
-use crate::domain::settings::{OnBadRow, RowsInput, RunSettings};
+use crate::domain::row::RowBrief;
+use crate::domain::settings::{Mode, OnBadRow, RowsInput, RunSettings};
 use crate::exit::Exit;
 use crate::report::diagnostic::render_tally;
 
-/// The most bad rows whose place is remembered for the picture; all are counted.
+/// How standard input is named.
 const STDIN: &str = "-";
 
 /// What the planning pass found.
@@ -58,12 +63,15 @@ pub(super) fn plan(world: &World, ask: &PlanningAsk<'_>) -> Result<Planned, Fail
     let options = ReadOptions { format: ask.format, spool_folder: None };
     let mut source = RowSource::open(&input, &options).map_err(|error| rows_failure(world, error))?;
     let mut planner = Planner::new(ask.book, money.day, &settings.spec, settings.canary.as_ref());
-    let mut bad = BadRows::new(world, settings)?;
-    let shape = source.shape().clone();
+    let mut bad = BadRows::new(world, settings, source.shape().clone());
     let index = source
-        .index(&mut |brief| planner.add(&brief).map_err(|it| it.into_refusal()), &mut |row| {
-            bad.take(&shape, &row);
-        })
+        .index(
+            &mut |brief| match url_objection(settings.mode, &brief) {
+                Some(objection) => Err(objection),
+                None => planner.add(&brief).map_err(|it| objection(&it)),
+            },
+            &mut |row| bad.take(&row),
+        )
         .map_err(|error| rows_failure(world, error))?;
     let n_good = u64::from(index.len());
     bad.finish(n_good)?;
@@ -112,25 +120,23 @@ struct BadRows<'a> {
     path: Option<PathBuf>,
     writer: Option<RejectedWriter>,
     problem: Option<std::io::Error>,
+    shape: RecordShape,
 }
 
 impl<'a> BadRows<'a> {
-    fn new(world: &'a World, settings: &RunSettings) -> Result<Self, Failure> {
-        Ok(Self {
+    fn new(world: &'a World, settings: &RunSettings, shape: RecordShape) -> Self {
+        Self {
             world,
             on_bad_row: settings.on_bad_row,
             tally: BadRowTally::default(),
             path: settings.rejected.as_ref().map(|path| world.path(path)),
             writer: None,
             problem: None,
-        })
+            shape,
+        }
     }
 
-    fn take(
-        &mut self,
-        shape: &crate::adapters::rows::RecordShape,
-        row: &crate::adapters::rows::BadRow,
-    ) {
+    fn take(&mut self, row: &BadRow) {
         self.tally.add(&row.first);
         let Some(path) = &self.path else { return };
         if self.problem.is_some() {
@@ -138,7 +144,7 @@ impl<'a> BadRows<'a> {
         }
         let written = match &mut self.writer {
             Some(writer) => writer.write(row),
-            None => RejectedWriter::create(path, shape).and_then(|mut writer| {
+            None => RejectedWriter::create(path, &self.shape).and_then(|mut writer| {
                 writer.write(row)?;
                 self.writer = Some(writer);
                 Ok(())
@@ -160,37 +166,57 @@ impl<'a> BadRows<'a> {
         if self.tally.n_rows == 0 {
             return Ok(());
         }
-        let picture = render_tally(&self.tally, self.world.printer.color_stderr());
-        let n_bad = self.tally.n_rows;
-        let text = format!("{n_bad} of {} rows cannot be used", n_bad + n_good);
+        let listed = self.path.as_ref().map(|path| path.display().to_string());
+        let color = self.world.printer.color_stderr();
+        let picture = render_tally(&self.tally, n_good, listed.as_deref(), color);
+        let text = format!("{} of {} rows cannot be used", self.tally.n_rows, self.tally.n_rows + n_good);
         match self.on_bad_row {
             OnBadRow::Skip => {
-                self.world.printer.say(&picture);
+                self.world.printer.say(picture.trim_end());
                 self.world.printer.warn(&format!("{text}; the run goes on without them"));
                 Ok(())
             }
-            OnBadRow::Stop => {
-                let fix = match &self.path {
-                    Some(path) => format!("the rows stand in {} with the reason", path.display()),
-                    None => "--rejected FILE writes them out with the reason".to_owned(),
-                };
-                Err(Failure::new(Exit::Invalid, text).with_picture(picture).with_hint(format!(
-                    "{fix}; --on-bad-row skip goes on with the other {n_good}"
-                )))
-            }
+            OnBadRow::Stop => Err(Failure::new(Exit::Invalid, text).with_picture(picture)),
         }
     }
 }
 
-fn rows_failure(world: &World, error: crate::adapters::rows::Error) -> Failure {
-    use crate::adapters::rows::Error;
+fn rows_failure(world: &World, error: rows::Error) -> Failure {
     match error {
-        Error::Input(diagnostic) => {
+        rows::Error::Input(diagnostic) => {
             let picture =
                 crate::report::diagnostic::render(&diagnostic, world.printer.color_stderr());
             Failure::new(Exit::Invalid, diagnostic.title.clone()).with_picture(picture)
         }
-        Error::Io { .. } => Failure::new(Exit::Invalid, error),
+        rows::Error::Io { .. } => Failure::new(Exit::Invalid, error),
+    }
+}
+
+/// A live row is never sent without its references, and this version cannot fetch addresses.
+fn url_objection(mode: Mode, brief: &RowBrief<'_>) -> Option<rows::Objection> {
+    (mode == Mode::Live && brief.n_url_references > 0).then(|| rows::Objection {
+        field: Field::References,
+        fault: CellFault::new(
+            "row.reference_urls",
+            "a live run of this version cannot fetch references by URL",
+            "not fetched",
+            "download the reference and name the local file",
+        ),
+    })
+}
+
+/// An objection of the planner, as a fault of the cell that it is about.
+fn objection(objection: &batch::Objection) -> rows::Objection {
+    match objection {
+        batch::Objection::OverMaxCost { worst, .. } => rows::Objection {
+            field: Field::MaxCost,
+            fault: CellFault::new(
+                "row.max_cost",
+                "one image may cost more than max_cost allows",
+                format!("{} at worst", worst.dollars()),
+                "raise max_cost, or ask for a cheaper size, quality or model",
+            ),
+        },
     }
 }
 

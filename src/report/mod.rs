@@ -2,6 +2,7 @@
 
 pub mod diagnostic;
 pub mod gate_table;
+pub mod ledger;
 pub mod ndjson;
 pub mod plan_view;
 pub mod prices;

@@ -22,6 +22,18 @@ use crate::domain::file_name::folded_stem;
 use crate::domain::row::RowBrief;
 use crate::domain::sanitize::{cut, one_line};
 
+/// Takes a good row, or objects to it.
+pub type OnRow<'a> = dyn FnMut(RowBrief<'_>) -> Result<(), Objection> + 'a;
+
+/// Why whoever takes the rows declines one that is well-formed.
+#[derive(Clone, Debug)]
+pub struct Objection {
+    /// The column at fault.
+    pub field: Field,
+    /// What is wrong with it.
+    pub fault: CellFault,
+}
+
 /// What the first pass works with.
 pub(crate) struct Pass<'s> {
     /// The input's name.
@@ -48,7 +60,7 @@ impl Pass<'_> {
     /// Reads all records and hands each to one of the two.
     pub(crate) fn run(
         mut self,
-        on_row: &mut dyn FnMut(RowBrief<'_>),
+        on_row: &mut OnRow<'_>,
         on_bad: &mut dyn FnMut(BadRow),
     ) -> Result<RowIndex, Error> {
         let mut index = RowIndex::default();
@@ -76,7 +88,7 @@ impl Pass<'_> {
         index: &mut RowIndex,
         names: &mut Names,
         buffers: &mut Buffers,
-        on_row: &mut dyn FnMut(RowBrief<'_>),
+        on_row: &mut OnRow<'_>,
     ) -> Result<Option<BadRow>, Error> {
         let Buffers { problems, filled, name } = buffers;
         problems.clear();
@@ -115,10 +127,17 @@ impl Pass<'_> {
             0
         };
         if problems.is_empty() {
-            index.add(offset, line, bytes);
-            names.add(hash);
-            on_row(brief(&checked, name));
-            return Ok(None);
+            match on_row(brief(&checked, name, filled)) {
+                Ok(()) => {
+                    index.add(offset, line, bytes);
+                    names.add(hash);
+                    return Ok(None);
+                }
+                Err(Objection { field, fault }) => problems.push(match record.field(field) {
+                    Some((column, _)) => Problem::of_cell(&record, column, fault),
+                    None => Problem::of_record(None, fault),
+                }),
+            }
         }
         let scene_id = record.field(Field::SceneId).map(|(_, text)| text);
         Ok(Some(bad_row(place, problems, source, bytes, scene_id)))

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::domain::batch::class::{ClassId, RowClass};
 use crate::domain::batch::planner::BatchError;
 use crate::domain::canary::Uncovered;
+use crate::domain::gate::RowTags;
 use crate::domain::money::NanoUsd;
 use crate::domain::price::Quote;
 use crate::domain::request::ImageSpec;
@@ -125,6 +126,28 @@ impl Batch {
     /// The classes of rows.
     pub fn classes(&self) -> &[RowClass] {
         &self.classes
+    }
+
+    /// What selectors of gates can choose among the rows that this run sends.
+    pub fn planned_tags(&self) -> Vec<RowTags> {
+        let mut sent = vec![self.n_selected == self.n_rows(); self.classes.len()];
+        if self.n_selected < self.n_rows() {
+            for position in self.selected() {
+                sent[self.class_of(position).index()] = true;
+            }
+        }
+        let classes = self.classes.iter().zip(sent).filter(|(class, sent)| *sent && class.n_rows > 0);
+        classes
+            .map(|(class, _)| RowTags {
+                provider: Arc::clone(&class.spec.provider),
+                model: Arc::clone(&class.spec.model),
+                size: Arc::clone(&class.spec.size),
+                quality: Arc::clone(&class.spec.quality),
+                variants: class.variants,
+                has_refs: class.n_references > 0,
+                error_kind: None,
+            })
+            .collect()
     }
 
     /// Positions of the rows that this run sends, in their order.
