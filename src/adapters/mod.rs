@@ -1,0 +1,3 @@
+//! Floor 2: the world behind the ports.
+
+pub mod ledger;
