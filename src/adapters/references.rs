@@ -20,16 +20,26 @@ const MAX_BYTES: u64 = 20 * 1024 * 1024;
 /// The most pixels of a reference: beyond it lie only mistakes and decompression bombs.
 const MAX_PIXELS: u64 = 64 * 1024 * 1024;
 
+/// The first bytes of a file: enough for the magic bytes and for the size in most headers.
+const HEAD: u64 = 64 * 1024;
+
 /// Reads references below one folder.
 #[derive(Debug)]
 pub struct LocalReferences {
     folder: Arc<PathBuf>,
+    is_rehearsal: bool,
 }
 
 impl LocalReferences {
     /// Takes the folder of the rows file.
     pub fn below(folder: &Path) -> Self {
-        Self { folder: Arc::new(folder.to_owned()) }
+        Self { folder: Arc::new(folder.to_owned()), is_rehearsal: false }
+    }
+
+    /// For rehearsals: files are checked by their first bytes and not kept, addresses are taken
+    /// on trust. A rehearsal has one thread and virtual time, so it may read in place.
+    pub fn rehearsing(folder: &Path) -> Self {
+        Self { folder: Arc::new(folder.to_owned()), is_rehearsal: true }
     }
 }
 
@@ -37,32 +47,28 @@ impl LocalReferences {
 impl ReferenceReader for LocalReferences {
     async fn read(&self, reference: &Reference) -> Result<LoadedReference, ReferenceError> {
         let path = match reference {
+            Reference::Url(_) if self.is_rehearsal => return Ok(unread(reference.clone())),
             Reference::Url(_) => return Err(ReferenceError::UrlNotFetched(reference.clone())),
             Reference::Local(path) => PathBuf::from(path),
         };
-        let folder = Arc::clone(&self.folder);
         let reference = reference.clone();
+        if self.is_rehearsal {
+            return read_below(&self.folder, &path, reference, HEAD);
+        }
+        let folder = Arc::clone(&self.folder);
         let named = reference.clone();
-        spawn_blocking(move || read_below(&folder, &path, reference)).await.unwrap_or_else(|error| {
-            Err(ReferenceError::Unreadable { reference: named, source: std::io::Error::other(error) })
+        let read = spawn_blocking(move || read_below(&folder, &path, reference, MAX_BYTES + 1));
+        read.await.unwrap_or_else(|error| {
+            let source = std::io::Error::other(error);
+            Err(ReferenceError::Unreadable { reference: named, source })
         })
     }
 }
 
-/// References for rehearsals: local ones are taken on trust, and so are addresses.
-#[derive(Debug)]
-pub struct NoReferences;
-
-#[async_trait]
-impl ReferenceReader for NoReferences {
-    async fn read(&self, reference: &Reference) -> Result<LoadedReference, ReferenceError> {
-        Ok(LoadedReference {
-            reference: reference.clone(),
-            kind: ImageKind::Png,
-            sha256: WorkDigest([0; 32]),
-            bytes: Bytes::new(),
-        })
-    }
+/// A reference that a rehearsal takes on trust.
+fn unread(reference: Reference) -> LoadedReference {
+    let sha256 = WorkDigest([0; 32]);
+    LoadedReference { reference, kind: ImageKind::Png, sha256, bytes: Bytes::new() }
 }
 
 /// Reads one file below a folder; links are followed first, so that none leads out of it.
@@ -70,6 +76,7 @@ fn read_below(
     folder: &Path,
     path: &Path,
     reference: Reference,
+    most: u64,
 ) -> Result<LoadedReference, ReferenceError> {
     let unreadable = |source| ReferenceError::Unreadable { reference: reference.clone(), source };
     let home = folder.canonicalize().map_err(unreadable)?;
@@ -78,12 +85,13 @@ fn read_below(
         return Err(ReferenceError::Outside(reference));
     }
     let file = File::open(&real).map_err(unreadable)?;
-    if !file.metadata().map_err(unreadable)?.is_file() {
+    let metadata = file.metadata().map_err(unreadable)?;
+    if !metadata.is_file() {
         return Err(unreadable(std::io::Error::other("it is no regular file")));
     }
     let mut bytes = Vec::new();
-    file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-    if bytes.len() as u64 > MAX_BYTES {
+    file.take(most).read_to_end(&mut bytes).map_err(unreadable)?;
+    if metadata.len().max(bytes.len() as u64) > MAX_BYTES {
         return Err(ReferenceError::TooLarge { reference, limit: MAX_BYTES });
     }
     let Some(kind) = ImageKind::from_magic(&bytes) else {
@@ -108,7 +116,7 @@ mod tests {
     const BOMB: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\x01\0\0\0\x01\0\0\x08\x02\0\0\0";
 
     fn read(folder: &Path, path: &str) -> Result<LoadedReference, ReferenceError> {
-        read_below(folder, Path::new(path), Reference::Local(path.to_owned()))
+        read_below(folder, Path::new(path), Reference::Local(path.to_owned()), MAX_BYTES + 1)
     }
 
     #[test]

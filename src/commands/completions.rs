@@ -45,7 +45,7 @@ fn pages(
     folder: &Path,
     n_pages: &mut u32,
 ) -> Result<(), Failure> {
-    let text = page(command.clone().name(name.to_owned()))?;
+    let text = page(command.clone().display_name(name.to_owned()))?;
     write_whole(&folder.join(format!("{name}.1")), text.as_bytes())
         .map_err(|error| Failure::new(Exit::Environment, error))?;
     *n_pages += 1;

@@ -1,6 +1,6 @@
 //! `imagemill ledger`: summary, show, check, and the limit.
 
-use crate::adapters::ledger::read;
+use crate::adapters::ledger::{audit, read};
 use crate::adapters::system;
 use crate::cli::args::TableOrJson;
 use crate::cli::args::ledger::{
@@ -56,7 +56,7 @@ fn show(world: &World, args: &LedgerShowArgs) -> Result<Exit, Failure> {
 
 fn check(world: &World, args: &LedgerReadArgs) -> Result<Exit, Failure> {
     let folder = folder(world, args.ledger.as_ref())?;
-    let report = read::check(&folder).map_err(store_failure)?;
+    let report = audit::check(&folder).map_err(store_failure)?;
     match args.format {
         TableOrJson::Json => world.printer.result(&view::check_json(&report)),
         TableOrJson::Table => {

@@ -8,11 +8,12 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use crate::adapters::ledger::directory::OpenOrCreate;
-use crate::adapters::ledger::read::{self, Summary};
+use crate::adapters::ledger::read;
 use crate::adapters::system;
 use crate::cli::layers::Layers;
 use crate::commands::failure::Failure;
 use crate::commands::world::World;
+use crate::domain::ledger::reading::Summary;
 use crate::domain::ledger::{Founding, LedgerId, LimitOrigin, Money, OwnerId};
 use crate::domain::money::NanoUsd;
 use crate::domain::settings::RunSettings;

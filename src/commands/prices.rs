@@ -8,7 +8,7 @@ use crate::cli::args::prices::{PricesCheckArgs, PricesCommand, PricesListArgs, P
 use crate::cli::layers;
 use crate::commands::failure::Failure;
 use crate::commands::world::{World, read_text};
-use crate::domain::price::PriceBook;
+use crate::domain::price::{PriceAsk, PriceBook};
 use crate::exit::Exit;
 use crate::report::prices::{PriceCheck, PriceList, PriceSheet};
 use crate::report::tables::{Lines, TableLook};
@@ -38,15 +38,14 @@ fn list(world: &World, args: &PricesListArgs) -> Result<Exit, Failure> {
 
 fn show(world: &World, args: &PricesShowArgs) -> Result<Exit, Failure> {
     let book = book(world, args.prices.as_deref())?;
-    let sheet = PriceSheet::of(
-        &book,
-        &args.provider,
-        &args.model,
-        args.size.as_deref(),
-        args.quality.as_deref(),
-        today(),
-    )
-    .map_err(|error| {
+    let ask = PriceAsk {
+        provider: &args.provider,
+        model: &args.model,
+        size: args.size.as_deref(),
+        quality: args.quality.as_deref(),
+        n_input_images: 0,
+    };
+    let sheet = PriceSheet::of(&book, &ask, today()).map_err(|error| {
         Failure::new(Exit::Invalid, error)
             .with_hint(format!("imagemill prices list {}", args.provider))
     })?;
@@ -59,12 +58,12 @@ fn show(world: &World, args: &PricesShowArgs) -> Result<Exit, Failure> {
 
 fn check(world: &World, args: &PricesCheckArgs) -> Result<Exit, Failure> {
     let text = read_text(&world.path(&args.file))?;
-    let check = PriceCheck::of(&text, &args.file);
+    let check = PriceCheck::of(&args.file, &text, &PriceBook::embedded());
     world.printer.result(&match args.format {
         TableOrJson::Table => check.text(),
         TableOrJson::Json => check.json(),
     });
-    Ok(if check.is_sound() { Exit::Ok } else { Exit::Invalid })
+    Ok(if check.valid { Exit::Ok } else { Exit::Invalid })
 }
 
 fn book(world: &World, file: Option<&str>) -> Result<PriceBook, Failure> {

@@ -1,87 +1,82 @@
-//! `seed`: writes a fixture and tells what it comes to.
-
-use std::io::{self, Write};
-use std::path::PathBuf;
+//! `imagemill seed`: writes a fixture and tells what it comes to.
 
 use crate::adapters::fixture::{self, Overwrite};
-use crate::domain::seed::SeedPlan;
+use crate::cli::args::seed::{SeedArgs, SeedFormatArg};
+use crate::commands::failure::Failure;
+use crate::commands::world::World;
+use crate::domain::seed::{ReferencePlace, RowsFormat, SeedPlan};
+use crate::exit::Exit;
 use crate::report;
 
-/// Where the rows go.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SeedTarget {
-    /// A file; local references go beside it.
-    File(PathBuf, Overwrite),
-    /// The output itself; the plan's references should have a base address, since no picture is
-    /// written.
-    Output,
-}
+/// The rows file of a call that names none.
+const OUT: &str = "rows.csv";
 
-/// How the summary is told.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum SummaryForm {
-    /// For people.
-    #[default]
-    Text,
-    /// One JSON object.
-    Json,
-}
-
-/// Why `seed` failed.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The fixture could not be written.
-    #[error(transparent)]
-    Fixture(#[from] fixture::Error),
-    /// The output refused.
-    #[error("failed to write the output")]
-    Output(#[from] io::Error),
-}
-
-/// Writes the fixture to its target, and a summary to `out` unless the rows went there.
+/// Does what was asked.
 ///
 /// # Errors
-/// When something other is in the way, or a write fails.
-pub fn run(
-    plan: &SeedPlan,
-    target: &SeedTarget,
-    form: SummaryForm,
-    out: &mut dyn Write,
-) -> Result<(), Error> {
-    match target {
-        SeedTarget::Output => {
-            fixture::write_rows(plan, out)?;
-        }
-        SeedTarget::File(path, overwrite) => {
-            let summary = fixture::write(plan, path, *overwrite)?;
-            let text = match form {
-                SummaryForm::Text => report::seed::text(&summary),
-                SummaryForm::Json => report::seed::json(&summary),
-            };
-            out.write_all(text.as_bytes())?;
-        }
+/// When the numbers make no fixture, something other is in the way, or a write fails.
+pub fn run(world: &World, args: &SeedArgs) -> Result<Exit, Failure> {
+    let plan = plan(args)?;
+    if args.out.as_deref() == Some("-") {
+        return to_output(world, &plan);
     }
-    Ok(())
+    let out = args.out.clone().unwrap_or_else(|| match args.format {
+        Some(format) => format!("rows.{}", extension(format)),
+        None => OUT.to_owned(),
+    });
+    let overwrite = if args.force { Overwrite::Force } else { Overwrite::Refuse };
+    let summary = fixture::write(&plan, &world.path(&out), overwrite)
+        .map_err(|error| Failure::new(Exit::Environment, error))?;
+    world.printer.result(&report::seed::text(&summary));
+    Ok(Exit::Ok)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// Writes the rows to standard output; pictures need a place, so local references are refused.
+fn to_output(world: &World, plan: &SeedPlan) -> Result<Exit, Failure> {
+    let local = *plan.references_at() == ReferencePlace::Local;
+    if local && plan.rows_with_reference().next().is_some() {
+        let text = "the reference pictures need a folder, and standard output is none";
+        return Err(Failure::new(Exit::Usage, text)
+            .with_hint("add --references 0 or --reference-base URL"));
+    }
+    let mut rows = Vec::new();
+    fixture::write_rows(plan, &mut rows)
+        .map_err(|error| Failure::new(Exit::Environment, error))?;
+    world.printer.result(&String::from_utf8_lossy(&rows));
+    Ok(Exit::Ok)
+}
 
-    #[test]
-    fn the_output_has_the_rows_or_the_summary() {
-        let plan = SeedPlan::default();
-        let mut rows = Vec::new();
-        run(&plan, &SeedTarget::Output, SummaryForm::Text, &mut rows).expect("a buffer");
-        assert!(rows.starts_with(b"scene_id,prompt,variants,reference_urls\nBATCH-001,"));
+fn plan(args: &SeedArgs) -> Result<SeedPlan, Failure> {
+    let references = args.references.map(u64::from);
+    let usage = |error: crate::domain::seed::Error| Failure::new(Exit::Usage, error);
+    let mut plan = SeedPlan::new(u64::from(args.rows), references)
+        .map_err(usage)?
+        .with_seed(args.seed);
+    let by_name = args.out.as_deref().and_then(RowsFormat::of_path);
+    if let Some(format) = args.format.map(rows_format).or(by_name) {
+        plan = plan.with_format(format);
+    }
+    if let Some(base) = &args.reference_base {
+        let base = base.parse().map_err(usage)?;
+        plan = plan.with_references_at(ReferencePlace::Base(base));
+    }
+    Ok(plan)
+}
 
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("rows.csv");
-        let target = SeedTarget::File(path.clone(), Overwrite::Refuse);
-        let mut summary = Vec::new();
-        run(&plan, &target, SummaryForm::Text, &mut summary).expect("written");
-        let summary = String::from_utf8(summary).expect("text");
-        assert!(summary.contains("34 rows with 1 variant, 33 with 2, 33 with 3"), "{summary}");
-        assert_eq!(std::fs::read(path).expect("written"), rows);
+const fn rows_format(format: SeedFormatArg) -> RowsFormat {
+    match format {
+        SeedFormatArg::Csv => RowsFormat::Csv,
+        SeedFormatArg::Tsv => RowsFormat::Tsv,
+        SeedFormatArg::Json => RowsFormat::Json,
+        SeedFormatArg::Jsonl => RowsFormat::Jsonl,
+    }
+}
+
+const fn extension(format: SeedFormatArg) -> &'static str {
+    match format {
+        SeedFormatArg::Csv => "csv",
+        SeedFormatArg::Tsv => "tsv",
+        SeedFormatArg::Json => "json",
+        SeedFormatArg::Jsonl => "jsonl",
     }
 }

@@ -7,9 +7,10 @@ use tokio::sync::SemaphorePermit;
 
 use crate::domain::ids::AttemptId;
 use crate::domain::ledger::Evidence;
+use crate::domain::retry::REQUEST_TIMEOUT;
 use crate::pipeline::context::RunContext;
 use crate::pipeline::generate::VariantJob;
-use crate::pipeline::ledger_task::{ReserveAsk, ReserveError};
+use crate::pipeline::ledger_task::{LATE_CALL, ReserveAsk, ReserveError};
 use crate::pipeline::stop::StopReason;
 
 /// The most wall time between a hold and its first byte. A laptop that slept in between has a
@@ -78,6 +79,7 @@ fn ask(cx: &RunContext, job: &VariantJob, rid: AttemptId, attempt: u32) -> Reser
         model: Arc::clone(&job.request.spec.model),
         max: job.quote.maximum,
         request_digest: digest,
-        timeout: crate::domain::retry::REQUEST_TIMEOUT,
+        timeout: REQUEST_TIMEOUT,
+        late: LATE_CALL,
     }
 }

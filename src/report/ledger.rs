@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::domain::ids::RunId;
-use crate::domain::ledger::DEFAULT_LIMIT_PER_DAY;
+use crate::domain::ledger::{DEFAULT_LIMIT_PER_DAY, line};
 use crate::domain::ledger::reading::{CheckReport, Finding, Shown, Summary};
 use crate::domain::money::NanoUsd;
 use crate::report::words;
@@ -110,25 +110,21 @@ pub fn no_ledger_json(now: Timestamp) -> String {
     })
 }
 
-/// The records of a run, one a line, as they stand in the ledger.
+/// The records of a run, one JSON object a line, as they stand in the ledger.
 pub fn records(records: &[Shown]) -> String {
-    let mut text = String::new();
-    for shown in records {
-        let record = &shown.record;
-        let kind = serde_json::to_string(&record.kind.view()).unwrap_or_default();
-        let _ = writeln!(text, "{:>6} {} {} {kind}", record.seq, record.time, record.kind.word());
-    }
-    text
+    records.iter().map(|shown| format!("{}\n", line::show(&shown.record))).collect()
 }
 
 /// The records of a run as a document.
 pub fn records_json(run: RunId, records: &[Shown]) -> String {
     #[derive(Serialize)]
-    struct Records<'a> {
+    struct Records {
         run: RunId,
-        records: &'a [Shown],
+        records: Vec<Box<serde_json::value::RawValue>>,
     }
-    document(&Records { run, records })
+    let raw = |shown: &Shown| serde_json::value::RawValue::from_string(line::show(&shown.record));
+    let records = records.iter().map(raw).collect::<Result<_, _>>();
+    document(&Records { run, records: records.expect("a line of the ledger is JSON") })
 }
 
 /// What a check found, as a document.

@@ -123,7 +123,8 @@ impl Display {
         self.ticks = self.ticks.saturating_add(1);
         // The lock is held for as long as a few numbers take to copy into text.
         let (notices, status) = {
-            let Ok(measure) = self.measure.lock() else { return };
+            let shared = Arc::clone(&self.measure);
+            let Ok(measure) = shared.lock() else { return };
             (self.new_notices(&measure), Status::of(&measure))
         };
         for notice in notices {
@@ -131,9 +132,13 @@ impl Display {
         }
         match self.kind {
             ProgressKind::Bar => self.draw(&status),
-            ProgressKind::Lines if self.is_line_due(&status, last) => self.say(&status.line()),
-            ProgressKind::Json if self.is_line_due(&status, last) => self.say(&status.json()),
-            ProgressKind::Lines | ProgressKind::Json | ProgressKind::Silent => {}
+            ProgressKind::Silent => {}
+            ProgressKind::Lines | ProgressKind::Json => {
+                if self.is_line_due(&status, last) {
+                    let json = self.kind == ProgressKind::Json;
+                    self.say(&if json { status.json() } else { status.line() });
+                }
+            }
         }
     }
 

@@ -3,48 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use jiff::civil::Date;
-use serde::Serialize;
-
 use crate::adapters::ledger::directory::Description;
 use crate::adapters::ledger::files::io_error;
 use crate::adapters::ledger::read::{described, segments_of};
 use crate::adapters::ledger::segment::DiskFolder;
 use crate::domain::ids::{AttemptId, RunId};
+use crate::domain::ledger::reading::{CheckReport, Finding};
 use crate::domain::ledger::scan::{Position, Tail, scan};
 use crate::domain::ledger::{LedgerState, LineHash, OpenReason, Record, RecordKind, SegmentName};
 use crate::domain::money::NanoUsd;
 use crate::ports::ledger::{SegmentFolder, StoreError};
-
-/// What `ledger check` found.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct CheckReport {
-    /// Segments read.
-    pub segments: u64,
-    /// Whole lines read.
-    pub lines: u64,
-    /// Attempts seen.
-    pub attempts: u64,
-    /// Money that is spent, summed by day.
-    pub settled_by_day: BTreeMap<Date, NanoUsd>,
-    /// Money that is spent, summed by run; adjustments without a run are in none.
-    pub settled_by_run: BTreeMap<RunId, NanoUsd>,
-    /// The segment whose last line is torn; it is tolerated.
-    pub torn_tail: Option<String>,
-    /// What is wrong, in the order of the files.
-    pub findings: Vec<Finding>,
-}
-
-/// Something wrong in a ledger.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Finding {
-    /// The segment.
-    pub segment: String,
-    /// The line, from 1; zero when the segment as a whole is meant.
-    pub line: u64,
-    /// What is wrong.
-    pub problem: String,
-}
 
 /// Reads every line of every segment and holds it against every rule.
 ///

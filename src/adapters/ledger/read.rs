@@ -8,8 +8,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use jiff::civil::Date;
-use serde::Serialize;
 
 use crate::adapters::ledger::directory::{
     Description, DirectoryLedger, OpenOrCreate, read_description, zone_of,
@@ -17,77 +15,14 @@ use crate::adapters::ledger::directory::{
 use crate::adapters::ledger::files::{io_error, is_alive};
 use crate::adapters::ledger::segment::DiskFolder;
 use crate::domain::ids::{AttemptId, RunId};
+use crate::domain::ledger::reading::{Held, Shown, Summary};
 use crate::domain::ledger::scan::{Position, Tail, scan};
 use crate::domain::ledger::{
-    BrokenRule, Draft, LedgerState, Limit, LimitOrigin, LimitScope, Money, Record, RecordKind,
+    BrokenRule, Draft, LedgerState, Limit, LimitOrigin, LimitScope, Record, RecordKind,
     SegmentName, UnknownClass, cut_text,
 };
 use crate::domain::money::NanoUsd;
 use crate::ports::ledger::{SegmentFolder, StoreError};
-
-/// What `ledger summary` says.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Summary {
-    /// The ledger's day at the moment of reading.
-    pub day: Date,
-    /// The time zone of its days.
-    pub tz: String,
-    /// Whose money it counts.
-    pub money: Money,
-    /// The limit per day.
-    pub limit_per_day: NanoUsd,
-    /// Where the limit came from.
-    pub limit_origin: LimitOrigin,
-    /// Settled, reserved and unknown money of the day together.
-    pub exposure_today: NanoUsd,
-    /// Money that is spent.
-    pub settled: NanoUsd,
-    /// Worst cases of attempts under way.
-    pub reserved: NanoUsd,
-    /// Worst cases of attempts whose cost nobody knows.
-    pub unknown: NanoUsd,
-    /// Reservations made on the day.
-    pub attempts: u64,
-    /// Attempts that ended on the day with a cost.
-    pub settles: u64,
-    /// Attempts that ended on the day without a cost.
-    pub releases: u64,
-    /// Attempts that were declared unknown on the day.
-    pub unknowns: u64,
-    /// Attempts that cost more than their worst case on the day.
-    pub overruns: u64,
-    /// Every attempt that holds money, and why.
-    pub held: Vec<Held>,
-    /// Whether the last line was torn; the next run heals it.
-    pub torn_tail: bool,
-}
-
-/// An attempt that holds money.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Held {
-    /// The attempt.
-    pub rid: AttemptId,
-    /// Its run.
-    pub run: RunId,
-    /// What is held for it.
-    pub max: NanoUsd,
-    /// When it was reserved.
-    pub reserved_at: Timestamp,
-    /// Why it is unknown: as declared, or `lost` when its process is dead; nothing while it is
-    /// under way.
-    pub unknown: Option<UnknownClass>,
-    /// The last day on which it weighs, when it was declared unknown.
-    pub last_day: Option<Date>,
-}
-
-/// A record as `ledger show` has it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Shown {
-    /// The segment in which it stands.
-    pub segment: SegmentName,
-    /// The record.
-    pub record: Record,
-}
 
 /// The totals of the ledger's day at `now`.
 ///
@@ -156,6 +91,29 @@ pub fn show(root: &Path, run: RunId) -> Result<Vec<Shown>, StoreError> {
         }
     }
     Ok(shown)
+}
+
+/// The run with this id, or the only one whose id ends with this text.
+///
+/// # Errors
+/// When the ledger cannot be read.
+pub fn find_run(root: &Path, text: &str) -> Result<Option<RunId>, StoreError> {
+    described(root)?;
+    let folder = DiskFolder::new(root);
+    let mut found = BTreeSet::new();
+    for segment in segments_of(root, &folder)? {
+        let (records, _) = read_whole(&folder, segment)?;
+        for record in records {
+            if let RecordKind::Reserve(reserve) = &record.kind
+                && !text.is_empty()
+                && reserve.run.to_string().ends_with(text)
+            {
+                found.insert(reserve.run);
+            }
+        }
+    }
+    let only = found.pop_first();
+    Ok(if found.is_empty() { only } else { None })
 }
 
 /// Sets the limit per day, durably, with who and why. Raising and lowering are the same record.

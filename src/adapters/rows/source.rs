@@ -17,7 +17,6 @@ use crate::adapters::rows::pass::{OnRow, Pass};
 use crate::adapters::rows::reader::FileRowReader;
 use crate::adapters::rows::sniff::sniff;
 use crate::adapters::rows::stream::Stream;
-use crate::domain::row::RowBrief;
 use crate::domain::row_format::RowFormat;
 
 /// Where rows come from.

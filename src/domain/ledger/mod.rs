@@ -5,6 +5,7 @@ pub mod draft;
 pub mod founding;
 pub mod line;
 pub mod parse;
+pub mod reading;
 pub mod record;
 pub mod scan;
 pub mod state;
