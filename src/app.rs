@@ -46,7 +46,11 @@ fn parse_failure(invocation: &Invocation, error: &clap::Error) -> Exit {
     let text = error.render();
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-            printer.result(&if printer.color() { text.ansi().to_string() } else { text.to_string() });
+            printer.result(&if printer.color() {
+                text.ansi().to_string()
+            } else {
+                text.to_string()
+            });
             Exit::Ok
         }
         _ => {

@@ -127,7 +127,8 @@ mod tests {
 
     #[test]
     fn codes_are_distinct() {
-        let codes: std::collections::BTreeSet<u8> = Exit::ALL.iter().map(|exit| exit.code()).collect();
+        let codes: std::collections::BTreeSet<u8> =
+            Exit::ALL.iter().map(|exit| exit.code()).collect();
         assert_eq!(codes.len(), Exit::ALL.len());
     }
 }

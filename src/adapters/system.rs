@@ -97,8 +97,11 @@ impl SeededEntropy {
     fn uuid(&self) -> Uuid {
         let mut stream = self.0.lock().expect("no holder panics");
         let random = (u128::from(stream.next_u64()) << 64) | u128::from(stream.next_u64());
-        uuid::Builder::from_unix_timestamp_millis(0, &random.to_be_bytes()[..10].try_into().expect("ten bytes"))
-            .into_uuid()
+        uuid::Builder::from_unix_timestamp_millis(
+            0,
+            &random.to_be_bytes()[..10].try_into().expect("ten bytes"),
+        )
+        .into_uuid()
     }
 }
 

@@ -179,7 +179,8 @@ mod tests {
     fn values_keep_their_source_text_and_line() {
         let mut layers = Layers::default();
         let text = "provider = \"sim\"\nconcurrency = 1_6\nlimit_per_day = 0.10\ngates = [\"errors < 5%\"]\n";
-        let config = apply(text, "imagemill.toml", Whose::Project, TRUSTED, &mut layers).expect("valid");
+        let config =
+            apply(text, "imagemill.toml", Whose::Project, TRUSTED, &mut layers).expect("valid");
         let get = |setting| layers.get(setting).map(|it| (it.text.as_str(), it.origin.to_string()));
         assert_eq!(get(PROVIDER), Some(("sim", "imagemill.toml:1".to_owned())));
         assert_eq!(get(CONCURRENCY), Some(("16", "imagemill.toml:2".to_owned())));
@@ -207,6 +208,9 @@ mod tests {
         };
         check("\nprovder = 'x'\n", "c.toml:2: unknown key \"provder\"; did you mean \"provider\"?");
         check("model = []\n", "c.toml:1: model takes a string or a number");
-        check("gates = 3\n", "c.toml:1: gates takes a list of gates, such as [\"errors rate < 5%\"]");
+        check(
+            "gates = 3\n",
+            "c.toml:1: gates takes a list of gates, such as [\"errors rate < 5%\"]",
+        );
     }
 }

@@ -13,8 +13,7 @@ pub struct EnvVar {
 pub const SETTING_PREFIX: &str = "IMAGEMILL_";
 
 /// Colour off when set to anything.
-pub const NO_COLOR: EnvVar =
-    EnvVar { name: "NO_COLOR", meaning: "set and not empty: no colour" };
+pub const NO_COLOR: EnvVar = EnvVar { name: "NO_COLOR", meaning: "set and not empty: no colour" };
 
 /// Colour on without a terminal.
 pub const CLICOLOR_FORCE: EnvVar =

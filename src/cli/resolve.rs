@@ -176,7 +176,8 @@ fn image_spec(mode: Mode, layers: &Layers, book: &PriceBook) -> Result<ImageSpec
         model: model.into(),
         size: text_or(layers, layers::SIZE, SIZE).into(),
         quality: text_or(layers, layers::QUALITY, QUALITY).into(),
-        format: one_of(layers, layers::IMAGE_FORMAT, IMAGE_FORMAT, &["png", "jpeg", "webp"])?.into(),
+        format: one_of(layers, layers::IMAGE_FORMAT, IMAGE_FORMAT, &["png", "jpeg", "webp"])?
+            .into(),
         background: None,
         seed: None,
         negative_prompt: None,
@@ -257,10 +258,8 @@ fn canary(
             percent: parse::<Percent>(layers::CANARY, given)?,
             name: name.unwrap_or_else(|| "default".to_owned()),
         }),
-        None => standing.map(|share| CanaryShare {
-            percent: share.percent,
-            name: name.unwrap_or(share.name),
-        }),
+        None => standing
+            .map(|share| CanaryShare { percent: share.percent, name: name.unwrap_or(share.name) }),
     };
     Ok(share.filter(|share| !share.percent.is_whole()))
 }
@@ -282,16 +281,13 @@ fn one_of<'a>(
     }
 }
 
-fn number(
-    layers: &Layers,
-    setting: Setting,
-    default: u32,
-    most: u32,
-) -> Result<u32, ResolveError> {
+fn number(layers: &Layers, setting: Setting, default: u32, most: u32) -> Result<u32, ResolveError> {
     let Some(given) = layers.get(setting) else { return Ok(default) };
     match given.text.parse::<u32>() {
         Ok(number) if (1..=most).contains(&number) => Ok(number),
-        Ok(_) | Err(_) => Err(invalid(setting, given, format!("takes a whole number, 1 to {most}"))),
+        Ok(_) | Err(_) => {
+            Err(invalid(setting, given, format!("takes a whole number, 1 to {most}")))
+        }
     }
 }
 

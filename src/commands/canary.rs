@@ -25,9 +25,7 @@ fn set(world: &World, args: &CanarySetArgs) -> Result<Exit, Failure> {
     let percent: Percent =
         args.percent.parse().map_err(|error| Failure::new(Exit::Usage, error))?;
     let share = StandingShare::new(percent, args.name.clone(), system::now().to_string());
-    share
-        .write(&world.invocation.cwd)
-        .map_err(|error| Failure::new(Exit::Environment, error))?;
+    share.write(&world.invocation.cwd).map_err(|error| Failure::new(Exit::Environment, error))?;
     let text = if percent.is_whole() {
         "Canary 100 %: the next runs send every row\n".to_owned()
     } else {

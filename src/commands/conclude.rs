@@ -83,7 +83,12 @@ pub(super) fn refused(header: &Header, plan: Option<&Plan>, exit: Exit, reason: 
 }
 
 /// The report of a run that began; its last event is told here.
-pub(super) fn ended(header: &Header, settings: &RunSettings, plan: &Plan, ended: Ended) -> RunReport {
+pub(super) fn ended(
+    header: &Header,
+    settings: &RunSettings,
+    plan: &Plan,
+    ended: Ended,
+) -> RunReport {
     let Ended { measure, reasons, elapsed, finished_at, closing } = ended;
     let (report, last) = {
         let measure = measure.lock().expect("the event task does not panic with the lock");
@@ -102,12 +107,7 @@ pub(super) fn ended(header: &Header, settings: &RunSettings, plan: &Plan, ended:
 }
 
 /// The exit of a run and why: the worst of what stopped it and what its gates say.
-fn choose(
-    plan: &Plan,
-    mode: Mode,
-    reasons: &[StopReason],
-    gates: &[GateResult],
-) -> (Exit, String) {
+fn choose(plan: &Plan, mode: Mode, reasons: &[StopReason], gates: &[GateResult]) -> (Exit, String) {
     let mut worst = (Exit::Ok, "every gate holds".to_owned());
     let mut consider = |exit: Exit, reason: String| {
         if worst.0.or_worse(exit) != worst.0 {

@@ -109,7 +109,11 @@ struct Parts {
 }
 
 /// Rehearses in virtual time on one thread; nothing is sent and nothing is written.
-pub(super) fn rehearse(settings: RunSettings, planned: Planned, start: Start) -> Result<Ended, Failure> {
+pub(super) fn rehearse(
+    settings: RunSettings,
+    planned: Planned,
+    start: Start,
+) -> Result<Ended, Failure> {
     let runtime = Builder::new_current_thread()
         .enable_all()
         .start_paused(true)
@@ -154,8 +158,7 @@ pub(super) fn live(
             Failure::new(Exit::Environment, error)
         };
         let clock: Arc<dyn Clock> = Arc::new(TokioClock::live());
-        let root =
-            planned.money.root.clone().unwrap_or_else(|| folder.path().join(OWN_LEDGER));
+        let root = planned.money.root.clone().unwrap_or_else(|| folder.path().join(OWN_LEDGER));
         let simulated = settings.is_simulated();
         let opening =
             ledger_access::opening(root, simulated, planned.money.founding_limit, start.now);
@@ -213,7 +216,8 @@ fn execute(
     let clock = Arc::clone(&parts.clock);
     let (events, event_task) = runtime.block_on(async {
         signals::listen(&stop, &clock);
-        run_pipeline(&settings, planned, start, parts, Arc::clone(&measure), Arc::clone(&stop)).await
+        run_pipeline(&settings, planned, start, parts, Arc::clone(&measure), Arc::clone(&stop))
+            .await
     });
     let ended = Ended {
         measure,

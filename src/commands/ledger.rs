@@ -61,7 +61,9 @@ fn check(world: &World, args: &LedgerReadArgs) -> Result<Exit, Failure> {
         TableOrJson::Json => world.printer.result(&view::check_json(&report)),
         TableOrJson::Table => {
             if let Some(segment) = &report.torn_tail {
-                world.printer.warn(&format!("{segment}: the last line is torn; the next run heals it"));
+                world
+                    .printer
+                    .warn(&format!("{segment}: the last line is torn; the next run heals it"));
             }
             for finding in &report.findings {
                 world.printer.say(&view::finding(finding));
@@ -87,9 +89,10 @@ fn set_limit(world: &World, args: &LimitSetArgs) -> Result<Exit, Failure> {
     let default = (crate::domain::ledger::DEFAULT_LIMIT_PER_DAY, LimitOrigin::Default);
     let options = opening(folder.clone(), simulated, default, now);
     read::set_limit(options, per_day, &args.why, &by).map_err(store_failure)?;
-    let was = before.map_or_else(|| "new ledger".to_owned(), |ledger| {
-        format!("was {}", ledger.limit_per_day.dollars())
-    });
+    let was = before.map_or_else(
+        || "new ledger".to_owned(),
+        |ledger| format!("was {}", ledger.limit_per_day.dollars()),
+    );
     world.printer.result(&format!(
         "Limit {} a day ({was}), by {by}: {}\n",
         per_day.dollars(),

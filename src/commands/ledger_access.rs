@@ -90,9 +90,11 @@ pub(super) fn view(
             (ledger.limit_per_day, "the ledger's own".to_owned(), ledger.limit_origin)
         }
         (None, Some(given)) => (given.amount, given.origin.clone(), LimitOrigin::Flag),
-        (None, None) => {
-            (crate::domain::ledger::DEFAULT_LIMIT_PER_DAY, "default".to_owned(), LimitOrigin::Default)
-        }
+        (None, None) => (
+            crate::domain::ledger::DEFAULT_LIMIT_PER_DAY,
+            "default".to_owned(),
+            LimitOrigin::Default,
+        ),
     };
     let zone = existing.as_ref().map_or(ZONE, |ledger| &ledger.tz);
     let zone = TimeZone::get(zone).map_err(|error| Failure::new(Exit::Bug, error))?;
@@ -105,8 +107,7 @@ pub(super) fn view(
         limit_origin,
         founding_limit: (limit_per_day, founding),
         settled: counts.map_or(NanoUsd::ZERO, |ledger| ledger.settled),
-        held: counts
-            .map_or(NanoUsd::ZERO, |ledger| ledger.reserved.saturating_add(ledger.unknown)),
+        held: counts.map_or(NanoUsd::ZERO, |ledger| ledger.reserved.saturating_add(ledger.unknown)),
         note,
     })
 }
@@ -155,7 +156,8 @@ pub(super) fn store_failure(error: StoreError) -> Failure {
     };
     let failure = Failure::new(exit, error);
     match exit {
-        Exit::Bug => failure.with_hint("nothing is spent until the ledger is sound again: imagemill ledger check"),
+        Exit::Bug => failure
+            .with_hint("nothing is spent until the ledger is sound again: imagemill ledger check"),
         Exit::Invalid => failure.with_hint("name another ledger with --ledger DIR"),
         _ => failure,
     }

@@ -49,7 +49,8 @@ pub(super) struct Sources<'a> {
 pub(super) fn make(world: &World, sources: &Sources<'_>) -> Result<Plan, Failure> {
     let Sources { settings, planned, .. } = *sources;
     let batch = &planned.batch;
-    let rows_sha256 = if sources.binds { rows_digest(world, &settings.rows)? } else { String::new() };
+    let rows_sha256 =
+        if sources.binds { rows_digest(world, &settings.rows)? } else { String::new() };
     let identity = identity(settings, &rows_sha256);
     let retries = settings.paid_retries.allowance(batch.chosen().images);
     let shape = RetryPlan {
@@ -57,8 +58,7 @@ pub(super) fn make(world: &World, sources: &Sources<'_>) -> Result<Plan, Failure
         paid_retries: retries,
         throttled_attempts: MAX_THROTTLES,
     };
-    let forecast =
-        forecast_with(batch.chosen().images, settings.concurrency, &settings.sim, shape);
+    let forecast = forecast_with(batch.chosen().images, settings.concurrency, &settings.sim, shape);
     Ok(Plan {
         schema: SCHEMA.to_owned(),
         identity: identity.to_string(),

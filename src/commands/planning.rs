@@ -18,8 +18,8 @@ use crate::domain::column::Field;
 use crate::domain::diagnostic::BadRowTally;
 use crate::domain::gate::{Gate, StaticContext};
 use crate::domain::price::PriceBook;
-use crate::domain::row_format::RowFormat;
 use crate::domain::row::RowBrief;
+use crate::domain::row_format::RowFormat;
 use crate::domain::settings::{Mode, OnBadRow, RowsInput, RunSettings};
 use crate::exit::Exit;
 use crate::report::diagnostic::render_tally;
@@ -61,7 +61,8 @@ pub(super) fn plan(world: &World, ask: &PlanningAsk<'_>) -> Result<Planned, Fail
     let money = ledger_access::view(world, ask.layers, settings, ask.now)?;
     let (input, references_below) = input(world, &settings.rows);
     let options = ReadOptions { format: ask.format, spool_folder: None };
-    let mut source = RowSource::open(&input, &options).map_err(|error| rows_failure(world, error))?;
+    let mut source =
+        RowSource::open(&input, &options).map_err(|error| rows_failure(world, error))?;
     let mut planner = Planner::new(ask.book, money.day, &settings.spec, settings.canary.as_ref());
     let mut bad = BadRows::new(world, settings, source.shape().clone());
     let index = source
@@ -161,7 +162,10 @@ impl<'a> BadRows<'a> {
         };
         if let (Err(source), Some(path)) = (written, &self.path) {
             let path = path.display().to_string();
-            return Err(Failure::new(Exit::Environment, FileError { action: "write", path, source }));
+            return Err(Failure::new(
+                Exit::Environment,
+                FileError { action: "write", path, source },
+            ));
         }
         if self.tally.n_rows == 0 {
             return Ok(());
@@ -169,7 +173,8 @@ impl<'a> BadRows<'a> {
         let listed = self.path.as_ref().map(|path| path.display().to_string());
         let color = self.world.printer.color_stderr();
         let picture = render_tally(&self.tally, n_good, listed.as_deref(), color);
-        let text = format!("{} of {} rows cannot be used", self.tally.n_rows, self.tally.n_rows + n_good);
+        let text =
+            format!("{} of {} rows cannot be used", self.tally.n_rows, self.tally.n_rows + n_good);
         match self.on_bad_row {
             OnBadRow::Skip => {
                 self.world.printer.say(picture.trim_end());
@@ -222,9 +227,10 @@ fn objection(objection: &batch::Objection) -> rows::Objection {
 
 /// Rows whose price nobody knows are not run, not even in rehearsal: the plan would lie.
 fn refuse_unpriced(batch: &Batch) -> Result<(), Failure> {
-    let mut unpriced = batch.classes().iter().filter(|class| class.n_rows > 0).filter_map(|class| {
-        class.quote.as_ref().err().map(|error| (error, class.n_rows, &class.spec.provider))
-    });
+    let mut unpriced =
+        batch.classes().iter().filter(|class| class.n_rows > 0).filter_map(|class| {
+            class.quote.as_ref().err().map(|error| (error, class.n_rows, &class.spec.provider))
+        });
     let Some((error, mut n_rows, provider)) = unpriced.next() else { return Ok(()) };
     let text = error.to_string();
     let hint = format!("imagemill prices list {provider}; --prices FILE lays your own over it");

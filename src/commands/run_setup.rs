@@ -201,14 +201,15 @@ pub(super) fn run_folder(
     let mut text = serde_json::to_string_pretty(plan).expect("plain values serialize");
     text.push('\n');
     let out = world.path(&settings.out);
-    let folder = RunFolder::create(&out, header.run_id, identity, &text, settings.fresh)
-        .map_err(|error| match &error {
+    let folder = RunFolder::create(&out, header.run_id, identity, &text, settings.fresh).map_err(
+        |error| match &error {
             RunFolderError::AlreadyRun { .. } => Failure::new(Exit::Usage, error)
                 .with_hint("--fresh starts it anew beside the old one"),
             RunFolderError::Busy { .. } => Failure::new(Exit::Environment, error)
                 .with_hint("wait until that process has ended"),
             RunFolderError::Io { .. } => Failure::new(Exit::Environment, error),
-        })?;
+        },
+    )?;
     if let Some(rejected) = settings.rejected.as_ref().map(|path| world.path(path))
         && rejected.starts_with(&out)
         && rejected.is_file()

@@ -36,12 +36,12 @@ fn to_output(world: &World, plan: &SeedPlan) -> Result<Exit, Failure> {
     let local = *plan.references_at() == ReferencePlace::Local;
     if local && plan.rows_with_reference().next().is_some() {
         let text = "the reference pictures need a folder, and standard output is none";
-        return Err(Failure::new(Exit::Usage, text)
-            .with_hint("add --references 0 or --reference-base URL"));
+        return Err(
+            Failure::new(Exit::Usage, text).with_hint("add --references 0 or --reference-base URL")
+        );
     }
     let mut rows = Vec::new();
-    fixture::write_rows(plan, &mut rows)
-        .map_err(|error| Failure::new(Exit::Environment, error))?;
+    fixture::write_rows(plan, &mut rows).map_err(|error| Failure::new(Exit::Environment, error))?;
     world.printer.result(&String::from_utf8_lossy(&rows));
     Ok(Exit::Ok)
 }
@@ -49,9 +49,8 @@ fn to_output(world: &World, plan: &SeedPlan) -> Result<Exit, Failure> {
 fn plan(args: &SeedArgs) -> Result<SeedPlan, Failure> {
     let references = args.references.map(u64::from);
     let usage = |error: crate::domain::seed::Error| Failure::new(Exit::Usage, error);
-    let mut plan = SeedPlan::new(u64::from(args.rows), references)
-        .map_err(usage)?
-        .with_seed(args.seed);
+    let mut plan =
+        SeedPlan::new(u64::from(args.rows), references).map_err(usage)?.with_seed(args.seed);
     let by_name = args.out.as_deref().and_then(RowsFormat::of_path);
     if let Some(format) = args.format.map(rows_format).or(by_name) {
         plan = plan.with_format(format);

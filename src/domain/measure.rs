@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use crate::domain::event::{AttemptEnded, Ending, RowFinished, RunEvent, Tags};
-use crate::domain::gate::{AttemptFacts, GateBook, GateResult, RowCounts, RowFacts, RowTags, RunFacts};
+use crate::domain::gate::{
+    AttemptFacts, GateBook, GateResult, RowCounts, RowFacts, RowTags, RunFacts,
+};
 use crate::domain::money::NanoUsd;
 use crate::domain::stats::RunStats;
 

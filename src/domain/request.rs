@@ -20,8 +20,27 @@ const SIGNATURE_PARAMETERS: &[&str] = &["x-amz-", "x-goog-"];
 
 /// Whole names of query parameters that sign an address or date its signature.
 const SIGNATURE_NAMES: &[&str] = &[
-    "signature", "expires", "policy", "key-pair-id", "awsaccesskeyid", "googleaccessid", "keyname",
-    "se", "sig", "sv", "sp", "st", "sr", "spr", "token", "exp", "ex", "is", "hm", "hdnts", "hdnea",
+    "signature",
+    "expires",
+    "policy",
+    "key-pair-id",
+    "awsaccesskeyid",
+    "googleaccessid",
+    "keyname",
+    "se",
+    "sig",
+    "sv",
+    "sp",
+    "st",
+    "sr",
+    "spr",
+    "token",
+    "exp",
+    "ex",
+    "is",
+    "hm",
+    "hdnts",
+    "hdnea",
 ];
 
 /// What is asked of the provider, apart from the prompt and the references.

@@ -48,7 +48,8 @@ mod tests {
 
     #[test]
     fn pauses_grow_and_stay_below_their_ceiling() {
-        for (retry, ceiling_ms) in [(1, 1_000), (2, 2_000), (3, 4_000), (10, 20_000), (99, 20_000)] {
+        for (retry, ceiling_ms) in [(1, 1_000), (2, 2_000), (3, 4_000), (10, 20_000), (99, 20_000)]
+        {
             let longest = (0..2_000_u128)
                 .map(|n| AttemptId::new(uuid::Uuid::from_u128(n * 7_919 + 13)))
                 .map(|attempt| paid_retry_pause(retry, attempt).as_millis())

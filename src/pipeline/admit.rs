@@ -68,7 +68,8 @@ pub(crate) async fn admit<'a>(
 }
 
 fn ask(cx: &RunContext, job: &VariantJob, rid: AttemptId, attempt: u32) -> ReserveAsk {
-    let digest = if cx.is_rehearsal() { [0; 32] } else { job.identity(cx.settings.is_simulated()).0 };
+    let digest =
+        if cx.is_rehearsal() { [0; 32] } else { job.identity(cx.settings.is_simulated()).0 };
     ReserveAsk {
         rid,
         run: cx.run_id,

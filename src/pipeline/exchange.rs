@@ -43,7 +43,9 @@ impl Answer {
             | Self::NotKept { reason, .. }
             | Self::NotSent { reason } => reason.clone(),
             Self::Refused => ProviderError::Refused.to_string(),
-            Self::BadRequest { status } => ProviderError::BadRequest { status: *status }.to_string(),
+            Self::BadRequest { status } => {
+                ProviderError::BadRequest { status: *status }.to_string()
+            }
             Self::RateLimited { .. } => "rate limited by the provider".to_owned(),
             Self::ServerError { status } => {
                 format!("the provider answered {status}; it may have been billed")

@@ -11,10 +11,7 @@ use crate::ports::references::ReferenceError;
 ///
 /// # Errors
 /// One sentence that says which reference cannot be used and why.
-pub(crate) async fn fetch(
-    cx: &RunContext,
-    row: &Row,
-) -> Result<Arc<[LoadedReference]>, String> {
+pub(crate) async fn fetch(cx: &RunContext, row: &Row) -> Result<Arc<[LoadedReference]>, String> {
     let mut loaded = Vec::with_capacity(row.references.len());
     for reference in row.references.iter().chain(&row.options.mask) {
         loaded.push(cx.references.read(reference).await.map_err(|error| sentence(&error))?);

@@ -181,8 +181,10 @@ mod tests {
     fn the_outcome_of_a_row_follows_from_its_images() {
         use VariantEnding::{Cancelled, Failed, NotAnImage, OverBudget, Refused, Stored, Unknown};
         let check = |endings: &[VariantEnding], expect: Outcome| {
-            let reports: Vec<VariantReport> =
-                endings.iter().map(|&ending| VariantReport { ending, ..VariantReport::lost() }).collect();
+            let reports: Vec<VariantReport> = endings
+                .iter()
+                .map(|&ending| VariantReport { ending, ..VariantReport::lost() })
+                .collect();
             assert_eq!(outcome(&reports), expect, "{endings:?}");
         };
         check(&[Stored, Stored], Outcome::Ok);

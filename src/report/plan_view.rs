@@ -129,7 +129,10 @@ fn canary_line(plan: &Plan, canary: &str) -> String {
 fn at_most(plan: &Plan) -> String {
     let cost = &plan.cost;
     match cost.paid_retries {
-        0 => format!("at most = {}, no paid retries", words::count(plan.rows.images_selected, "image")),
+        0 => format!(
+            "at most = {}, no paid retries",
+            words::count(plan.rows.images_selected, "image")
+        ),
         n => format!(
             "at most = {} and up to {}",
             words::count(plan.rows.images_selected, "image"),

@@ -80,7 +80,8 @@ impl Printer {
 
     /// Writes `error: text`, and a hint when there is one.
     pub fn error_text(&self, text: &str, hint: Option<&str>) {
-        let (red, plain) = if self.terminal.color_stderr { ("\x1b[1;31m", "\x1b[0m") } else { ("", "") };
+        let (red, plain) =
+            if self.terminal.color_stderr { ("\x1b[1;31m", "\x1b[0m") } else { ("", "") };
         self.say(&format!("{red}error{plain}: {text}"));
         if let Some(hint) = hint {
             self.say(&format!("hint: {hint}"));

@@ -96,8 +96,9 @@ impl Display {
         let bars = (kind == ProgressKind::Bar).then(|| {
             let all = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
             let images = all.add(ProgressBar::new(1));
-            let style = ProgressStyle::with_template(" images {bar:30} {pos}/{len} {percent} % {msg}")
-                .expect("the template is a constant");
+            let style =
+                ProgressStyle::with_template(" images {bar:30} {pos}/{len} {percent} % {msg}")
+                    .expect("the template is a constant");
             images.set_style(style);
             let rest = all.add(ProgressBar::new_spinner());
             rest.set_style(
@@ -144,7 +145,8 @@ impl Display {
 
     fn is_line_due(&mut self, status: &Status, last: bool) -> bool {
         let percent = status.percent();
-        let due = self.ticks >= TICKS_PER_LINE && percent >= self.line_at_percent + PERCENT_PER_LINE;
+        let due =
+            self.ticks >= TICKS_PER_LINE && percent >= self.line_at_percent + PERCENT_PER_LINE;
         if due {
             self.ticks = 0;
             self.line_at_percent = percent;

@@ -166,9 +166,8 @@ mod tests {
         let out = tempfile::tempdir().expect("a folder");
         let identity = WorkDigest::of(b"rows and settings");
         let plan = format!("{{\"identity\":\"{identity}\"}}");
-        let create = |number, fresh| {
-            RunFolder::create(out.path(), run(number), &identity, &plan, fresh)
-        };
+        let create =
+            |number, fresh| RunFolder::create(out.path(), run(number), &identity, &plan, fresh);
         let first = create(1, false).expect("a new run");
         assert!(matches!(create(2, false), Err(RunFolderError::Busy { .. })));
         assert!(matches!(create(2, true), Err(RunFolderError::Busy { .. })));

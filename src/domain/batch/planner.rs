@@ -143,9 +143,13 @@ impl<'a> Planner<'a> {
         }
         let order: Option<CanaryOrder> = self.canary.as_ref().map(|notes| {
             // Equal 64-bit hashes of different names are not expected; input order then decides.
-            canary::order(&notes.hasher, &notes.hashes, &notes.stratum_of, &notes.strata, &|a, b| {
-                a.cmp(&b)
-            })
+            canary::order(
+                &notes.hasher,
+                &notes.hashes,
+                &notes.stratum_of,
+                &notes.strata,
+                &|a, b| a.cmp(&b),
+            )
         });
         let uncovered = match (&order, &self.canary, canary) {
             (Some(order), Some(notes), Some(share)) => {

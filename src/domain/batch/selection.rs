@@ -64,11 +64,8 @@ impl Batch {
             local_references: 0,
         };
         batch.whole = batch.totals_of_all()?;
-        batch.chosen = if n_selected == batch.n_rows() {
-            batch.whole
-        } else {
-            batch.totals_of_selected()?
-        };
+        batch.chosen =
+            if n_selected == batch.n_rows() { batch.whole } else { batch.totals_of_selected()? };
         Ok(batch)
     }
 
@@ -136,7 +133,8 @@ impl Batch {
                 sent[self.class_of(position).index()] = true;
             }
         }
-        let classes = self.classes.iter().zip(sent).filter(|(class, sent)| *sent && class.n_rows > 0);
+        let classes =
+            self.classes.iter().zip(sent).filter(|(class, sent)| *sent && class.n_rows > 0);
         classes
             .map(|(class, _)| RowTags {
                 provider: Arc::clone(&class.spec.provider),
