@@ -259,9 +259,6 @@ fn attempt_of(kind: &RecordKind) -> Option<AttemptId> {
 
 /// Whether a record that is about no attempt names the run.
 fn names_run(kind: &RecordKind, run: RunId) -> bool {
-    match kind {
-        RecordKind::Limit(limit) => limit.scope == LimitScope::Run(run),
-        RecordKind::Adjust(adjust) => adjust.run == Some(run),
-        _ => false,
-    }
+    let of_limit = matches!(kind, RecordKind::Limit(limit) if limit.scope == LimitScope::Run(run));
+    of_limit || matches!(kind, RecordKind::Adjust(adjust) if adjust.run == Some(run))
 }

@@ -153,6 +153,7 @@ fn days_become_segments_that_carry_what_has_not_ended() {
         let first = handle.reserve(ask(cents(4))).await.expect("it fits");
         let lost = handle.reserve(ask(cents(4))).await.expect("it fits");
         handle.unknown(lost.rid, UnknownClass::Timeout).await.expect("a ledger");
+        handle.snapshot(run()).await.expect("everything is written on the first day");
         clock.shift(SignedDuration::from_hours(24 * 3));
         let second = handle.reserve(ask(cents(4))).await.expect("it fits");
         for rid in [first.rid, second.rid] {
@@ -160,7 +161,7 @@ fn days_become_segments_that_carry_what_has_not_ended() {
         }
         handle.reserve(ask(cents(14))).await.expect("an old unknown weighs no more");
         // The other process finds the new segment, whatever its own clock says.
-        other.reserve(ask(cents(14))).await.expect_err("the day is full");
+        other.reserve(ask(cents(15))).await.expect_err("the day is full");
         handle.shutdown().await.expect("a ledger");
         other.shutdown().await.expect("a ledger");
         let seen = summary(root, clock.now()).expect("a ledger");
@@ -183,8 +184,8 @@ fn a_limit_set_by_hand_counts_at_once_and_is_recorded() {
         assert_eq!(limit.origin, LimitOrigin::Person);
         let held = handle.reserve(ask(cents(11))).await.expect("it fits now");
         set_limit(open_or_create(root, cents(1)), cents(5), "", "ann").expect("a limit");
-        handle.reserve(ask(cents(1))).await.expect_err("lowered below what is held");
         handle.settle(held.rid, cents(11), CostSource::Usage, None).await.expect("a ledger");
+        handle.reserve(ask(cents(1))).await.expect_err("lowered below what is spent");
         handle.shutdown().await.expect("a ledger");
     });
     let seen = summary(root, START.parse().expect("a time")).expect("a ledger");

@@ -23,6 +23,8 @@ fn crashed(root: &Path) -> PathBuf {
             handle.settle(held.rid, cents(3), CostSource::Usage, None).await.expect("a ledger");
         }
         handle.reserve(ask(cents(4))).await.expect("it fits");
+        // A dead process does not say goodbye.
+        std::mem::forget(handle);
     });
     drop(runtime);
     root.join(SEGMENT)
@@ -66,8 +68,11 @@ fn a_byte_flipped_before_the_watermark_stops_spending_and_is_named() {
     let root = folder.path();
     let segment = crashed(root);
     let bytes = std::fs::read(&segment).expect("a segment");
-    let last = bytes[..bytes.len() - 1].iter().rposition(|byte| *byte == b'\n').expect("lines");
-    for offset in (0..last).step_by(11) {
+    let text = String::from_utf8(bytes.clone()).expect("text");
+    let last: serde_json::Value =
+        serde_json::from_str(text.lines().next_back().expect("lines")).expect("JSON");
+    let watermark = usize::try_from(last["d"].as_u64().expect("a watermark")).expect("small");
+    for offset in (0..watermark).step_by(7) {
         let mut flipped = bytes.clone();
         flipped[offset] ^= 0x10;
         std::fs::write(&segment, &flipped).expect("a segment");

@@ -134,6 +134,7 @@ async fn midnight_brings_a_new_limit_but_what_is_under_way_counts_in_both_days()
     let first = handle.reserve(ask(cents(4))).await.expect("it fits");
     let second = handle.reserve(ask(cents(6))).await.expect("it fits");
     handle.settle(first.rid, cents(4), CostSource::Usage, None).await.expect("a ledger");
+    handle.snapshot(run()).await.expect("everything is written on the first day");
     clock.shift(SignedDuration::from_hours(14));
     let third = handle.reserve(ask(cents(4))).await.expect("a new day");
     let today = handle.snapshot(run()).await.expect("a ledger");
