@@ -81,11 +81,26 @@ pub struct Held {
 }
 
 /// A record as `ledger show` has it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Shown {
     /// The segment in which it stands.
-    pub segment: SegmentName,
-    /// The record.
+    pub segment: String,
+    /// Its number in the ledger.
+    pub seq: u64,
+    /// When it was made.
+    pub time: Timestamp,
+    /// The ledger's day.
+    pub day: Date,
+    /// The word for its kind.
+    pub kind: String,
+    /// The attempt that it is about.
+    pub rid: Option<AttemptId>,
+    /// The money that it moves: a worst case for a reserve, a cost for an end.
+    pub amount: Option<NanoUsd>,
+    /// The evidence, class, source or basis, in the ledger's own word.
+    pub note: Option<&'static str>,
+    /// All that it says.
+    #[serde(skip)]
     pub record: Record,
 }
 
@@ -151,7 +166,7 @@ pub fn show(root: &Path, run: RunId) -> Result<Vec<Shown>, StoreError> {
             }
             let by_attempt = attempt_of(&record.kind).is_some_and(|rid| of_run.contains(&rid));
             if by_attempt || names_run(&record.kind, run) {
-                shown.push(Shown { segment, record });
+                shown.push(shown_as(segment, record));
             }
         }
     }
@@ -235,6 +250,37 @@ fn newest_state(root: &Path) -> Result<(LedgerState, bool), StoreError> {
         }
     }
     Err(StoreError::Missing { path: root.join("*/*.jsonl") })
+}
+
+fn shown_as(segment: SegmentName, record: Record) -> Shown {
+    let (amount, note) = match &record.kind {
+        RecordKind::Reserve(reserve) => (Some(reserve.max), None),
+        RecordKind::Settle(settle) => (Some(settle.amount), Some(settle.source.word())),
+        RecordKind::Release(release) => (None, Some(release.evidence.word())),
+        RecordKind::Unknown(unknown) => (None, Some(unknown.late.class.word())),
+        RecordKind::Resolve(resolve) => (Some(resolve.amount), Some(resolve.basis.word())),
+        RecordKind::Overrun(overrun) => (Some(overrun.amount), None),
+        RecordKind::Adjust(adjust) => (Some(adjust.amount), None),
+        RecordKind::Limit(limit) => (Some(limit.value), Some(limit.origin.word())),
+        RecordKind::Open(_)
+        | RecordKind::Ack(_)
+        | RecordKind::Check(_)
+        | RecordKind::Roll(_)
+        | RecordKind::Close(_)
+        | RecordKind::Repair(_)
+        | RecordKind::Unrecognized(_) => (None, None),
+    };
+    Shown {
+        segment: segment.to_string(),
+        seq: record.seq,
+        time: record.time,
+        day: record.day,
+        kind: record.kind.word().to_owned(),
+        rid: attempt_of(&record.kind),
+        amount,
+        note,
+        record,
+    }
 }
 
 fn attempt_of(kind: &RecordKind) -> Option<AttemptId> {

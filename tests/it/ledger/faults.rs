@@ -11,7 +11,7 @@ use imagemill::adapters::ledger::read::summary;
 use imagemill::adapters::ledger::segment::DiskFolder;
 use imagemill::domain::ledger::SegmentName;
 use imagemill::pipeline::ledger_task::{LedgerHandle, ReserveError, spawn};
-use imagemill::ports::ledger::{SegmentFile, SegmentFolder};
+use imagemill::ports::ledger::{FAIL_POINTS, SegmentFile, SegmentFolder};
 
 use crate::ledger::support::{
     START, TestClock, ask, cents, in_folder, open_or_create, options, runtime,
@@ -134,4 +134,19 @@ fn a_sync_error_poisons_the_process_and_the_next_one_starts_a_new_segment() {
     let seen = summary(root, START.parse().expect("a time")).expect("a ledger");
     assert_eq!(seen.exposure_today, cents(4 + 4 + 5 + 5 + 6), "what may have been kept counts");
     assert_eq!(check(root).expect("a ledger").findings, []);
+}
+
+#[test]
+fn every_fail_point_is_listed_and_stands_in_the_code_once() {
+    let sources = [
+        include_str!("../../../src/adapters/ledger/files.rs"),
+        include_str!("../../../src/adapters/ledger/segment.rs"),
+        include_str!("../../../src/pipeline/ledger_task/group.rs"),
+    ];
+    let code = sources.concat();
+    for name in FAIL_POINTS {
+        let used = code.matches(&format!("fail_point!(\"{name}\"")).count();
+        assert_eq!(used, 1, "{name}");
+    }
+    assert_eq!(code.matches("fail_point!(\"").count(), FAIL_POINTS.len());
 }
