@@ -262,12 +262,11 @@ pub fn check_reference(text: &str) -> Result<ReferenceKind, CellFault> {
             | ReferenceError::NoHost
             | ReferenceError::Address(_) => CORRECT,
         };
-        let label = match &error {
-            ReferenceError::Address(source) => format!("{error}: {source}"),
-            other => {
-                sanitize::cut(&sanitize::one_line(&other.to_string()), MAX_LABEL_CHARS).into_owned()
-            }
+        let words = match std::error::Error::source(&error) {
+            Some(source) => format!("{error}: {source}"),
+            None => error.to_string(),
         };
+        let label = sanitize::cut(&sanitize::one_line(&words), MAX_LABEL_CHARS).into_owned();
         let title = "a reference must be an address or a local path";
         CellFault::new("row.reference", title, label, fix)
     })

@@ -194,7 +194,7 @@ fn bad_row(
     bytes: &[u8],
     scene_id: Option<&str>,
 ) -> BadRow {
-    let scene_id = scene_id.filter(|name| !name.trim().is_empty()).map(|name| shown_name(name));
+    let scene_id = scene_id.filter(|name| !name.trim().is_empty()).map(shown_name);
     let draw = |problem: &Problem| problem.draw(place, source, scene_id.as_deref());
     let (first, others) = problems.split_first().expect("a bad row has a problem");
     BadRow {
