@@ -47,7 +47,7 @@ pub fn folded_stem(scene_id: &str) -> String {
 /// Whether the bytes can be a stem as they are.
 pub fn is_fit(name: &[u8]) -> bool {
     (1..=MAX_STEM_BYTES).contains(&name.len())
-        && name.iter().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(byte))
+        && name.iter().all(|byte| is_plain(char::from(*byte)))
         && !name.starts_with(b".")
         && !name.ends_with(b".")
         && !is_device(name)
@@ -59,6 +59,13 @@ const fn is_plain(character: char) -> bool {
 
 /// Whether Windows would open a device: what counts is the part before the first dot.
 fn is_device(name: &[u8]) -> bool {
+    // Most names are told apart by their first letter.
+    if !matches!(
+        name.first(),
+        Some(b'a' | b'A' | b'c' | b'C' | b'l' | b'L' | b'n' | b'N' | b'p' | b'P')
+    ) {
+        return false;
+    }
     let base = name.split(|byte| *byte == b'.').next().unwrap_or_default();
     match base.len() {
         3 => [b"con", b"prn", b"aux", b"nul"].iter().any(|word| base.eq_ignore_ascii_case(*word)),

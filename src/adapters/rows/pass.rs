@@ -115,8 +115,8 @@ impl Pass<'_> {
             0
         };
         if problems.is_empty() {
+            names.add(hash, index.len());
             index.add(offset, line, bytes);
-            names.add(hash);
             on_row(brief(&checked, name));
             return Ok(None);
         }
