@@ -11,6 +11,17 @@ pub const MAX_STEM_BYTES: usize = 80;
 /// Hexadecimal digits of the digest that marks a changed name.
 const MARK_DIGITS: usize = 8;
 
+/// The bytes that stems consist of, as a table.
+const IN_STEMS: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        table[byte as usize] = is_plain(byte as char);
+        byte += 1;
+    }
+    table
+};
+
 /// The stem of the file names of a row: its name when that is fit to be one, else a slug of it
 /// with a short digest, so that two names which look alike still get different files.
 ///
@@ -47,7 +58,7 @@ pub fn folded_stem(scene_id: &str) -> String {
 /// Whether the bytes can be a stem as they are.
 pub fn is_fit(name: &[u8]) -> bool {
     (1..=MAX_STEM_BYTES).contains(&name.len())
-        && name.iter().all(|byte| is_plain(char::from(*byte)))
+        && name.iter().all(|byte| IN_STEMS[usize::from(*byte)])
         && !name.starts_with(b".")
         && !name.ends_with(b".")
         && !is_device(name)

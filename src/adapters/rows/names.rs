@@ -19,6 +19,35 @@ pub(crate) struct Names {
     parts: Vec<Part>,
 }
 
+/// The largest folded file name so far.
+///
+/// As long as each name is larger than the one before (counted upwards, with or without leading
+/// zeros), none can be there twice, and no table is needed: that is how most inputs are, and a
+/// table of a million names costs more time than reading them.
+#[derive(Debug, Default)]
+pub(crate) struct Ascent {
+    last: Vec<u8>,
+    next: Vec<u8>,
+}
+
+impl Ascent {
+    /// Whether the name is larger than all before it; it is then the largest.
+    pub(crate) fn climb(&mut self, scene_id: &str) -> bool {
+        self.next.clear();
+        if file_name::is_fit(scene_id.as_bytes()) {
+            self.next.extend_from_slice(scene_id.as_bytes());
+        } else {
+            self.next.extend_from_slice(file_name::file_stem(scene_id).as_bytes());
+        }
+        self.next.make_ascii_lowercase();
+        let is_larger = (self.last.len(), &self.last) < (self.next.len(), &self.next);
+        if is_larger {
+            std::mem::swap(&mut self.last, &mut self.next);
+        }
+        is_larger
+    }
+}
+
 /// The names whose hashes start alike, with open addressing.
 #[derive(Clone, Debug)]
 struct Part {
@@ -119,6 +148,22 @@ mod tests {
         for number in 0..10_000 {
             let hash = hash_of(&format!("ROW-{number}"));
             assert_eq!(names.candidate(hash, 0).map(|found| found.0), Some(number));
+        }
+    }
+
+    #[test]
+    fn names_climb_by_length_and_letters_without_case() {
+        let mut ascent = Ascent::default();
+        for (name, expect) in [
+            ("row-9", true),
+            ("row-10", true),
+            ("ROW-11", true),
+            ("row-11", false),
+            ("row-2", false),
+            ("Row-12", true),
+            ("row-12", false),
+        ] {
+            assert_eq!(ascent.climb(name), expect, "{name}");
         }
     }
 
