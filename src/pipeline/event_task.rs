@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
@@ -46,8 +47,11 @@ pub struct EventTask {
 impl EventHandle {
     /// Takes one event; waits when too many wait already.
     pub async fn emit(&self, event: RunEvent) {
-        // The task ends only after every handle is gone, or by a panic that ends the run.
-        let _ = self.queue.send(Message::Event(event)).await;
+        // The common case costs no waiting machinery.
+        if let Err(TrySendError::Full(message)) = self.queue.try_send(Message::Event(event)) {
+            // The task ends only after every handle is gone, or by a panic that ends the run.
+            let _ = self.queue.send(message).await;
+        }
     }
 
     /// Returns once every event emitted so far is counted and journaled.

@@ -31,7 +31,8 @@ pub async fn run(cx: &Arc<RunContext>, rows: &mut dyn RowReader) {
             Ok(row) => {
                 n_started += 1;
                 let class = cx.batch.class_of(position);
-                tasks.spawn(process(Arc::clone(cx), row, class));
+                // The task is boxed once: tokio moves what it spawns several times.
+                tasks.spawn(Box::pin(process(Arc::clone(cx), row, class)));
             }
             Err(error) => {
                 cx.stop.drain(StopReason::Environment(format!("rows cannot be read: {error}")));
