@@ -61,8 +61,9 @@ fn run(example: &str) -> super::sandbox::Done {
         prepare(&sandbox, "imagemill seed --rows 3 --out few.csv");
         prepare(&sandbox, "imagemill run few.csv --live --provider sim");
         let runs = std::fs::read_dir(sandbox.path().join("out")).expect("a folder");
-        let names = runs.map(|run| run.expect("a run").file_name().to_string_lossy().into_owned());
-        let run = names.filter(|name| !name.starts_with('.')).next().expect("a run");
+        let mut names =
+            runs.map(|run| run.expect("a run").file_name().to_string_lossy().into_owned());
+        let run = names.find(|name| !name.starts_with('.')).expect("a run");
         line = example.replace(RUN, &run);
     }
     sandbox.shell(&line)
