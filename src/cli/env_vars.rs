@@ -35,5 +35,9 @@ pub const PROGRESS: EnvVar = EnvVar {
     meaning: "progress as `auto`, `bar`, `lines`, `json` or `none`",
 };
 
+/// The user's name.
+pub const USER: EnvVar =
+    EnvVar { name: "USER", meaning: "who changed a limit, as the ledger records it" };
+
 /// Every variable that is no setting of a run.
-pub const ALL: &[EnvVar] = &[NO_COLOR, CLICOLOR_FORCE, TERM, CI, COLUMNS, PROGRESS];
+pub const ALL: &[EnvVar] = &[NO_COLOR, CLICOLOR_FORCE, TERM, CI, COLUMNS, PROGRESS, USER];

@@ -7,7 +7,7 @@ use crate::cli::layers::{self, Given, Layers, Origin, Setting};
 use crate::domain::gate::{Gate, default_gates};
 use crate::domain::money::NanoUsd;
 use crate::domain::percent::Percent;
-use crate::domain::price::PriceBook;
+use crate::domain::price::{PriceBook, QuoteError};
 use crate::domain::request::ImageSpec;
 use crate::domain::settings::{
     CanaryShare, GivenLimit, Mode, OnBadRow, PaidRetries, PaidRetryOn, RowsInput, RunSettings,
@@ -65,6 +65,9 @@ pub enum ResolveError {
     /// A live run names no provider.
     #[error("a live run needs a provider")]
     NoProvider,
+    /// The price book does not know the provider.
+    #[error(transparent)]
+    Provider(#[from] QuoteError),
     /// The provider has no default model.
     #[error("provider {0:?} has no default model")]
     NoModel(String),
@@ -83,6 +86,7 @@ impl ResolveError {
             Self::NoModel(provider) => {
                 Some(format!("add --model NAME; imagemill prices list {provider} shows them"))
             }
+            Self::Provider(_) => Some("imagemill prices list shows the providers".to_owned()),
             Self::Value { .. } | Self::Gate { .. } => None,
         }
     }
@@ -167,9 +171,11 @@ fn image_spec(mode: Mode, layers: &Layers, book: &PriceBook) -> Result<ImageSpec
     };
     let model = match layers.get(layers::MODEL) {
         Some(given) => given.text.as_str(),
-        None => book
-            .default_model(provider)
-            .ok_or_else(|| ResolveError::NoModel(provider.to_owned()))?,
+        None => {
+            book.models(provider).map(drop)?;
+            book.default_model(provider)
+                .ok_or_else(|| ResolveError::NoModel(provider.to_owned()))?
+        }
     };
     Ok(ImageSpec {
         provider: provider.into(),

@@ -20,6 +20,7 @@ use crate::domain::stats::LatencySummary;
 use crate::exit::Exit;
 use crate::pipeline::stop::StopReason;
 use crate::report::gate_table::{gate_table, result_line};
+use crate::report::words;
 
 /// What is known of a run before it starts.
 #[derive(Clone, Debug)]
@@ -155,15 +156,15 @@ pub(super) fn over_budget(plan: &Plan) -> String {
     match cost.limit_per_run {
         Some(limit) if cost.first_attempts > limit => format!(
             "the run could cost {}, more than its own limit of {}",
-            cost.first_attempts.dollars(),
-            limit.dollars()
+            words::dollars(cost.first_attempts),
+            words::dollars(limit)
         ),
         Some(_) | None => format!(
             "the run could cost {} and {} of {} a day is taken; the smallest limit is {}",
-            cost.first_attempts.dollars(),
-            cost.exposure_today.dollars(),
-            cost.limit_per_day.dollars(),
-            cost.smallest_limit.dollars()
+            words::dollars(cost.first_attempts),
+            words::dollars(cost.exposure_today),
+            words::dollars(cost.limit_per_day),
+            words::dollars(cost.smallest_limit)
         ),
     }
 }
@@ -212,9 +213,9 @@ pub(super) fn print(world: &World, header: &Header, report: &RunReport) -> Exit 
                 text = gate_table(&report.gates, simulated, printer.width(), printer.color());
             }
             if let Some(folder) = &report.folder {
-                text.push_str(&format!("Run {} in {folder}\n", report.run_id));
+                text.push_str(&format!("Run {} in {folder}\n", report.run_id.alias()));
             }
-            if header.mode == Mode::DryRun && report.attempts > 0 {
+            if header.mode == Mode::DryRun {
                 text.push_str("DRY RUN: nothing was sent, nothing was spent\n");
             }
             text.push_str(&result_line(report));
@@ -236,5 +237,14 @@ pub(super) fn failed(
         Some(picture) => printer.say(picture.trim_end()),
         None => printer.error(failure.error.as_ref(), failure.hint.as_deref()),
     }
-    print(world, header, &refused(header, plan, failure.exit, &failure.to_string()))
+    let mut report = refused(header, plan, failure.exit, &failure.to_string());
+    if let Some((accepted, rejected)) = failure.rows {
+        report.rows = ReportRows {
+            planned: accepted + rejected,
+            accepted,
+            rejected,
+            ..ReportRows::default()
+        };
+    }
+    print(world, header, &report)
 }

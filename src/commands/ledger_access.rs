@@ -26,6 +26,9 @@ pub(super) const TOOL: &str = concat!("imagemill ", env!("CARGO_PKG_VERSION"));
 /// The zone of a new ledger's days.
 const ZONE: &str = "UTC";
 
+/// How the ledger's own limit is called.
+const LEDGERS_OWN: &str = "the ledger's own";
+
 /// The file that tells that a folder is a ledger.
 const DESCRIPTION: &str = "ledger.json";
 
@@ -42,6 +45,8 @@ pub(super) struct MoneyView {
     pub(super) limit_per_day: NanoUsd,
     /// Where that limit comes from, for people.
     pub(super) limit_origin: String,
+    /// Whether it is the ledger's own limit, which only `ledger limit set` raises.
+    pub(super) limit_is_ledgers: bool,
     /// What a new ledger is founded with.
     pub(super) founding_limit: (NanoUsd, LimitOrigin),
     /// Settled money of the day.
@@ -87,7 +92,7 @@ pub(super) fn view(
                     given.amount,
                 ));
             }
-            (ledger.limit_per_day, "the ledger's own".to_owned(), ledger.limit_origin)
+            (ledger.limit_per_day, LEDGERS_OWN.to_owned(), ledger.limit_origin)
         }
         (None, Some(given)) => (given.amount, given.origin.clone(), LimitOrigin::Flag),
         (None, None) => (
@@ -104,6 +109,7 @@ pub(super) fn view(
         day: counts.map_or_else(|| zone.to_datetime(now).date(), |ledger| ledger.day),
         zone,
         limit_per_day,
+        limit_is_ledgers: limit_origin == LEDGERS_OWN,
         limit_origin,
         founding_limit: (limit_per_day, founding),
         settled: counts.map_or(NanoUsd::ZERO, |ledger| ledger.settled),
@@ -112,9 +118,14 @@ pub(super) fn view(
     })
 }
 
+/// Whether the folder holds a ledger.
+pub(super) fn ledger_exists(folder: &Path) -> bool {
+    folder.join(DESCRIPTION).exists()
+}
+
 /// The summary of a ledger, or nothing when the folder holds none.
 pub(super) fn summary(folder: &Path, now: Timestamp) -> Result<Option<Summary>, Failure> {
-    if !folder.join(DESCRIPTION).exists() {
+    if !ledger_exists(folder) {
         return Ok(None);
     }
     read::summary(folder, now).map(Some).map_err(store_failure)
@@ -159,6 +170,14 @@ pub(super) fn store_failure(error: StoreError) -> Failure {
         Exit::Bug => failure
             .with_hint("nothing is spent until the ledger is sound again: imagemill ledger check"),
         Exit::Invalid => failure.with_hint("name another ledger with --ledger DIR"),
-        _ => failure,
+        Exit::Ok
+        | Exit::Usage
+        | Exit::NoRows
+        | Exit::Environment
+        | Exit::Budget
+        | Exit::Inconclusive
+        | Exit::GateFailed
+        | Exit::Interrupted
+        | Exit::Terminated => failure,
     }
 }

@@ -22,6 +22,7 @@ use crate::domain::retry::MAX_THROTTLES;
 use crate::domain::settings::{Mode, RowsInput, RunSettings};
 use crate::domain::sim::{RetryPlan, forecast_with};
 use crate::exit::Exit;
+use crate::report::words;
 
 /// A price book older than this many days is worth a note.
 const OLD_PRICES_DAYS: u32 = 30;
@@ -151,7 +152,7 @@ fn rows(settings: &RunSettings, planned: &Planned) -> PlanRows {
         canary: settings
             .canary
             .as_ref()
-            .map(|share| format!("{} (order {:?})", share.percent, share.name)),
+            .map(|share| format!("{} % (order {:?})", share.percent, share.name)),
         uncovered: batch.uncovered().iter().map(ToString::to_string).collect(),
         with_references: batch.whole().rows_with_references,
         url_references: batch.url_references(),
@@ -194,6 +195,7 @@ fn cost(sources: &Sources<'_>, retries: u64) -> Result<PlanCost, Failure> {
         maximum: add(chosen.maximum, at_retries)?,
         limit_per_day: money.limit_per_day,
         limit_origin: money.limit_origin.clone(),
+        limit_is_ledgers: money.limit_is_ledgers,
         limit_per_run: settings.limit_per_run,
         exposure_today: money.exposure(),
         settled_today: money.settled,
@@ -226,9 +228,12 @@ fn unusual(sources: &Sources<'_>) -> Vec<String> {
     notes.extend(planned.money.note.clone());
     if settings.mode == Mode::DryRun && batch.url_references() > 0 {
         notes.push(format!(
-            "{} references by URL: a live run of this version rejects their rows",
-            batch.url_references()
+            "{} by URL: a live run of this version rejects their rows",
+            words::count(batch.url_references(), "reference")
         ));
+    }
+    if settings.is_simulated() && &*settings.spec.format != "png" {
+        notes.push(format!("the simulator paints png, not {}", settings.spec.format));
     }
     if let Some(days) = book.age_days(planned.money.day).filter(|days| *days > OLD_PRICES_DAYS) {
         notes.push(format!("the price book is {days} days old"));

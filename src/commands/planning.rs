@@ -25,7 +25,7 @@ use crate::exit::Exit;
 use crate::report::diagnostic::render_tally;
 
 /// How standard input is named.
-const STDIN: &str = "-";
+const STDIN: &str = "standard input";
 
 /// What the planning pass found.
 pub(super) struct Planned {
@@ -145,11 +145,13 @@ impl<'a> BadRows<'a> {
         }
         let written = match &mut self.writer {
             Some(writer) => writer.write(row),
-            None => RejectedWriter::create(path, &self.shape).and_then(|mut writer| {
-                writer.write(row)?;
-                self.writer = Some(writer);
-                Ok(())
-            }),
+            None => create_parent(path)
+                .and_then(|()| RejectedWriter::create(path, &self.shape))
+                .and_then(|mut writer| {
+                    writer.write(row)?;
+                    self.writer = Some(writer);
+                    Ok(())
+                }),
         };
         self.problem = written.err();
     }
@@ -181,9 +183,15 @@ impl<'a> BadRows<'a> {
                 self.world.printer.warn(&format!("{text}; the run goes on without them"));
                 Ok(())
             }
-            OnBadRow::Stop => Err(Failure::new(Exit::Invalid, text).with_picture(picture)),
+            OnBadRow::Stop => Err(Failure::new(Exit::Invalid, text)
+                .with_picture(picture)
+                .with_rows(n_good, self.tally.n_rows)),
         }
     }
+}
+
+fn create_parent(path: &Path) -> std::io::Result<()> {
+    path.parent().map_or(Ok(()), std::fs::create_dir_all)
 }
 
 fn rows_failure(world: &World, error: rows::Error) -> Failure {
@@ -213,6 +221,15 @@ fn url_objection(mode: Mode, brief: &RowBrief<'_>) -> Option<rows::Objection> {
 /// An objection of the planner, as a fault of the cell that it is about.
 fn objection(objection: &batch::Objection) -> rows::Objection {
     match objection {
+        batch::Objection::SimSize { size } => rows::Objection {
+            field: Field::Size,
+            fault: CellFault::new(
+                "row.size",
+                objection.to_string(),
+                "not a size in pixels",
+                format!("replace {size:?} (in the row or by --size) by one such as 1024x1024"),
+            ),
+        },
         batch::Objection::OverMaxCost { worst, .. } => rows::Objection {
             field: Field::MaxCost,
             fault: CellFault::new(

@@ -19,6 +19,7 @@ use crate::exit::Exit;
 use crate::ports::entropy::Entropy;
 use crate::ports::sink::EventSink;
 use crate::report::ndjson::EventLines;
+use crate::report::progress::ProgressKind;
 
 /// Does what was asked, and prints the result whatever happens.
 pub fn run(world: &World, args: &RunArgs) -> Exit {
@@ -48,6 +49,7 @@ fn proceed(
     let saved = args.plan.as_ref().map(|file| saved_plan(world, file)).transpose()?;
     let (settings, layers, book) = settings(world, args, header, saved.as_ref())?;
     header.asked = Some((settings.spec.provider.to_string(), settings.spec.model.to_string()));
+    let progress = progress_choice::choose(world, args.progress.as_deref())?;
     let format = args.input_format.map(row_format);
     let ask = PlanningAsk {
         settings: &settings,
@@ -78,7 +80,7 @@ fn proceed(
     if args.plan_only {
         return Ok(plan_only(header, made));
     }
-    start(world, args, header, settings, planned, made)
+    start(world, progress, header, settings, planned, made)
 }
 
 /// A run that stops after its plan: the plan alone decides the exit.
@@ -93,7 +95,7 @@ fn plan_only(header: &Header, plan: &Plan) -> RunReport {
 
 fn start(
     world: &World,
-    args: &RunArgs,
+    progress: ProgressKind,
     header: &mut Header,
     settings: RunSettings,
     planned: Planned,
@@ -110,7 +112,7 @@ fn start(
         run_id: header.run_id,
         identity: plan_document::identity(&settings, &plan.bound.rows_sha256),
         now: header.started_at,
-        progress: progress_choice::choose(world, args.progress.as_deref())?,
+        progress,
         views,
     };
     if header.mode == Mode::DryRun {

@@ -181,9 +181,16 @@ pub(super) fn refuse_live(settings: &RunSettings, plan: &Plan) -> Result<(), Fai
         Some(run) if plan.cost.first_attempts > run => {
             "--fit-budget runs the first rows that fit; or raise --limit-per-run".to_owned()
         }
-        Some(_) | None => format!(
+        Some(_) | None if plan.cost.limit_is_ledgers => format!(
             "--fit-budget runs the first rows that fit; or wait for the next day; or raise the \
-             limit: imagemill ledger limit set --per-day {limit} --why TEXT"
+             limit: imagemill ledger limit set --per-day {limit} --why TEXT{}",
+            settings
+                .ledger
+                .as_ref()
+                .map_or(String::new(), |it| format!(" --ledger {}", it.display()))
+        ),
+        Some(_) | None => format!(
+            "--fit-budget runs the first rows that fit; or raise the limit: --limit-per-day {limit}"
         ),
     };
     let text = format!("{}; nothing was sent, nothing was spent", over_budget(plan));
@@ -203,8 +210,9 @@ pub(super) fn run_folder(
     let out = world.path(&settings.out);
     let folder = RunFolder::create(&out, header.run_id, identity, &text, settings.fresh).map_err(
         |error| match &error {
-            RunFolderError::AlreadyRun { .. } => Failure::new(Exit::Usage, error)
-                .with_hint("--fresh starts it anew beside the old one"),
+            RunFolderError::AlreadyRun { .. } => Failure::new(Exit::Usage, error).with_hint(
+                "--fresh starts it anew beside the old one, and pays for every image again",
+            ),
             RunFolderError::Busy { .. } => Failure::new(Exit::Environment, error)
                 .with_hint("wait until that process has ended"),
             RunFolderError::Io { .. } => Failure::new(Exit::Environment, error),

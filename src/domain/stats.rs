@@ -116,6 +116,9 @@ pub struct RunStats {
     /// How many notices there were in all.
     pub n_notices: u64,
     row_latency: Histogram<u64>,
+    latency_sum: u64,
+    shortest: u64,
+    longest: u64,
 }
 
 /// Something that a person should see as it happens.
@@ -176,6 +179,9 @@ impl RunStats {
             n_notices: 0,
             row_latency: Histogram::new_with_bounds(1, LATENCY_CEILING_MICROS, 3)
                 .expect("the bounds are constants in range"),
+            latency_sum: 0,
+            shortest: u64::MAX,
+            longest: 0,
         }
     }
 
@@ -216,15 +222,18 @@ impl RunStats {
             return LatencySummary::default();
         }
         let millis = |micros: u64| (micros + 500) / 1000;
-        let at = |quantile| millis(histogram.value_at_quantile(quantile));
+        // The histogram rounds to three digits; the ends are exact, and nothing lies beyond them.
+        let at = |quantile| {
+            millis(histogram.value_at_quantile(quantile).clamp(self.shortest, self.longest))
+        };
         LatencySummary {
-            min: millis(histogram.min()),
-            avg: millis(histogram.mean() as u64),
+            min: millis(self.shortest),
+            avg: millis(self.latency_sum / histogram.len()),
             p50: at(0.50),
             p90: at(0.90),
             p95: at(0.95),
             p99: at(0.99),
-            max: millis(histogram.max()),
+            max: millis(self.longest),
         }
     }
 
@@ -260,6 +269,9 @@ impl RunStats {
         if let (true, Some(latency)) = (finished.outcome.was_sent(), finished.latency) {
             let micros = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
             self.row_latency.saturating_record(micros.max(1));
+            self.latency_sum = self.latency_sum.saturating_add(micros);
+            self.shortest = self.shortest.min(micros);
+            self.longest = self.longest.max(micros);
         }
     }
 

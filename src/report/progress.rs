@@ -206,11 +206,14 @@ fn notice_line(notice: &Notice, rehearsal: bool) -> String {
     match notice {
         Notice::Row { scene_id, outcome, reason } => {
             let scene_id = sanitize::cut(scene_id.as_str(), 60).into_owned();
-            let reason = sanitize::cut(reason, 200).into_owned();
+            let reason = match sanitize::cut(reason, 200) {
+                reason if reason.is_empty() => String::new(),
+                reason => format!(": {reason}"),
+            };
             if rehearsal {
-                format!("! {scene_id} would end {outcome}: {reason}")
+                format!("! {scene_id} would end {outcome}{reason}")
             } else {
-                format!("! {scene_id} {outcome}: {reason}")
+                format!("! {scene_id} {outcome}{reason}")
             }
         }
         Notice::Stopping(reason) => format!("Stopping: {}", sanitize::cut(reason, 300)),
@@ -245,7 +248,7 @@ impl Status {
             images_done: stats.images_stored,
             images_total: measure.frame().images_selected,
             rows_ok: stats.rows.ok,
-            rows_bad: stats.rows.finished() - stats.rows.ok,
+            rows_bad: stats.rows.sent() + stats.rows.rejected - stats.rows.ok,
             rows_open: stats.rows_open,
             retries: stats.retries,
             settled: stats.money.settled,

@@ -32,7 +32,7 @@ pub struct RunArgs {
     pub live: bool,
 
     /// Stop after the plan
-    #[arg(long, conflicts_with_all = ["live", "mode"])]
+    #[arg(long)]
     pub plan_only: bool,
 
     /// Save the plan to a file that --plan can bind to
@@ -136,7 +136,7 @@ pub struct RunArgs {
     pub gates: Vec<String>,
 
     /// Only the gates given with --gate count
-    #[arg(long, help_heading = "Gates")]
+    #[arg(long, requires = "gates", help_heading = "Gates")]
     pub gates_only: bool,
 
     /// The result on standard output: table, json, or ndjson (one event a line, then the result)
