@@ -77,7 +77,7 @@ pub enum LedgerStopped {
     Closed,
 }
 
-/// The sums as of the latest group.
+/// The sums, with every end that was sent before it was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Snapshot {
     /// The ledger's day.
