@@ -118,6 +118,8 @@ pub struct RunStats {
     row_latency: Histogram<u64>,
     /// The shortest and the longest latency, exactly; the histogram keeps three digits.
     latency_bounds: Option<(u64, u64)>,
+    /// Their sum in microseconds, exactly.
+    latency_sum: u128,
 }
 
 /// Something that a person should see as it happens.
@@ -179,6 +181,7 @@ impl RunStats {
             row_latency: Histogram::new_with_bounds(1, LATENCY_CEILING_MICROS, 3)
                 .expect("the bounds are constants in range"),
             latency_bounds: None,
+            latency_sum: 0,
         }
     }
 
@@ -216,11 +219,12 @@ impl RunStats {
     pub fn latency(&self) -> LatencySummary {
         let histogram = &self.row_latency;
         let Some((least, most)) = self.latency_bounds else { return LatencySummary::default() };
+        let mean = self.latency_sum / u128::from(histogram.len().max(1));
         let millis = |micros: u64| (micros + 500) / 1000;
         let at = |quantile| millis(histogram.value_at_quantile(quantile).clamp(least, most));
         LatencySummary {
             min: millis(least),
-            avg: millis(histogram.mean() as u64),
+            avg: millis(u64::try_from(mean).unwrap_or(u64::MAX)),
             p50: at(0.50),
             p90: at(0.90),
             p95: at(0.95),
@@ -262,6 +266,7 @@ impl RunStats {
         if let (true, Some(latency)) = (finished.outcome.was_sent(), finished.latency) {
             let micros = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
             self.row_latency.saturating_record(micros.max(1));
+            self.latency_sum += u128::from(micros);
             self.latency_bounds = match self.latency_bounds {
                 Some((least, most)) => Some((least.min(micros), most.max(micros))),
                 None => Some((micros, micros)),

@@ -70,7 +70,9 @@ fn what_fits_the_budget_runs_and_the_rest_is_held() {
 fn the_limit_of_a_run_refuses_too() {
     let sandbox = Sandbox::with_fixture();
     let ran = sandbox.run("run rows-100.csv --limit-per-run 3").exits(97);
-    assert!(ran.stdout.contains("DOES NOT FIT the run's own limit"), "{}", ran.stdout);
+    let words: Vec<&str> = ran.stdout.split_whitespace().collect();
+    let text = words.join(" ");
+    assert!(text.contains("DOES NOT FIT the run's own limit"), "{text}");
     let ran = ran.result_has(&["its own limit of $3.00"]);
     assert!(!ran.stdout.contains("the smallest limit"), "the day has room: {}", ran.stdout);
     let ran = sandbox.run(&format!("run rows-100.csv {FAST} --limit-per-run 3")).exits(97);
@@ -114,9 +116,9 @@ fn the_limit_is_the_ledgers_and_raising_it_is_recorded() {
             records += &std::fs::read_to_string(path).expect("a segment");
         }
     });
-    let raised = records.lines().find(|line| line.contains("\"k\":\"limit\"")).expect("a record");
+    let raised = records.lines().filter(|line| line.contains("\"k\":\"limit\"")).next_back();
     for part in ["50.00", "the spring campaign", "tester"] {
-        assert!(raised.contains(part), "{raised}");
+        assert!(raised.is_some_and(|line| line.contains(part)), "{raised:?}");
     }
     sandbox.run("ledger check").exits(0);
     for wrong in ["-1", "ten", "0.0000000001"] {

@@ -21,7 +21,7 @@ fn refused(name: &str, bytes: impl AsRef<[u8]>, exit: i32) -> String {
 #[test]
 fn a_misspelt_column_is_named() {
     let said = refused("rows.csv", "scene_id,promt\na,b\n", 3);
-    insta::assert_snapshot!(said, @"");
+    insta::assert_snapshot!(said);
 }
 
 #[test]
@@ -43,7 +43,7 @@ fn invalid_bytes_are_placed() {
 #[test]
 fn an_unclosed_quote_is_found_where_it_opens() {
     let said = refused("rows.csv", "scene_id,prompt\na,b\nc,\"d\ne,f\n", 3);
-    insta::assert_snapshot!(said, @"");
+    insta::assert_snapshot!(said);
 }
 
 #[test]

@@ -167,8 +167,10 @@ fn a_live_report_names_its_folder_and_every_dollar() {
         assert_eq!(summary[key], report["cost"][key], "{key}");
     }
     let id = report["run_id"].as_str().expect("an id");
-    let shown = sandbox.run(&format!("ledger show {id} --ledger {ledger}")).exits(0);
-    let reserves = shown.stdout.lines().filter(|line| line.contains("\"k\":\"reserve\"")).count();
+    let show = format!("ledger show {id} --format json --ledger {ledger}");
+    let shown = sandbox.run(&show).exits(0).json();
+    let records = shown["records"].as_array().expect("records");
+    let reserves = records.iter().filter(|record| record["kind"] == "reserve").count();
     assert_eq!(report["attempts"], reserves);
 }
 

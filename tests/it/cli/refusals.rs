@@ -5,7 +5,6 @@ use crate::support::sandbox::Sandbox;
 #[test]
 fn a_live_run_needs_a_provider_that_it_can_use() {
     let sandbox = Sandbox::with_rows(2);
-    let before = sandbox.files();
     let check = |args: &str, error: &str, hint: &str| {
         let ran = sandbox.run(&format!("run rows.csv {args}")).exits(3);
         assert!(ran.stderr.contains(&format!("error: {error}")), "{}", ran.stderr);
@@ -15,7 +14,10 @@ fn a_live_run_needs_a_provider_that_it_can_use() {
     check("--live", "a live run needs a provider", "add --provider sim");
     check("--mode live", "a live run needs a provider", "add --provider sim");
     check("--live --provider openai", "provider \"openai\" has no default model", "add --model");
-    let ask = "--live --provider openai --model gpt-image-1 --quality low";
+    let prices = "schema = 1\n[openai.mine]\nper_image = \"0.01\"\n";
+    sandbox.write("prices.toml", prices);
+    let before = sandbox.files();
+    let ask = "--live --provider openai --model mine --prices prices.toml";
     check(ask, "this version cannot run provider \"openai\" live", "--provider sim");
     let suggestion = "unknown provider \"opnai\"; did you mean \"openai\"?";
     check("--provider opnai", suggestion, "imagemill prices list");

@@ -25,7 +25,7 @@ fn the_plan_and_the_gate_table_are_short_and_claim_nothing() {
     insta::with_settings!({filters => vec![
         (r"\d{4}-\d{2}-\d{2}", "[day]"),
     ]}, {
-        insta::assert_snapshot!(ran.stdout, @"");
+        insta::assert_snapshot!(ran.stdout);
     });
     assert!(ran.stdout.lines().count() <= 30, "{}", ran.stdout);
 }
