@@ -44,6 +44,7 @@ fn set(world: &World, args: &CanarySetArgs) -> Result<Exit, Failure> {
 fn status(world: &World, args: &CanaryStatusArgs) -> Result<Exit, Failure> {
     let share = StandingShare::read(&world.invocation.cwd)
         .map_err(|error| Failure::new(Exit::Invalid, error))?;
+    let share = share.filter(|share| !share.percent.is_whole());
     let text = match (args.format, &share) {
         (TableOrJson::Json, Some(share)) => {
             format!("{}\n", serde_json::to_string(share).expect("plain values serialize"))

@@ -16,7 +16,7 @@ pub struct Failure {
     pub hint: Option<String>,
     /// A picture of it that is shown instead of the error's own text.
     pub picture: Option<String>,
-    /// Good and bad rows of the input, when they were counted.
+    /// The good and the bad rows of the input, once they are counted.
     pub rows: Option<(u64, u64)>,
 }
 

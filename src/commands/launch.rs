@@ -283,7 +283,6 @@ async fn run_pipeline(
         persist,
         stop: Arc::clone(&stop),
     });
-    // A stop is told at once, not only when everything that was out has ended.
     let told = tokio::spawn(tell_stop(Arc::clone(&stop), events.clone()));
     crate::pipeline::run(&cx, &mut reader).await;
     told.abort();
@@ -297,6 +296,8 @@ async fn run_pipeline(
         stop.drain(StopReason::Broken(format!("the ledger cannot be closed: {error}")));
     }
     let _ = ledger_task.await;
+    told.abort();
+    let n_told = usize::from(told.await.is_ok());
     for reason in stop.reasons().into_iter().skip(n_told) {
         events.emit(RunEvent::Stopping { reason: reason.sentence() }).await;
     }
@@ -304,6 +305,7 @@ async fn run_pipeline(
     (events, event_task)
 }
 
+/// Tells the first reason to stop as soon as there is one; a person waits for that answer.
 async fn tell_stop(stop: Arc<Stop>, events: EventHandle) {
     stop.draining().await;
     if let Some(reason) = stop.reasons().first() {

@@ -46,6 +46,7 @@ fn proceed(
     header: &mut Header,
     plan: &mut Option<Plan>,
 ) -> Result<RunReport, Failure> {
+    let progress = progress_choice::choose(world, args.progress.as_deref())?;
     let saved = args.plan.as_ref().map(|file| saved_plan(world, file)).transpose()?;
     let (settings, layers, book) = settings(world, args, header, saved.as_ref())?;
     header.asked = Some((settings.spec.provider.to_string(), settings.spec.model.to_string()));
@@ -57,6 +58,7 @@ fn proceed(
         book: &book,
         format,
         now: header.started_at,
+        binds: header.mode == Mode::Live || args.plan_out.is_some() || saved.is_some(),
     };
     let planned = planning::plan(world, &ask)?;
     let display_zone = world.display_zone(&layers)?;
@@ -65,10 +67,9 @@ fn proceed(
         layers: &layers,
         book: &book,
         planned: &planned,
-        binds: header.mode == Mode::Live || args.plan_out.is_some() || saved.is_some(),
         display_zone: &display_zone,
     };
-    let made = plan_document::make(world, &sources)?;
+    let made = plan_document::make(&sources)?;
     if let (Some(saved), Some(file)) = (&saved, &args.plan) {
         saved.must_match(&made, file).map_err(|error| {
             Failure::new(Exit::Invalid, error)
@@ -80,7 +81,7 @@ fn proceed(
     if args.plan_only {
         return Ok(plan_only(header, made));
     }
-    start(world, progress, header, settings, planned, made)
+    start(world, header, settings, planned, made, progress)
 }
 
 /// A run that stops after its plan: the plan alone decides the exit.
@@ -95,11 +96,11 @@ fn plan_only(header: &Header, plan: &Plan) -> RunReport {
 
 fn start(
     world: &World,
-    progress: ProgressKind,
     header: &mut Header,
     settings: RunSettings,
     planned: Planned,
     plan: &Plan,
+    progress: ProgressKind,
 ) -> Result<RunReport, Failure> {
     if plan.rows.accepted == 0 {
         return Ok(conclude::refused(header, Some(plan), Exit::NoRows, "the input has no rows"));

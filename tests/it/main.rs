@@ -1,5 +1,6 @@
 //! The one integration-test binary.
 
-mod docs;
+mod cli;
 mod fixtures;
 mod ledger;
+mod support;
