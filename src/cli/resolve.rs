@@ -7,7 +7,7 @@ use crate::cli::layers::{self, Given, Layers, Origin, Setting};
 use crate::domain::gate::{Gate, default_gates};
 use crate::domain::money::NanoUsd;
 use crate::domain::percent::Percent;
-use crate::domain::price::{PriceBook, QuoteError};
+use crate::domain::price::PriceBook;
 use crate::domain::request::ImageSpec;
 use crate::domain::settings::{
     CanaryShare, GivenLimit, Mode, OnBadRow, PaidRetries, PaidRetryOn, RowsInput, RunSettings,

@@ -285,8 +285,6 @@ async fn run_pipeline(
     });
     let told = tokio::spawn(tell_stop(Arc::clone(&stop), events.clone()));
     crate::pipeline::run(&cx, &mut reader).await;
-    told.abort();
-    let n_told = usize::from(told.await.is_ok());
     // The last handle of the persist task goes with the context; it empties its queue and ends.
     drop(cx);
     if let Some(task) = persist_task {

@@ -209,10 +209,6 @@ impl<'a> BadRows<'a> {
     }
 }
 
-fn create_parent(path: &Path) -> std::io::Result<()> {
-    path.parent().map_or(Ok(()), std::fs::create_dir_all)
-}
-
 fn rows_failure(world: &World, error: rows::Error) -> Failure {
     match error {
         rows::Error::Input(diagnostic) => {

@@ -46,7 +46,6 @@ fn proceed(
     header: &mut Header,
     plan: &mut Option<Plan>,
 ) -> Result<RunReport, Failure> {
-    let progress = progress_choice::choose(world, args.progress.as_deref())?;
     let saved = args.plan.as_ref().map(|file| saved_plan(world, file)).transpose()?;
     let (settings, layers, book) = settings(world, args, header, saved.as_ref())?;
     header.asked = Some((settings.spec.provider.to_string(), settings.spec.model.to_string()));
