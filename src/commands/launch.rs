@@ -285,13 +285,17 @@ async fn run_pipeline(
     crate::pipeline::run(&cx, &mut reader).await;
     // The last handle of the persist task goes with the context; it empties its queue and ends.
     drop(cx);
-    if let Some(task) = persist_task {
-        let _ = task.await;
+    if let Some(task) = persist_task
+        && let Err(error) = task.await
+    {
+        stop.drain(StopReason::Broken(format!("the task that keeps images failed: {error}")));
     }
     if let Err(error) = ledger.shutdown().await {
-        stop.drain(StopReason::Broken(format!("the ledger cannot be closed: {error}")));
+        stop.drain(error.stop_reason());
     }
-    let _ = ledger_task.await;
+    if let Err(error) = ledger_task.await {
+        stop.drain(StopReason::Broken(format!("the task that keeps the ledger failed: {error}")));
+    }
     for reason in stop.reasons() {
         events.emit(RunEvent::Stopping { reason: reason.sentence() }).await;
     }

@@ -7,7 +7,7 @@ use tokio::task::{JoinError, JoinSet};
 use crate::domain::event::RunEvent;
 use crate::pipeline::context::RunContext;
 use crate::pipeline::row::process;
-use crate::pipeline::stop::StopReason;
+use crate::pipeline::stop::{StopReason, with_sources};
 use crate::ports::rows::RowReader;
 
 /// Runs every selected row and returns when each is finished, held or cancelled.
@@ -34,7 +34,8 @@ pub async fn run(cx: &Arc<RunContext>, rows: &mut dyn RowReader) {
                 tasks.spawn(process(Arc::clone(cx), row, class));
             }
             Err(error) => {
-                cx.stop.drain(StopReason::Environment(format!("rows cannot be read: {error}")));
+                let text = with_sources(&error);
+                cx.stop.drain(StopReason::Environment(format!("rows cannot be read: {text}")));
                 break;
             }
         }

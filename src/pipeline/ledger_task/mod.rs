@@ -8,7 +8,7 @@ mod task;
 #[cfg(test)]
 mod tests;
 
-pub use handle::LedgerHandle;
+pub use handle::{LedgerHandle, Turn};
 pub use messages::{
     Closing, LATE_CALL, LATE_JOB, LedgerStopped, Reservation, ReserveAsk, ReserveError, Snapshot,
 };
