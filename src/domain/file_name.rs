@@ -11,6 +11,17 @@ pub const MAX_STEM_BYTES: usize = 80;
 /// Hexadecimal digits of the digest that marks a changed name.
 const MARK_DIGITS: usize = 8;
 
+/// The bytes that stems consist of, as a table.
+const IN_STEMS: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        table[byte as usize] = is_plain(byte as char);
+        byte += 1;
+    }
+    table
+};
+
 /// The stem of the file names of a row: its name when that is fit to be one, else a slug of it
 /// with a short digest, so that two names which look alike still get different files.
 ///
@@ -47,7 +58,7 @@ pub fn folded_stem(scene_id: &str) -> String {
 /// Whether the bytes can be a stem as they are.
 pub fn is_fit(name: &[u8]) -> bool {
     (1..=MAX_STEM_BYTES).contains(&name.len())
-        && name.iter().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(byte))
+        && name.iter().all(|byte| IN_STEMS[usize::from(*byte)])
         && !name.starts_with(b".")
         && !name.ends_with(b".")
         && !is_device(name)
@@ -59,6 +70,13 @@ const fn is_plain(character: char) -> bool {
 
 /// Whether Windows would open a device: what counts is the part before the first dot.
 fn is_device(name: &[u8]) -> bool {
+    // Most names are told apart by their first letter.
+    if !matches!(
+        name.first(),
+        Some(b'a' | b'A' | b'c' | b'C' | b'l' | b'L' | b'n' | b'N' | b'p' | b'P')
+    ) {
+        return false;
+    }
     let base = name.split(|byte| *byte == b'.').next().unwrap_or_default();
     match base.len() {
         3 => [b"con", b"prn", b"aux", b"nul"].iter().any(|word| base.eq_ignore_ascii_case(*word)),

@@ -95,7 +95,8 @@ impl ReferenceKind {
         if text.len() > MAX_REFERENCE_BYTES {
             return Err(ReferenceError::TooLong);
         }
-        if text.chars().any(char::is_control) {
+        let is_plain = text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+        if !is_plain && text.chars().any(char::is_control) {
             return Err(ReferenceError::ControlCharacter);
         }
         if text.starts_with("//") || text.starts_with("\\\\") {
@@ -138,9 +139,12 @@ pub fn redact_queries(text: &str) -> Cow<'_, str> {
 
 /// The scheme of an address; a drive letter (`C:\`) is none.
 fn scheme_of(text: &str) -> Option<&str> {
-    let (scheme, rest) = text.split_once(':')?;
+    let colon = memchr::memchr(b':', text.as_bytes())?;
+    let (scheme, rest) = (&text[..colon], &text[colon + 1..]);
     let word = scheme.starts_with(|first: char| first.is_ascii_alphabetic())
-        && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+.-".contains(&byte));
+        && scheme
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'.' | b'-'));
     let drive = scheme.len() == 1 && rest.starts_with(['\\', '/']);
     (word && !drive).then_some(scheme)
 }
@@ -150,11 +154,12 @@ fn check_address(text: &str, scheme: &str) -> Result<(), ReferenceError> {
         return Err(ReferenceError::Scheme(scheme.to_ascii_lowercase()));
     }
     let rest = text[scheme.len() + 1..].strip_prefix("//").ok_or(ReferenceError::NoHost)?;
-    let path_at = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let path_at = memchr::memchr3(b'/', b'?', b'#', rest.as_bytes()).unwrap_or(rest.len());
     let (authority, path) = rest.split_at(path_at);
     // A backslash before the query is a second slash to some parsers and a letter to others.
-    let before_query = path.split(['?', '#']).next().unwrap_or_default();
-    if authority.contains('\\') || before_query.contains('\\') {
+    let query_at = memchr::memchr2(b'?', b'#', path.as_bytes()).unwrap_or(path.len());
+    let has_backslash = |part: &str| memchr::memchr(b'\\', part.as_bytes()).is_some();
+    if has_backslash(authority) || has_backslash(&path[..query_at]) {
         return Err(ReferenceError::Backslash);
     }
     if authority.contains('@') {
@@ -176,9 +181,8 @@ fn check_address(text: &str, scheme: &str) -> Result<(), ReferenceError> {
 /// Whether the host is one that every parser takes alike, so that the full parser (which
 /// allocates) can be spared: a million rows are checked before the first one is sent.
 fn is_ordinary_host(host: &str) -> bool {
-    let plain =
-        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-".contains(&byte);
-    let last = host.rsplit('.').next().unwrap_or_default();
+    let plain = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-');
+    let last = &host[memchr::memrchr(b'.', host.as_bytes()).map_or(0, |at| at + 1)..];
     host.len() <= 253
         && host.bytes().all(plain)
         && last.starts_with(|first: char| first.is_ascii_lowercase())

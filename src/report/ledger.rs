@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::domain::ids::RunId;
 use crate::domain::ledger::reading::{CheckReport, Finding, Shown, Summary};
-use crate::domain::ledger::{DEFAULT_LIMIT_PER_DAY, line};
+use crate::domain::ledger::DEFAULT_LIMIT_PER_DAY;
 use crate::domain::money::NanoUsd;
 use crate::report::words;
 
@@ -110,21 +110,32 @@ pub fn no_ledger_json(now: Timestamp) -> String {
     })
 }
 
-/// The records of a run, one JSON object a line, as they stand in the ledger.
+/// The records of a run, one a line.
 pub fn records(records: &[Shown]) -> String {
-    records.iter().map(|shown| format!("{}\n", line::show(&shown.record))).collect()
+    let mut text = String::new();
+    for shown in records {
+        let amount = shown.amount.map_or(String::new(), |amount| amount.dollars().to_string());
+        let rid = shown.rid.map_or(String::new(), |rid| rid.to_string());
+        let line = format!(
+            "{:>6} {:.3} {:<8} {amount:>8} {rid:36} {}",
+            shown.seq,
+            shown.time,
+            shown.kind,
+            shown.note.unwrap_or_default()
+        );
+        let _ = writeln!(text, "{}", line.trim_end());
+    }
+    text
 }
 
 /// The records of a run as a document.
 pub fn records_json(run: RunId, records: &[Shown]) -> String {
     #[derive(Serialize)]
-    struct Records {
+    struct Records<'a> {
         run: RunId,
-        records: Vec<Box<serde_json::value::RawValue>>,
+        records: &'a [Shown],
     }
-    let raw = |shown: &Shown| serde_json::value::RawValue::from_string(line::show(&shown.record));
-    let records = records.iter().map(raw).collect::<Result<_, _>>();
-    document(&Records { run, records: records.expect("a line of the ledger is JSON") })
+    document(&Records { run, records })
 }
 
 /// What a check found, as a document.

@@ -10,7 +10,7 @@ use crate::adapters::ledger::segment::DiskFolder;
 use crate::domain::ids::{AttemptId, RunId};
 use crate::domain::ledger::reading::{CheckReport, Finding};
 use crate::domain::ledger::scan::{Position, Tail, scan};
-use crate::domain::ledger::{LedgerState, LineHash, OpenReason, Record, RecordKind, SegmentName};
+use crate::domain::ledger::{LedgerState, LineHash, Record, RecordKind, SegmentName};
 use crate::domain::money::NanoUsd;
 use crate::ports::ledger::{SegmentFolder, StoreError};
 
@@ -72,10 +72,6 @@ impl Audit {
     fn segment(&mut self, name: SegmentName, bytes: &[u8], is_last: bool) {
         self.report.segments += 1;
         let found = scan(bytes, Position { hash: self.hash, ..Position::default() });
-        let starts_anew = found.records.first().is_some_and(|record| match &record.kind {
-            RecordKind::Open(open) => open.reason == OpenReason::SyncError,
-            _ => false,
-        });
         for (index, record) in found.records.iter().enumerate() {
             self.record(name, index as u64 + 1, record);
         }
@@ -94,9 +90,6 @@ impl Audit {
                 self.is_sound = false;
                 self.hash = None;
             }
-        }
-        if !starts_anew && !is_last && self.is_sound && self.state.rolled_to().is_none() {
-            self.find(name, line, "the segment has no end, and a segment follows");
         }
     }
 

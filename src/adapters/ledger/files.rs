@@ -80,10 +80,7 @@ impl Files {
         };
         let mut parts: Vec<Part> = Vec::new();
         for record in records {
-            let create = match &record.kind {
-                RecordKind::Open(open) => Some(open.segment),
-                _ => None,
-            };
+            let create = started_segment(record);
             if create.is_some() {
                 chain.durable = 0;
             }
@@ -140,10 +137,8 @@ impl Files {
         } else {
             self.read_on(&mut found)?;
         }
-        while let Some((name, file)) = self.follower()? {
-            let end = self.current.as_ref().and_then(|segment| segment.end.hash);
-            let start = Position { hash: end, ..Position::default() };
-            let mut segment = Segment { name, file, end: start, durable: 0, next: None };
+        while let Some(mut segment) = self.follower()? {
+            let name = segment.name;
             if !read_segment(&*self.folder, &mut segment, &mut found)? {
                 self.folder.remove(name).map_err(io_error("remove", &self.folder.path(name)))?;
                 break;
@@ -161,11 +156,12 @@ impl Files {
 
     /// The segment behind the current one: the one that its roll names, or after a sync error the
     /// next number of its day.
-    fn follower(&self) -> Result<Option<(SegmentName, Box<dyn SegmentFile>)>, StoreError> {
+    fn follower(&self) -> Result<Option<Segment>, StoreError> {
         let Some(segment) = &self.current else { return Ok(None) };
         let name = segment.next.unwrap_or_else(|| segment.name.next(segment.name.day));
         let opened = self.folder.open(name).map_err(io_error("open", &self.folder.path(name)))?;
-        Ok(opened.map(|file| (name, file)))
+        let start = Position { hash: segment.end.hash, ..Position::default() };
+        Ok(opened.map(|file| Segment { name, file, end: start, durable: 0, next: None }))
     }
 
     /// The newest segment that has an open; one without was never started.
@@ -305,11 +301,14 @@ fn sync(file: &mut dyn SegmentFile, root: &Path, path: &Path) -> Result<(), Stor
     })
 }
 
+/// The segment that a record starts.
+fn started_segment(record: &Record) -> Option<SegmentName> {
+    if let RecordKind::Open(open) = &record.kind { Some(open.segment) } else { None }
+}
+
+/// The segment that a record rolls to.
 fn next_segment(record: &Record) -> Option<SegmentName> {
-    match &record.kind {
-        RecordKind::Roll(roll) => Some(roll.next),
-        _ => None,
-    }
+    if let RecordKind::Roll(roll) = &record.kind { Some(roll.next) } else { None }
 }
 
 /// The lock file of an owner.

@@ -86,7 +86,7 @@ pub fn show(root: &Path, run: RunId) -> Result<Vec<Shown>, StoreError> {
             }
             let by_attempt = attempt_of(&record.kind).is_some_and(|rid| of_run.contains(&rid));
             if by_attempt || names_run(&record.kind, run) {
-                shown.push(Shown { segment, record });
+                shown.push(shown_as(segment, record));
             }
         }
     }
@@ -195,6 +195,37 @@ fn newest_state(root: &Path) -> Result<(LedgerState, bool), StoreError> {
     Err(StoreError::Missing { path: root.join("*/*.jsonl") })
 }
 
+fn shown_as(segment: SegmentName, record: Record) -> Shown {
+    let (amount, note) = match &record.kind {
+        RecordKind::Reserve(reserve) => (Some(reserve.max), None),
+        RecordKind::Settle(settle) => (Some(settle.amount), Some(settle.source.word())),
+        RecordKind::Release(release) => (None, Some(release.evidence.word())),
+        RecordKind::Unknown(unknown) => (None, Some(unknown.late.class.word())),
+        RecordKind::Resolve(resolve) => (Some(resolve.amount), Some(resolve.basis.word())),
+        RecordKind::Overrun(overrun) => (Some(overrun.amount), None),
+        RecordKind::Adjust(adjust) => (Some(adjust.amount), None),
+        RecordKind::Limit(limit) => (Some(limit.value), Some(limit.origin.word())),
+        RecordKind::Open(_)
+        | RecordKind::Ack(_)
+        | RecordKind::Check(_)
+        | RecordKind::Roll(_)
+        | RecordKind::Close(_)
+        | RecordKind::Repair(_)
+        | RecordKind::Unrecognized(_) => (None, None),
+    };
+    Shown {
+        segment: segment.to_string(),
+        seq: record.seq,
+        time: record.time,
+        day: record.day,
+        kind: record.kind.word().to_owned(),
+        rid: attempt_of(&record.kind),
+        amount,
+        note,
+        record,
+    }
+}
+
 fn attempt_of(kind: &RecordKind) -> Option<AttemptId> {
     match kind {
         RecordKind::Reserve(reserve) => Some(reserve.rid),
@@ -217,9 +248,6 @@ fn attempt_of(kind: &RecordKind) -> Option<AttemptId> {
 
 /// Whether a record that is about no attempt names the run.
 fn names_run(kind: &RecordKind, run: RunId) -> bool {
-    match kind {
-        RecordKind::Limit(limit) => limit.scope == LimitScope::Run(run),
-        RecordKind::Adjust(adjust) => adjust.run == Some(run),
-        _ => false,
-    }
+    let of_limit = matches!(kind, RecordKind::Limit(limit) if limit.scope == LimitScope::Run(run));
+    of_limit || matches!(kind, RecordKind::Adjust(adjust) if adjust.run == Some(run))
 }

@@ -14,16 +14,19 @@ use crate::domain::template;
 /// Hexadecimal digits of the digest in a derived name.
 const NAME_DIGITS: usize = 12;
 
-/// Writes the row's name: its own, or `row-` and a digest of its content.
+/// The row's name: its own, or `row-` and a digest of its content, written to `buffer`.
 ///
 /// The content is every cell that is not empty, by canonical column name, so that the order of
 /// the columns and the format of the input do not matter.
-pub(crate) fn write_name(record: &Record<'_>, checked: &Checked<'_>, name: &mut String) {
-    name.clear();
+pub(crate) fn name_of<'a>(
+    record: &Record<'_>,
+    checked: &Checked<'a>,
+    buffer: &'a mut String,
+) -> &'a str {
     if let Some(scene_id) = checked.scene_id {
-        name.push_str(scene_id);
-        return;
+        return scene_id;
     }
+    buffer.clear();
     let mut digest = Sha256::new();
     let mut feed = |text: &str| {
         digest.update((text.len() as u64).to_le_bytes());
@@ -52,12 +55,13 @@ pub(crate) fn write_name(record: &Record<'_>, checked: &Checked<'_>, name: &mut 
             feed("");
         }
     }
-    name.push_str("row-");
+    buffer.push_str("row-");
     for byte in digest.finalize().iter().take(NAME_DIGITS / 2) {
         for half in [byte >> 4, byte & 15] {
-            name.push(char::from_digit(u32::from(half), 16).expect("half a byte is a digit"));
+            buffer.push(char::from_digit(u32::from(half), 16).expect("half a byte is a digit"));
         }
     }
+    buffer
 }
 
 /// What the planning pass needs of a checked record.

@@ -50,6 +50,7 @@ pub(crate) struct Record<'a> {
 }
 
 impl<'a> Record<'a> {
+    #[inline]
     /// The text of the cell in a column; empty when the record has none.
     pub(crate) fn text(&self, column: usize) -> &'a str {
         let Some(cell) = self.cells.get(column) else { return "" };
@@ -61,6 +62,7 @@ impl<'a> Record<'a> {
         }
     }
 
+    #[inline]
     /// The column and text of a field; nothing when the record does not have it.
     pub(crate) fn field(&self, field: Field) -> Option<(usize, &'a str)> {
         let column = self.slots[field as usize];

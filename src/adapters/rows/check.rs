@@ -197,10 +197,16 @@ impl<'a> Checker<'_, 'a> {
     fn tags(&mut self) {
         let mut n_tags = 0;
         self.given(Field::Tags, |text| {
+            cell::check_text("row.tags", "tags", text)?;
             cell::for_each_item(text, |item| {
                 n_tags += 1;
                 at_most(n_tags, cell::MAX_TAGS, "row.tags", "tags")?;
-                cell::check_text("row.tags", "tags", item)
+                // An item of a JSON array can have a character that the cell only writes down.
+                if text.contains('\\') {
+                    cell::check_text("row.tags", "tags", item)
+                } else {
+                    Ok(())
+                }
             })
         });
     }

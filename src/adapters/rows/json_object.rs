@@ -74,20 +74,20 @@ impl ObjectCells {
         let members = match parse(source) {
             Ok(members) => members,
             Err(problem) => {
-                problems.push(problem);
+                problems.push(*problem);
                 return false;
             }
         };
         let members = match unpack_batch_line(members, source) {
             Ok(members) => members,
             Err(problem) => {
-                problems.push(problem);
+                problems.push(*problem);
                 return false;
             }
         };
         for (name, value) in &members.0 {
             if let Err(problem) = self.take(columns, source, name, value) {
-                problems.push(problem);
+                problems.push(*problem);
             }
         }
         self.cells.resize(columns.list().len().max(self.cells.len()), Cell::default());
@@ -100,12 +100,14 @@ impl ObjectCells {
         source: &str,
         name: &str,
         value: &RawValue,
-    ) -> Result<(), Problem> {
+    ) -> Result<(), Box<Problem>> {
         let span = place_of(source, value.get());
-        let fault = |title: String, fix: &'static str| Problem {
-            span: span.clone(),
-            column: Some(crate::domain::sanitize::cut(name, 40).into_owned()),
-            fault: CellFault::new("row.column", title, "here", fix),
+        let fault = |title: String, fix: &'static str| {
+            Box::new(Problem {
+                span: span.clone(),
+                column: Some(crate::domain::sanitize::cut(name, 40).into_owned()),
+                fault: CellFault::new("row.column", title, "here", fix),
+            })
         };
         let column = columns.find_or_add(name).map_err(|error| match error {
             ColumnError::TooMany => {
@@ -125,10 +127,17 @@ impl ObjectCells {
         let field = columns.list()[column].field;
         self.cells[column] = self
             .decode(value.get(), span.start, field.is_some_and(|it| it.is_list()))
-            .map_err(|label| Problem {
-                span: span.clone(),
-                column: Some(name.to_owned()),
-                fault: CellFault::new(CODE, "a text must be valid JSON", label, "correct the text"),
+            .map_err(|label| {
+                Box::new(Problem {
+                    span: span.clone(),
+                    column: Some(name.to_owned()),
+                    fault: CellFault::new(
+                        CODE,
+                        "a text must be valid JSON",
+                        label,
+                        "correct the text",
+                    ),
+                })
             })?;
         let given = self.cells[column].place != Place::Absent;
         if let Some(field) = field.filter(|_| given) {
@@ -196,11 +205,13 @@ impl ObjectCells {
 }
 
 /// Reads the members of an object, however deep they are, without recursion.
-pub(crate) fn parse(source: &str) -> Result<Members<'_>, Problem> {
-    let whole = |label: &'static str, fix: &'static str| Problem {
-        span: 0..source.len().min(1),
-        column: None,
-        fault: CellFault::new(CODE, "a row must be one JSON object", label, fix),
+pub(crate) fn parse(source: &str) -> Result<Members<'_>, Box<Problem>> {
+    let whole = |label: &'static str, fix: &'static str| {
+        Box::new(Problem {
+            span: 0..source.len().min(1),
+            column: None,
+            fault: CellFault::new(CODE, "a row must be one JSON object", label, fix),
+        })
     };
     let trimmed = source.trim_start();
     if let Scan::TooDeep(at) = scan_value(trimmed.as_bytes()) {
@@ -211,7 +222,7 @@ pub(crate) fn parse(source: &str) -> Result<Members<'_>, Problem> {
             "one level too deep",
             "write the row as a plain object",
         );
-        return Err(Problem { span: at..at + 1, column: None, fault });
+        return Err(Box::new(Problem { span: at..at + 1, column: None, fault }));
     }
     if !trimmed.starts_with('{') {
         return Err(whole("no object", "write the row as {\"prompt\": \"…\"}"));
@@ -230,21 +241,23 @@ pub(crate) fn parse(source: &str) -> Result<Members<'_>, Problem> {
             | serde_json::error::Category::Data => ("no valid JSON", "correct the syntax"),
         };
         let fault = CellFault::new(CODE, "a row must be one JSON object", label, fix);
-        Problem { span: at..source.len().min(at + 1), column: None, fault }
+        Box::new(Problem { span: at..source.len().min(at + 1), column: None, fault })
     })
 }
 
 /// Takes the members of `body` for the row's own when the object is a batch line.
-fn unpack_batch_line<'a>(outer: Members<'a>, source: &'a str) -> Result<Members<'a>, Problem> {
+fn unpack_batch_line<'a>(outer: Members<'a>, source: &'a str) -> Result<Members<'a>, Box<Problem>> {
     let member = |name: &str| outer.0.iter().find(|(one, _)| one == name).map(|(_, value)| *value);
     let (Some(body), Some(url)) = (member("body"), member("url")) else { return Ok(outer) };
     if !body.get().starts_with('{') {
         return Ok(outer);
     }
-    let problem = |name: &str, value: &RawValue, title: &'static str| Problem {
-        span: place_of(source, value.get()),
-        column: Some(name.to_owned()),
-        fault: CellFault::new("row.url", title, "another kind of request", "remove the line"),
+    let problem = |name: &str, value: &RawValue, title: &'static str| {
+        Box::new(Problem {
+            span: place_of(source, value.get()),
+            column: Some(name.to_owned()),
+            fault: CellFault::new("row.url", title, "another kind of request", "remove the line"),
+        })
     };
     let is_text = |value: &RawValue, check: &dyn Fn(&str) -> bool| {
         serde_json::from_str::<String>(value.get()).is_ok_and(|text| check(&text))

@@ -23,6 +23,7 @@ mod pass;
 mod problem;
 mod reader;
 mod rejected;
+mod seen;
 mod sniff;
 mod source;
 mod stream;

@@ -1,74 +1,120 @@
-//! Names seen so far, as hashes: finds candidates for duplicates in twenty bytes a row.
+//! Names seen so far, as hashes: finds candidates for duplicates in some sixteen bytes a row.
 
 use std::hash::Hasher;
 
 use crate::domain::file_name;
 
-/// Marks a free slot.
-const FREE: u32 = u32::MAX;
-/// Slots of an empty table; always a power of two.
-const FIRST_SLOTS: usize = 1024;
+/// Marks a free slot: no row has the position that it would name.
+const FREE: u64 = u64::MAX;
+/// Parts of the table: each grows for itself, so that no moment needs all of it twice.
+const N_PARTS: usize = 256;
+/// Slots of a part at first; always a power of two.
+const FIRST_SLOTS: usize = 16;
 
-/// The hashes of the folded file names of all rows, and a table to find them by.
+/// The hashes of the folded file names of all rows, to find the rows of a name by.
 ///
-/// A row whose hash was seen is only a candidate: whoever asks compares the names themselves.
+/// A row with the same 40 bits of a hash is only a candidate: whoever asks compares the names.
 #[derive(Debug)]
 pub(crate) struct Names {
-    hashes: Vec<u64>,
-    /// Positions by hash, with open addressing; at most three quarters are taken.
-    slots: Vec<u32>,
+    parts: Vec<Part>,
+}
+
+/// The largest folded file name so far.
+///
+/// As long as each name is larger than the one before (counted upwards, with or without leading
+/// zeros), none can be there twice, and no table is needed: that is how most inputs are, and a
+/// table of a million names costs more time than reading them.
+#[derive(Debug, Default)]
+pub(crate) struct Ascent {
+    last: Vec<u8>,
+    next: Vec<u8>,
+}
+
+impl Ascent {
+    /// Whether the name is larger than all before it; it is then the largest.
+    pub(crate) fn climb(&mut self, scene_id: &str) -> bool {
+        self.next.clear();
+        if file_name::is_fit(scene_id.as_bytes()) {
+            self.next.extend_from_slice(scene_id.as_bytes());
+        } else {
+            self.next.extend_from_slice(file_name::file_stem(scene_id).as_bytes());
+        }
+        self.next.make_ascii_lowercase();
+        let is_larger = (self.last.len(), &self.last) < (self.next.len(), &self.next);
+        if is_larger {
+            std::mem::swap(&mut self.last, &mut self.next);
+        }
+        is_larger
+    }
+}
+
+/// The names whose hashes start alike, with open addressing.
+#[derive(Clone, Debug)]
+struct Part {
+    /// The lower half of the hash above the position; a lookup touches one place in memory.
+    slots: Vec<u64>,
+    n_names: usize,
 }
 
 impl Names {
     /// No names.
     pub(crate) fn new() -> Self {
-        Self { hashes: Vec::new(), slots: vec![FREE; FIRST_SLOTS] }
+        Self { parts: vec![Part { slots: vec![FREE; FIRST_SLOTS], n_names: 0 }; N_PARTS] }
     }
 
-    /// The next position before or at which the same hash was seen, from a probe on.
+    /// The next position at which the same hash was seen, from a probe on.
     ///
     /// The first probe is 0; each answer carries the probe to go on with.
-    pub(crate) fn candidate(&self, hash: u64, mut probe: usize) -> Option<(u32, usize)> {
-        loop {
-            let position = self.slots[self.slot(hash, probe)];
-            probe += 1;
-            if position == FREE {
+    pub(crate) fn candidate(&self, hash: u64, probe: usize) -> Option<(u32, usize)> {
+        let (part, tag) = (&self.parts[part_of(hash)], tag_of(hash));
+        for probe in probe.. {
+            let slot = part.slots[part.place(tag, probe)];
+            if slot == FREE {
                 return None;
             }
-            if self.hashes[position as usize] == hash {
-                return Some((position, probe));
+            if slot >> 32 == tag {
+                let position = u32::try_from(slot & u64::from(u32::MAX)).expect("32 bits are left");
+                return Some((position, probe + 1));
             }
         }
+        None
     }
 
-    /// Adds the name of the next position.
-    pub(crate) fn add(&mut self, hash: u64) {
-        if (self.hashes.len() + 1) * 4 > self.slots.len() * 3 {
-            self.grow();
+    /// Adds the name of the row at `position`.
+    pub(crate) fn add(&mut self, hash: u64, position: u32) {
+        let (part, tag) = (&mut self.parts[part_of(hash)], tag_of(hash));
+        if (part.n_names + 1) * 4 > part.slots.len() * 3 {
+            part.grow();
         }
-        self.hashes.push(hash);
-        self.place(self.hashes.len() - 1);
+        part.insert(tag << 32 | u64::from(position));
+        part.n_names += 1;
     }
+}
 
+impl Part {
     fn grow(&mut self) {
         let size = self.slots.len() * 2;
-        self.slots.clear();
-        self.slots.resize(size, FREE);
-        (0..self.hashes.len()).for_each(|position| self.place(position));
+        let old = std::mem::replace(&mut self.slots, vec![FREE; size]);
+        old.into_iter().filter(|slot| *slot != FREE).for_each(|slot| self.insert(slot));
     }
 
-    fn place(&mut self, position: usize) {
-        let hash = self.hashes[position];
-        let free = (0..).map(|probe| self.slot(hash, probe)).find(|at| self.slots[*at] == FREE);
-        let free = free.expect("a quarter of the slots is free");
-        self.slots[free] = u32::try_from(position).expect("positions have 32 bits");
+    fn insert(&mut self, slot: u64) {
+        let tag = slot >> 32;
+        let free = (0..).map(|probe| self.place(tag, probe)).find(|at| self.slots[*at] == FREE);
+        self.slots[free.expect("a quarter of the slots is free")] = slot;
     }
 
-    fn slot(&self, hash: u64, probe: usize) -> usize {
-        // The upper bits choose the slot, the whole hash tells rows apart.
-        let start = (hash >> 20) as usize;
-        start.wrapping_add(probe) & (self.slots.len() - 1)
+    const fn place(&self, tag: u64, probe: usize) -> usize {
+        (tag as usize).wrapping_add(probe) & (self.slots.len() - 1)
     }
+}
+
+const fn part_of(hash: u64) -> usize {
+    (hash >> 56) as usize
+}
+
+const fn tag_of(hash: u64) -> u64 {
+    hash & u32::MAX as u64
 }
 
 /// The hash of a row's file name as a disk that does not know case sees it.
@@ -97,7 +143,7 @@ mod tests {
         for number in 0..10_000 {
             let hash = hash_of(&format!("row-{number}"));
             assert_eq!(names.candidate(hash, 0), None);
-            names.add(hash);
+            names.add(hash, number);
         }
         for number in 0..10_000 {
             let hash = hash_of(&format!("ROW-{number}"));
@@ -106,9 +152,25 @@ mod tests {
     }
 
     #[test]
+    fn names_climb_by_length_and_letters_without_case() {
+        let mut ascent = Ascent::default();
+        for (name, expect) in [
+            ("row-9", true),
+            ("row-10", true),
+            ("ROW-11", true),
+            ("row-11", false),
+            ("row-2", false),
+            ("Row-12", true),
+            ("row-12", false),
+        ] {
+            assert_eq!(ascent.climb(name), expect, "{name}");
+        }
+    }
+
+    #[test]
     fn equal_hashes_are_all_found() {
         let mut names = Names::new();
-        (0..3).for_each(|_| names.add(7));
+        (0..3).for_each(|position| names.add(7, position));
         let (first, probe) = names.candidate(7, 0).expect("the first");
         let (second, probe) = names.candidate(7, probe).expect("the second");
         let (third, probe) = names.candidate(7, probe).expect("the third");

@@ -3,7 +3,7 @@
 use std::fs::File;
 
 use crate::adapters::rows::bad_row::BadRow;
-use crate::adapters::rows::build::{brief, write_name};
+use crate::adapters::rows::build::{brief, name_of};
 use crate::adapters::rows::cells::Record;
 use crate::adapters::rows::check::{Checked, check};
 use crate::adapters::rows::columns::Columns;
@@ -12,13 +12,12 @@ use crate::adapters::rows::error::Error;
 use crate::adapters::rows::finder::{Finder, Lost};
 use crate::adapters::rows::index::RowIndex;
 use crate::adapters::rows::limits::{MAX_FAULTS_PER_ROW, MAX_RECORDS};
-use crate::adapters::rows::names::{Names, hash_of};
 use crate::adapters::rows::problem::{Problem, Whereabouts};
+use crate::adapters::rows::seen::{Seen, Twin};
 use crate::adapters::rows::stream::Stream;
 use crate::domain::cell::CellFault;
 use crate::domain::column::Field;
 use crate::domain::diagnostic::Diagnostic;
-use crate::domain::file_name::folded_stem;
 use crate::domain::row::RowBrief;
 use crate::domain::sanitize::{cut, one_line};
 
@@ -64,7 +63,7 @@ impl Pass<'_> {
         on_bad: &mut dyn FnMut(BadRow),
     ) -> Result<RowIndex, Error> {
         let mut index = RowIndex::default();
-        let mut names = Names::new();
+        let mut seen = Seen::default();
         let mut buffers = Buffers::default();
         let mut number = 0;
         while self.stream.step().map_err(|fault| Error::of_stream(self.file, fault))? {
@@ -73,7 +72,7 @@ impl Pass<'_> {
                 let title = format!("{} has more than {MAX_RECORDS} rows", self.file);
                 return Err(Error::of_file("input.rows", self.file, title, "split the input"));
             }
-            if let Some(bad) = self.record(number, &mut index, &mut names, &mut buffers, on_row)? {
+            if let Some(bad) = self.record(number, &mut index, &mut seen, &mut buffers, on_row)? {
                 index.add_bad(number);
                 on_bad(bad);
             }
@@ -86,7 +85,7 @@ impl Pass<'_> {
         &mut self,
         number: u64,
         index: &mut RowIndex,
-        names: &mut Names,
+        seen: &mut Seen,
         buffers: &mut Buffers,
         on_row: &mut OnRow<'_>,
     ) -> Result<Option<BadRow>, Error> {
@@ -109,34 +108,24 @@ impl Pass<'_> {
             return Ok(Some(bad_row(place, problems, source, bytes, None)));
         };
         let checked = check(&record, filled, problems);
-        let hash = if problems.is_empty() {
-            write_name(&record, &checked, name);
-            let hash = hash_of(name);
-            let mut probe = 0;
-            while let Some((position, next)) = names.candidate(hash, probe) {
-                probe = next;
-                let other = earlier_name(&mut self.finder, index, position)
-                    .map_err(|lost| read_error(self.file, lost))?;
-                if let Some(problem) = twins(&record, &checked, name, &other, index, position) {
-                    problems.push(problem);
-                    break;
-                }
-            }
-            hash
-        } else {
-            0
-        };
         if problems.is_empty() {
-            match on_row(brief(&checked, name, filled)) {
-                Ok(()) => {
-                    index.add(offset, line, bytes);
-                    names.add(hash);
-                    return Ok(None);
-                }
-                Err(Objection { field, fault }) => problems.push(match record.field(field) {
-                    Some((column, _)) => Problem::of_cell(&record, column, fault),
-                    None => Problem::of_record(None, fault),
-                }),
+            let name = name_of(&record, &checked, name);
+            let twin = seen
+                .find_twin(name, index, &mut self.finder)
+                .map_err(|lost| read_error(self.file, lost))?;
+            match twin {
+                Some(twin) => problems.push(twin_problem(&record, &checked, name, &twin)),
+                None => match on_row(brief(&checked, name, filled)) {
+                    Ok(()) => {
+                        seen.add(name, index.len());
+                        index.add(offset, line, bytes);
+                        return Ok(None);
+                    }
+                    Err(Objection { field, fault }) => problems.push(match record.field(field) {
+                        Some((column, _)) => Problem::of_cell(&record, column, fault),
+                        None => Problem::of_record(None, fault),
+                    }),
+                },
             }
         }
         let scene_id = record.field(Field::SceneId).map(|(_, text)| text);
@@ -144,56 +133,36 @@ impl Pass<'_> {
     }
 }
 
-fn earlier_name(finder: &mut Finder, index: &RowIndex, position: u32) -> Result<String, Lost> {
-    let place = index.place(position).expect("a candidate is in the index");
-    finder.find(place, |record| {
-        let (mut filled, mut name) = (String::new(), String::new());
-        let checked = check(record, &mut filled, &mut Vec::new());
-        write_name(record, &checked, &mut name);
-        Some(name)
-    })
-}
-
-/// The problem of two rows with the same name or the same file name, if they have.
-fn twins(
-    record: &Record<'_>,
-    checked: &Checked<'_>,
-    name: &str,
-    other: &str,
-    index: &RowIndex,
-    position: u32,
-) -> Option<Problem> {
-    let (line, number) = (index.line(position).unwrap_or_default(), index.number(position));
+/// The problem of two rows with the same name or the same file name.
+fn twin_problem(record: &Record<'_>, checked: &Checked<'_>, name: &str, twin: &Twin) -> Problem {
+    let Twin { name: other, line, number } = twin;
     let shown = |name: &str| cut(&one_line(name), 40).into_owned();
-    let fault = if name == other {
-        match checked.scene_id {
-            Some(_) => CellFault::new(
-                "row.duplicate",
-                format!("two rows are called \"{}\"", shown(name)),
-                format!("also line {line} (row {number})"),
-                "give one of them another scene_id",
-            ),
-            None => CellFault::new(
-                "row.duplicate",
-                "two rows without a scene_id are the same",
-                format!("the same as line {line} (row {number})"),
-                "give each row a scene_id, or ask for more variants in one row",
-            ),
-        }
-    } else if folded_stem(name) == folded_stem(other) {
+    let fault = if name != other {
         CellFault::new(
             "output.collision",
             "two rows would write the same file on Windows and macOS",
             format!("line {line} (row {number}) is \"{}\"", shown(other)),
             "give one of them another scene_id",
         )
+    } else if checked.scene_id.is_some() {
+        CellFault::new(
+            "row.duplicate",
+            format!("two rows are called \"{}\"", shown(name)),
+            format!("also line {line} (row {number})"),
+            "give one of them another scene_id",
+        )
     } else {
-        return None;
+        CellFault::new(
+            "row.duplicate",
+            "two rows without a scene_id are the same",
+            format!("the same as line {line} (row {number})"),
+            "give each row a scene_id, or ask for more variants in one row",
+        )
     };
-    Some(match record.field(Field::SceneId) {
+    match record.field(Field::SceneId) {
         Some((column, _)) => Problem::of_cell(record, column, fault),
         None => Problem::of_record(None, fault),
-    })
+    }
 }
 
 fn read_error(file: &str, lost: Lost) -> Error {
@@ -213,7 +182,7 @@ fn bad_row(
     bytes: &[u8],
     scene_id: Option<&str>,
 ) -> BadRow {
-    let scene_id = scene_id.filter(|name| !name.trim().is_empty()).map(|name| shown_name(name));
+    let scene_id = scene_id.filter(|name| !name.trim().is_empty()).map(shown_name);
     let draw = |problem: &Problem| problem.draw(place, source, scene_id.as_deref());
     let (first, others) = problems.split_first().expect("a bad row has a problem");
     BadRow {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::adapters::rows::build::{row, write_name};
+use crate::adapters::rows::build::{name_of, row};
 use crate::adapters::rows::check::check;
 use crate::adapters::rows::finder::{Finder, Lost};
 use crate::adapters::rows::index::RowIndex;
@@ -40,8 +40,8 @@ impl RowReader for FileRowReader {
         let found = self.finder.find(place, |record| {
             let (mut filled, mut name, mut problems) = (String::new(), String::new(), Vec::new());
             let checked = check(record, &mut filled, &mut problems);
-            write_name(record, &checked, &mut name);
-            problems.is_empty().then(|| row(record, &checked, &name, number, place.1))
+            let name = name_of(record, &checked, &mut name);
+            problems.is_empty().then(|| row(record, &checked, name, number, place.1))
         });
         found.map_err(lost(place.1))
     }

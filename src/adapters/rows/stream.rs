@@ -238,6 +238,9 @@ impl<R: Read> Stream<R> {
     }
 
     fn skip_blank_lines(&mut self) -> Result<bool, StreamFault> {
+        if self.window.bytes().first().is_some_and(|byte| *byte > b' ') {
+            return Ok(true);
+        }
         loop {
             match blank_lines(self.window.bytes(), self.window.is_ended()) {
                 Some((0, _)) if !self.window.bytes().is_empty() => return Ok(true),

@@ -46,15 +46,6 @@ pub fn encode(record: &Record, chain: &mut Chain) -> String {
     out
 }
 
-/// A record as one JSON object without what chains it to its neighbors; for people and scripts.
-pub fn show(record: &Record) -> String {
-    let mut line = encode(record, &mut Chain::default());
-    let end = line.rfind(",\"d\":").expect("every line has its watermark");
-    line.truncate(end);
-    line.push('}');
-    line
-}
-
 /// Appends the line of a record, with its newline; `chain` moves on to the next line.
 pub fn encode_into(out: &mut String, record: &Record, chain: &mut Chain) {
     let start = out.len();

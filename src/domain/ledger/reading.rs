@@ -7,7 +7,7 @@ use jiff::civil::Date;
 use serde::Serialize;
 
 use crate::domain::ids::{AttemptId, RunId};
-use crate::domain::ledger::{LimitOrigin, Money, Record, SegmentName, UnknownClass};
+use crate::domain::ledger::{LimitOrigin, Money, Record, UnknownClass};
 use crate::domain::money::NanoUsd;
 
 /// What `ledger summary` says.
@@ -66,11 +66,26 @@ pub struct Held {
 }
 
 /// A record as `ledger show` has it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Shown {
     /// The segment in which it stands.
-    pub segment: SegmentName,
-    /// The record.
+    pub segment: String,
+    /// Its number in the ledger.
+    pub seq: u64,
+    /// When it was made.
+    pub time: Timestamp,
+    /// The ledger's day.
+    pub day: Date,
+    /// The word for its kind.
+    pub kind: String,
+    /// The attempt that it is about.
+    pub rid: Option<AttemptId>,
+    /// The money that it moves: a worst case for a reserve, a cost for an end.
+    pub amount: Option<NanoUsd>,
+    /// The evidence, class, source or basis, in the ledger's own word.
+    pub note: Option<&'static str>,
+    /// All that it says.
+    #[serde(skip)]
     pub record: Record,
 }
 

@@ -259,7 +259,8 @@ pub struct RunTotals {
 }
 
 /// What a limit applies to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum LimitScope {
     /// Every day.
     Day,
@@ -268,7 +269,7 @@ pub enum LimitScope {
 }
 
 /// A limit and where it came from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Limit {
     /// What it applies to.
     pub scope: LimitScope,
@@ -277,9 +278,15 @@ pub struct Limit {
     /// Where it came from.
     pub origin: LimitOrigin,
     /// Who set it.
+    #[serde(serialize_with = "as_text")]
     pub by: Arc<str>,
     /// Why.
+    #[serde(serialize_with = "as_text")]
     pub why: Arc<str>,
+}
+
+fn as_text<S: serde::Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(text)
 }
 
 /// The only licence to send.

@@ -120,7 +120,8 @@ impl LedgerHandle {
         self.end(End::Ack(Ack { rid, provider_id })).await
     }
 
-    /// The sums as of the latest group, with those of `run`.
+    /// The sums, with those of `run`. Ends that were sent before are written first; what other
+    /// processes wrote since the latest group is not looked up.
     ///
     /// # Errors
     /// When the ledger takes nothing more.

@@ -96,7 +96,7 @@ impl LedgerStopped {
     }
 }
 
-/// The sums as of the latest group.
+/// The sums, with every end that was sent before it was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Snapshot {
     /// The ledger's day.

@@ -5,9 +5,6 @@ mod handle;
 mod messages;
 mod task;
 
-#[cfg(test)]
-mod tests;
-
 pub use handle::{LedgerHandle, Turn};
 pub use messages::{
     Closing, LATE_CALL, LATE_JOB, LedgerStopped, Reservation, ReserveAsk, ReserveError, Snapshot,

@@ -53,6 +53,7 @@ pub fn spawn(
         draft,
         waiting: VecDeque::new(),
         ends: Vec::new(),
+        snapshots: Vec::new(),
         admitted: Vec::new(),
         since_check: 0,
         fresh: false,
@@ -78,6 +79,8 @@ pub(super) struct LedgerTask {
     pub(super) waiting: VecDeque<Waiting>,
     /// Ends that are not written yet.
     pub(super) ends: Vec<End>,
+    /// Who wants to see the sums, with all ends that came before.
+    snapshots: Vec<(RunId, oneshot::Sender<Result<Snapshot, LedgerStopped>>)>,
     /// Asks that the group under way admits; answered once it is durable.
     pub(super) admitted: Vec<Waiting>,
     /// Records since the last checkpoint.
@@ -141,6 +144,9 @@ impl LedgerTask {
             if self.is_due() {
                 self.work().await;
             }
+            for (run, reply) in std::mem::take(&mut self.snapshots) {
+                let _ = reply.send(self.stopped().map_or_else(|| Ok(self.snapshot(run)), Err));
+            }
         }
     }
 
@@ -162,8 +168,9 @@ impl LedgerTask {
 
     /// Whether a group is due: someone waits for an answer that it may bring, or a timer is over.
     fn is_due(&self) -> bool {
-        let ends_count = !self.ends.is_empty()
-            && (!self.waiting.is_empty() || self.store.manners().linger.is_none());
+        let is_asked = !self.waiting.is_empty() || !self.snapshots.is_empty();
+        let ends_count =
+            !self.ends.is_empty() && (is_asked || self.store.manners().linger.is_none());
         self.fresh || ends_count || self.is_timer_over()
     }
 
@@ -183,9 +190,7 @@ impl LedgerTask {
                 }
             },
             Message::End(end) => self.take_end(end),
-            Message::Snapshot(run, reply) => {
-                let _ = reply.send(self.stopped().map_or_else(|| Ok(self.snapshot(run)), Err));
-            }
+            Message::Snapshot(run, reply) => self.snapshots.push((run, reply)),
             Message::Shutdown(reply) => return Some(reply),
         }
         None

@@ -95,9 +95,10 @@ impl Book {
     }
 
     pub(crate) fn push(&mut self, kind: RecordKind) {
-        let day = match &kind {
-            RecordKind::Open(open) => open.segment.day,
-            _ => self.state.segment().expect("a segment").day,
+        let day = if let RecordKind::Open(open) = &kind {
+            open.segment.day
+        } else {
+            self.state.segment().expect("a segment").day
         };
         let record = Record { seq: self.state.seq() + 1, time: self.time, day, kind };
         self.state.fold(&record).expect("a record by the rules");
