@@ -48,8 +48,7 @@ pub(crate) async fn admit<'a>(
         };
         let ask = ask(cx, job, cx.entropy.attempt_id(), attempt);
         let is_behind = turn.is_none() && cx.ledger.is_waited_for();
-        let reserved =
-            if is_behind { Ok(None) } else { cx.ledger.reserve_now(ask.clone()).await };
+        let reserved = if is_behind { Ok(None) } else { cx.ledger.reserve_now(ask.clone()).await };
         match reserved {
             Ok(Some(reservation)) if is_young(cx, reservation.time) && !cx.stop.is_draining() => {
                 return Admission::Admitted { permit, reservation };

@@ -24,9 +24,7 @@ pub(crate) async fn settle(
             let request_id = generation(answer).and_then(|it| it.request_id.clone());
             cx.ledger.settle(rid, amount, source, request_id).await
         }
-        Ending::Released { evidence } => {
-            cx.ledger.release(rid, evidence, answer.status()).await
-        }
+        Ending::Released { evidence } => cx.ledger.release(rid, evidence, answer.status()).await,
         Ending::Unknown { class } => cx.ledger.unknown(rid, class).await,
     };
     if let Err(error) = booked {
