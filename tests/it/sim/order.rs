@@ -162,13 +162,18 @@ fn play_of(seed: u64, call: crate::sim::fakes::Call) -> Play {
 
 #[test]
 fn an_hour_of_virtual_time_costs_less_than_a_second() {
-    #[expect(clippy::disallowed_methods, reason = "this measures real time")]
-    let real = std::time::Instant::now();
-    let ran = Bench::new(8 * 360).run();
-    assert_eq!(ran.elapsed, Duration::from_hours(1));
-    assert_eq!(ran.stats.rows.ok, 8 * 360);
-    // A debug build on a busy machine gets three times the second that is promised.
-    assert!(real.elapsed() < Duration::from_secs(3), "an hour took {:?}", real.elapsed());
+    // The best of three, since other tests share the machine.
+    let attempts = (0..3).map(|_| {
+        #[expect(clippy::disallowed_methods, reason = "this measures real time")]
+        let real = std::time::Instant::now();
+        let bench = Bench::new(8 * 60);
+        let minute = Duration::from_mins(1);
+        let ran = bench.plays(move |_| Play { after: minute, ..image() }).run();
+        assert_eq!((ran.elapsed, ran.stats.rows.ok), (Duration::from_hours(1), 8 * 60));
+        real.elapsed()
+    });
+    let best = attempts.min().expect("three attempts");
+    assert!(best < Duration::from_secs(1), "an hour took {best:?}");
 }
 
 #[test]
