@@ -3,3 +3,4 @@
 mod fixtures;
 mod ledger;
 mod sim;
+mod tidy;
