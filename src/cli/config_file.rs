@@ -104,7 +104,7 @@ pub fn apply(
         let Some(setting) = SETTINGS.iter().find(|setting| setting.key == key) else {
             return Err(unknown_key(key, file, line));
         };
-        let value = scalar(item).ok_or_else(|| ConfigError::WrongType {
+        let value = scalar(item, text).ok_or_else(|| ConfigError::WrongType {
             file: file.to_owned(),
             line,
             key: key.to_owned(),
@@ -130,17 +130,12 @@ pub fn apply(
 }
 
 /// A string, number or switch as its source text; numbers never pass through a float.
-fn scalar(item: &Item) -> Option<String> {
+fn scalar(item: &Item, text: &str) -> Option<String> {
     match item.as_value()? {
-        Value::String(text) => Some(text.value().clone()),
-        Value::Integer(number) => Some(number.as_repr().map_or_else(
-            || number.value().to_string(),
-            |repr| repr.as_raw().as_str().unwrap_or_default().replace('_', ""),
-        )),
-        Value::Float(number) => {
-            number.as_repr().and_then(|repr| repr.as_raw().as_str()).map(|raw| raw.replace('_', ""))
+        Value::String(string) => Some(string.value().clone()),
+        Value::Integer(_) | Value::Float(_) | Value::Boolean(_) => {
+            Some(text.get(item.span()?)?.replace('_', ""))
         }
-        Value::Boolean(switch) => Some(switch.value().to_string()),
         Value::Datetime(_) | Value::Array(_) | Value::InlineTable(_) => None,
     }
 }

@@ -262,7 +262,7 @@ mod tests {
         let digest = work_identity(&row(), 1, &spec(), None, true);
         assert_eq!(
             digest.to_string(),
-            "68dbd5a97831b2b74f8ea29a8b5b5df66ea2c4b4c6b3c1f4a9d2f0d1f6b5c2aa"
+            "f6b434c8bbbfe50ea8af3502a6b3997b7601291b13794dff49c23fd72a78cd22"
         );
     }
 
