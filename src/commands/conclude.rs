@@ -96,10 +96,12 @@ pub(super) fn ended(
         let (exit, reason) = choose(plan, header.mode, &reasons, &gates);
         let mut report = refused(header, Some(plan), exit, &reason);
         fill(&mut report, &measure, elapsed);
+        let verdict = verdict_word(exit, &gates);
+        report.verdict = verdict;
         report.simulated = header.mode == Mode::DryRun || settings.is_simulated();
         report.gates = gates;
         report.finished_at = finished_at;
-        let last = RunEvent::RunFinished { exit: exit.code(), verdict: exit.word(), reason };
+        let last = RunEvent::RunFinished { exit: exit.code(), verdict, reason };
         (report, last)
     };
     closing.finish(last);
@@ -108,7 +110,14 @@ pub(super) fn ended(
 
 /// The exit of a run and why: the worst of what stopped it and what its gates say.
 fn choose(plan: &Plan, mode: Mode, reasons: &[StopReason], gates: &[GateResult]) -> (Exit, String) {
-    let mut worst = (Exit::Ok, "every gate holds".to_owned());
+    let good = match overall(gates) {
+        _ if gates.is_empty() => "no gates were asked for",
+        Verdict::WeakPass => "every gate holds so far, of a part of the rows",
+        Verdict::Pass | Verdict::Inconclusive | Verdict::NoData | Verdict::Fail => {
+            "every gate holds"
+        }
+    };
+    let mut worst = (Exit::Ok, good.to_owned());
     let mut consider = |exit: Exit, reason: String| {
         if worst.0.or_worse(exit) != worst.0 {
             worst = (exit, reason);
@@ -147,6 +156,22 @@ fn choose(plan: &Plan, mode: Mode, reasons: &[StopReason], gates: &[GateResult])
         consider(Exit::Budget, over_budget(plan));
     }
     worst
+}
+
+/// The word of an end: where the gates alone decided it, it is theirs.
+fn verdict_word(exit: Exit, gates: &[GateResult]) -> &'static str {
+    match exit {
+        Exit::Ok | Exit::Inconclusive => overall(gates).word(),
+        Exit::Bug
+        | Exit::Usage
+        | Exit::Invalid
+        | Exit::NoRows
+        | Exit::Environment
+        | Exit::Budget
+        | Exit::GateFailed
+        | Exit::Interrupted
+        | Exit::Terminated => exit.word(),
+    }
 }
 
 /// Why a plan does not fit, and what would help.
@@ -236,5 +261,11 @@ pub(super) fn failed(
         Some(picture) => printer.say(picture.trim_end()),
         None => printer.error(failure.error.as_ref(), failure.hint.as_deref()),
     }
-    print(world, header, &refused(header, plan, failure.exit, &failure.to_string()))
+    let mut report = refused(header, plan, failure.exit, &failure.to_string());
+    if let Some((n_good, n_bad)) = failure.rows {
+        report.rows.planned = n_good + n_bad;
+        report.rows.accepted = n_good;
+        report.rows.rejected = n_bad;
+    }
+    print(world, header, &report)
 }

@@ -16,18 +16,27 @@ pub struct Failure {
     pub hint: Option<String>,
     /// A picture of it that is shown instead of the error's own text.
     pub picture: Option<String>,
+    /// The good and the bad rows of the input, once they are counted.
+    pub rows: Option<(u64, u64)>,
 }
 
 impl Failure {
     /// A failure with an exit and an error.
     pub fn new(exit: Exit, error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self { exit, error: error.into(), hint: None, picture: None }
+        Self { exit, error: error.into(), hint: None, picture: None, rows: None }
     }
 
     /// With something to do about it.
     #[must_use]
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+
+    /// With the good and the bad rows of the input.
+    #[must_use]
+    pub fn with_rows(mut self, n_good: u64, n_bad: u64) -> Self {
+        self.rows = Some((n_good, n_bad));
         self
     }
 

@@ -30,7 +30,7 @@ use crate::domain::request::WorkDigest;
 use crate::domain::settings::RunSettings;
 use crate::exit::Exit;
 use crate::pipeline::context::RunContext;
-use crate::pipeline::event_task::EventTask;
+use crate::pipeline::event_task::{EventHandle, EventTask};
 use crate::pipeline::ledger_task::{self, TaskOptions};
 use crate::pipeline::persist::PersistHandle;
 use crate::pipeline::stop::{Stop, StopReason};
@@ -78,7 +78,7 @@ pub(super) struct Ended {
 /// The parts that outlive the pipeline until the exit is known.
 pub(super) struct Closing {
     runtime: Runtime,
-    events: crate::pipeline::event_task::EventHandle,
+    events: EventHandle,
     task: tokio::task::JoinHandle<()>,
 }
 
@@ -237,7 +237,7 @@ async fn run_pipeline(
     parts: Parts,
     measure: Arc<Mutex<Measure>>,
     stop: Arc<Stop>,
-) -> (crate::pipeline::event_task::EventHandle, tokio::task::JoinHandle<()>) {
+) -> (EventHandle, tokio::task::JoinHandle<()>) {
     let Planned { batch, mut reader, .. } = planned;
     let task = EventTask {
         clock: Arc::clone(&parts.clock),
@@ -282,6 +282,7 @@ async fn run_pipeline(
         persist,
         stop: Arc::clone(&stop),
     });
+    let told = tokio::spawn(tell_stop(Arc::clone(&stop), events.clone()));
     crate::pipeline::run(&cx, &mut reader).await;
     // The last handle of the persist task goes with the context; it empties its queue and ends.
     drop(cx);
@@ -296,11 +297,21 @@ async fn run_pipeline(
     if let Err(error) = ledger_task.await {
         stop.drain(StopReason::Broken(format!("the task that keeps the ledger failed: {error}")));
     }
-    for reason in stop.reasons() {
+    told.abort();
+    let n_told = usize::from(told.await.is_ok());
+    for reason in stop.reasons().into_iter().skip(n_told) {
         events.emit(RunEvent::Stopping { reason: reason.sentence() }).await;
     }
     events.flush().await;
     (events, event_task)
+}
+
+/// Tells the first reason to stop as soon as there is one; a person waits for that answer.
+async fn tell_stop(stop: Arc<Stop>, events: EventHandle) {
+    stop.draining().await;
+    if let Some(reason) = stop.reasons().first() {
+        events.emit(RunEvent::Stopping { reason: reason.sentence() }).await;
+    }
 }
 
 fn measure(settings: &RunSettings, planned: &Planned) -> Measure {

@@ -1,17 +1,13 @@
 //! Makes the plan document of a run from what the planning pass found.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Read;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use sha2::{Digest, Sha256};
 
 use crate::cli::layers::{self, Layers, SETTINGS};
-use crate::commands::failure::{Failure, FileError};
+use crate::commands::failure::Failure;
 use crate::commands::planning::{Planned, input_name};
-use crate::commands::world::World;
 use crate::domain::batch::Batch;
 use crate::domain::gate::Gate;
 use crate::domain::money::NanoUsd;
@@ -19,7 +15,7 @@ use crate::domain::plan::{Plan, PlanBinding, PlanCost, PlanRequest, PlanRows, SC
 use crate::domain::price::PriceBook;
 use crate::domain::request::WorkDigest;
 use crate::domain::retry::MAX_THROTTLES;
-use crate::domain::settings::{Mode, RowsInput, RunSettings};
+use crate::domain::settings::{Mode, RunSettings};
 use crate::domain::sim::{RetryPlan, forecast_with};
 use crate::exit::Exit;
 
@@ -39,18 +35,15 @@ pub(super) struct Sources<'a> {
     pub(super) book: &'a PriceBook,
     /// What the planning pass found.
     pub(super) planned: &'a Planned,
-    /// Whether the bytes of the rows must be known.
-    pub(super) binds: bool,
     /// The zone in which times are shown.
     pub(super) display_zone: &'a TimeZone,
 }
 
 /// Makes the plan.
-pub(super) fn make(world: &World, sources: &Sources<'_>) -> Result<Plan, Failure> {
+pub(super) fn make(sources: &Sources<'_>) -> Result<Plan, Failure> {
     let Sources { settings, planned, .. } = *sources;
     let batch = &planned.batch;
-    let rows_sha256 =
-        if sources.binds { rows_digest(world, &settings.rows)? } else { String::new() };
+    let rows_sha256 = planned.rows_sha256.clone();
     let identity = identity(settings, &rows_sha256);
     let retries = settings.paid_retries.allowance(batch.chosen().images);
     let shape = RetryPlan {
@@ -84,26 +77,6 @@ pub(super) fn identity(settings: &RunSettings, rows_sha256: &str) -> WorkDigest 
         settings.is_simulated()
     );
     WorkDigest::of(text.as_bytes())
-}
-
-/// The SHA-256 of the rows file; standard input has none before it is spooled.
-fn rows_digest(world: &World, rows: &RowsInput) -> Result<String, Failure> {
-    let RowsInput::File(path) = rows else { return Ok(String::new()) };
-    let digest = || {
-        let mut file = File::open(world.path(path))?;
-        let mut hasher = Sha256::new();
-        let mut buffer = vec![0; 1 << 20];
-        loop {
-            match file.read(&mut buffer)? {
-                0 => return Ok(WorkDigest(hasher.finalize().into()).to_string()),
-                n => hasher.update(&buffer[..n]),
-            }
-        }
-    };
-    digest().map_err(|source| {
-        let path = path.display().to_string();
-        Failure::new(Exit::Invalid, FileError { action: "read", path, source })
-    })
 }
 
 fn binding(sources: &Sources<'_>, rows_sha256: String) -> PlanBinding {
@@ -151,7 +124,7 @@ fn rows(settings: &RunSettings, planned: &Planned) -> PlanRows {
         canary: settings
             .canary
             .as_ref()
-            .map(|share| format!("{} (order {:?})", share.percent, share.name)),
+            .map(|share| format!("{} % (order {:?})", share.percent, share.name)),
         uncovered: batch.uncovered().iter().map(ToString::to_string).collect(),
         with_references: batch.whole().rows_with_references,
         url_references: batch.url_references(),

@@ -1,10 +1,12 @@
 //! The planning pass: reads every row once, prices it, and makes the plan. Nothing is sent.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use crate::adapters::output::run_folder::private_folder;
 use crate::adapters::rows::{
     self, BadRow, FileRowReader, ReadOptions, RecordShape, RejectedWriter, RowInput, RowSource,
 };
@@ -22,7 +24,7 @@ use crate::domain::row::RowBrief;
 use crate::domain::row_format::RowFormat;
 use crate::domain::settings::{Mode, OnBadRow, RowsInput, RunSettings};
 use crate::exit::Exit;
-use crate::report::diagnostic::render_tally;
+use crate::report::diagnostic::{TallyWays, render_tally};
 
 /// How standard input is named.
 const STDIN: &str = "-";
@@ -37,6 +39,8 @@ pub(super) struct Planned {
     pub(super) n_bad: u64,
     /// The folder in which local references are looked for.
     pub(super) references_below: PathBuf,
+    /// The SHA-256 of the rows' bytes; empty where nothing is bound to it.
+    pub(super) rows_sha256: String,
     /// What the ledger says.
     pub(super) money: MoneyView,
 }
@@ -53,6 +57,8 @@ pub(super) struct PlanningAsk<'a> {
     pub(super) format: Option<RowFormat>,
     /// The present moment.
     pub(super) now: Timestamp,
+    /// Whether the bytes of the rows must be known.
+    pub(super) binds: bool,
 }
 
 /// Reads and prices every row.
@@ -88,9 +94,13 @@ pub(super) fn plan(world: &World, ask: &PlanningAsk<'_>) -> Result<Planned, Fail
         }
         batch.fit(room).map_err(|error| Failure::new(Exit::Invalid, error))?;
     }
+    let rows_sha256 = match ask.binds {
+        true => source.sha256().map_err(|error| rows_failure(world, error))?,
+        false => String::new(),
+    };
     let index = Arc::new(index);
     let reader = source.reader(&index).map_err(|error| rows_failure(world, error))?;
-    Ok(Planned { batch, reader, n_bad: index.n_bad(), references_below, money })
+    Ok(Planned { batch, reader, n_bad: index.n_bad(), references_below, rows_sha256, money })
 }
 
 /// The input as the reader wants it, and the folder of its local references.
@@ -118,9 +128,10 @@ struct BadRows<'a> {
     world: &'a World,
     on_bad_row: OnBadRow,
     tally: BadRowTally,
+    /// Where they are written, as the user would say it.
     path: Option<PathBuf>,
     writer: Option<RejectedWriter>,
-    problem: Option<std::io::Error>,
+    problem: Option<io::Error>,
     shape: RecordShape,
 }
 
@@ -130,7 +141,7 @@ impl<'a> BadRows<'a> {
             world,
             on_bad_row: settings.on_bad_row,
             tally: BadRowTally::default(),
-            path: settings.rejected.as_ref().map(|path| world.path(path)),
+            path: settings.rejected.clone(),
             writer: None,
             problem: None,
             shape,
@@ -145,13 +156,21 @@ impl<'a> BadRows<'a> {
         }
         let written = match &mut self.writer {
             Some(writer) => writer.write(row),
-            None => RejectedWriter::create(path, &self.shape).and_then(|mut writer| {
+            None => self.begin(&self.world.path(path)).and_then(|mut writer| {
                 writer.write(row)?;
                 self.writer = Some(writer);
                 Ok(())
             }),
         };
         self.problem = written.err();
+    }
+
+    /// The folder of all runs may not be there yet; it is made as a run makes it.
+    fn begin(&self, path: &Path) -> io::Result<RejectedWriter> {
+        if let Some(folder) = path.parent() {
+            private_folder(folder)?;
+        }
+        RejectedWriter::create(path, &self.shape)
     }
 
     fn finish(self, n_good: u64) -> Result<(), Failure> {
@@ -172,7 +191,9 @@ impl<'a> BadRows<'a> {
         }
         let listed = self.path.as_ref().map(|path| path.display().to_string());
         let color = self.world.printer.color_stderr();
-        let picture = render_tally(&self.tally, n_good, listed.as_deref(), color);
+        let stops = self.on_bad_row == OnBadRow::Stop;
+        let ways = TallyWays { n_good: if stops { n_good } else { 0 }, listed: listed.as_deref() };
+        let picture = render_tally(&self.tally, &ways, color);
         let text =
             format!("{} of {} rows cannot be used", self.tally.n_rows, self.tally.n_rows + n_good);
         match self.on_bad_row {
@@ -181,7 +202,9 @@ impl<'a> BadRows<'a> {
                 self.world.printer.warn(&format!("{text}; the run goes on without them"));
                 Ok(())
             }
-            OnBadRow::Stop => Err(Failure::new(Exit::Invalid, text).with_picture(picture)),
+            OnBadRow::Stop => Err(Failure::new(Exit::Invalid, text)
+                .with_picture(picture)
+                .with_rows(n_good, self.tally.n_rows)),
         }
     }
 }

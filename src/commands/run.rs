@@ -19,6 +19,7 @@ use crate::exit::Exit;
 use crate::ports::entropy::Entropy;
 use crate::ports::sink::EventSink;
 use crate::report::ndjson::EventLines;
+use crate::report::progress::ProgressKind;
 
 /// Does what was asked, and prints the result whatever happens.
 pub fn run(world: &World, args: &RunArgs) -> Exit {
@@ -45,6 +46,7 @@ fn proceed(
     header: &mut Header,
     plan: &mut Option<Plan>,
 ) -> Result<RunReport, Failure> {
+    let progress = progress_choice::choose(world, args.progress.as_deref())?;
     let saved = args.plan.as_ref().map(|file| saved_plan(world, file)).transpose()?;
     let (settings, layers, book) = settings(world, args, header, saved.as_ref())?;
     header.asked = Some((settings.spec.provider.to_string(), settings.spec.model.to_string()));
@@ -55,6 +57,7 @@ fn proceed(
         book: &book,
         format,
         now: header.started_at,
+        binds: header.mode == Mode::Live || args.plan_out.is_some() || saved.is_some(),
     };
     let planned = planning::plan(world, &ask)?;
     let display_zone = world.display_zone(&layers)?;
@@ -63,10 +66,9 @@ fn proceed(
         layers: &layers,
         book: &book,
         planned: &planned,
-        binds: header.mode == Mode::Live || args.plan_out.is_some() || saved.is_some(),
         display_zone: &display_zone,
     };
-    let made = plan_document::make(world, &sources)?;
+    let made = plan_document::make(&sources)?;
     if let (Some(saved), Some(file)) = (&saved, &args.plan) {
         saved.must_match(&made, file).map_err(|error| {
             Failure::new(Exit::Invalid, error)
@@ -78,7 +80,7 @@ fn proceed(
     if args.plan_only {
         return Ok(plan_only(header, made));
     }
-    start(world, args, header, settings, planned, made)
+    start(world, header, settings, planned, made, progress)
 }
 
 /// A run that stops after its plan: the plan alone decides the exit.
@@ -93,11 +95,11 @@ fn plan_only(header: &Header, plan: &Plan) -> RunReport {
 
 fn start(
     world: &World,
-    args: &RunArgs,
     header: &mut Header,
     settings: RunSettings,
     planned: Planned,
     plan: &Plan,
+    progress: ProgressKind,
 ) -> Result<RunReport, Failure> {
     if plan.rows.accepted == 0 {
         return Ok(conclude::refused(header, Some(plan), Exit::NoRows, "the input has no rows"));
@@ -110,7 +112,7 @@ fn start(
         run_id: header.run_id,
         identity: plan_document::identity(&settings, &plan.bound.rows_sha256),
         now: header.started_at,
-        progress: progress_choice::choose(world, args.progress.as_deref())?,
+        progress,
         views,
     };
     if header.mode == Mode::DryRun {

@@ -119,9 +119,14 @@ fn rejected_file(
         (None, Mode::DryRun) => None,
         (None, Mode::Live) => {
             let out = layers.get(layers::OUT).map_or("out", |given| given.text.as_str());
-            Some(Path::new(out).join(format!("{}.{}", header.run_id, rejected_name(rows))))
+            Some(own_rejected_file(Path::new(out), header, rows))
         }
     }
+}
+
+/// Where a live run keeps its bad rows until it has a folder: nobody else has this name.
+fn own_rejected_file(out: &Path, header: &Header, rows: &RowsInput) -> PathBuf {
+    out.join(format!("{}.{}", header.run_id, rejected_name(rows)))
 }
 
 /// The name of the file of bad rows: it has the input's format.
@@ -176,15 +181,25 @@ pub(super) fn refuse_live(settings: &RunSettings, plan: &Plan) -> Result<(), Fai
     if plan.cost.fits {
         return Ok(());
     }
-    let limit = plan.cost.smallest_limit;
+    let cost = &plan.cost;
+    let limit = cost.smallest_limit;
     let hint = match settings.limit_per_run {
         Some(run) if plan.cost.first_attempts > run => {
             "--fit-budget runs the first rows that fit; or raise --limit-per-run".to_owned()
         }
-        Some(_) | None => format!(
-            "--fit-budget runs the first rows that fit; or wait for the next day; or raise the \
-             limit: imagemill ledger limit set --per-day {limit} --why TEXT"
-        ),
+        Some(_) | None => {
+            let lowered =
+                settings.limit_per_day.as_ref().filter(|it| it.origin == cost.limit_origin);
+            let raise = match lowered {
+                Some(given) => format!("raise the limit that {} sets", given.origin),
+                None => format!(
+                    "raise the limit: imagemill ledger limit set --per-day {limit} --why TEXT"
+                ),
+            };
+            format!(
+                "--fit-budget runs the first rows that fit; or wait for the next day; or {raise}"
+            )
+        }
     };
     let text = format!("{}; nothing was sent, nothing was spent", over_budget(plan));
     Err(Failure::new(Exit::Budget, text).with_hint(hint))
@@ -210,10 +225,8 @@ pub(super) fn run_folder(
             RunFolderError::Io { .. } => Failure::new(Exit::Environment, error),
         },
     )?;
-    if let Some(rejected) = settings.rejected.as_ref().map(|path| world.path(path))
-        && rejected.starts_with(&out)
-        && rejected.is_file()
-    {
+    let rejected = world.path(own_rejected_file(&settings.out, header, &settings.rows));
+    if rejected.is_file() {
         let target = folder.path().join(rejected_name(&settings.rows));
         std::fs::rename(&rejected, &target)
             .map_err(|error| Failure::new(Exit::Environment, error))?;

@@ -155,8 +155,10 @@ impl Summary {
             work.images_stored += u32::from(report.ending == VariantEnding::Stored);
             work.images_invalid += u32::from(report.ending == VariantEnding::NotAnImage);
         }
-        // The first image that did not come explains the row.
-        let worst = reports.iter().find(|report| report.ending != VariantEnding::Stored);
+        // The first image that did not come explains the row, if it can tell why.
+        let mut missing = reports.iter().filter(|report| report.ending != VariantEnding::Stored);
+        let explained = missing.clone().find(|report| report.reason.is_some());
+        let worst = explained.or_else(|| missing.next());
         Self {
             outcome: outcome(reports),
             error_kind: worst.and_then(|report| report.ending.error_kind()),

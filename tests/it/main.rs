@@ -1,6 +1,8 @@
 //! The one integration-test binary.
 
+mod cli;
 mod fixtures;
 mod ledger;
 mod sim;
+mod support;
 mod tidy;

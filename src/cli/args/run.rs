@@ -59,7 +59,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "NAME", help_heading = "Request")]
     pub provider: Option<String>,
 
-    /// The model; the provider's first one in the price book when none is given
+    /// The model; the provider's default in the price book when none is given
     #[arg(long, value_name = "NAME", help_heading = "Request")]
     pub model: Option<String>,
 

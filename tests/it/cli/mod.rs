@@ -1,0 +1,16 @@
+//! The command line as a user meets it.
+
+mod bad_rows;
+mod budget;
+mod canary;
+mod gates;
+mod help;
+mod input;
+mod live;
+mod output;
+mod plan;
+mod progress;
+mod refusals;
+mod rehearsal;
+#[cfg(unix)]
+mod signals;
