@@ -7,8 +7,8 @@ use crate::cli::args::ledger::{
     LedgerCommand, LedgerReadArgs, LedgerShowArgs, LimitCommand, LimitSetArgs,
 };
 use crate::cli::layers;
-use crate::commands::failure::Failure;
-use crate::commands::ledger_access::{opening, store_failure, summary};
+use crate::commands::failure::{Failure, store_failure};
+use crate::commands::ledger_access::{opening, summary};
 use crate::commands::world::World;
 use crate::domain::ledger::LimitOrigin;
 use crate::domain::money::NanoUsd;

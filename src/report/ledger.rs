@@ -73,7 +73,8 @@ pub fn summary(summary: &Summary, folder: &Path) -> String {
 /// What is said where there is no ledger yet.
 pub fn no_ledger(folder: &Path) -> String {
     format!(
-        "No ledger in {}: nothing was spent. The first live run makes it, with a limit of {} a day\n",
+        "No ledger in {}: nothing was spent. The first live run makes it, with a limit of {} \
+         a day\n",
         folder.display(),
         DEFAULT_LIMIT_PER_DAY.dollars()
     )

@@ -35,7 +35,11 @@ pub enum BatchError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Objection {
     /// One image may cost more than the row allows.
-    #[error("one image may cost {} at worst, more than its max_cost of {}", .worst.dollars(), .allowed.dollars())]
+    #[error(
+        "one image may cost {} at worst, more than its max_cost of {}",
+        .worst.dollars(),
+        .allowed.dollars()
+    )]
     OverMaxCost {
         /// The worst case of one image.
         worst: NanoUsd,

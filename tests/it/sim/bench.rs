@@ -57,6 +57,8 @@ const FOREVER: Duration = Duration::from_hours(24 * 400);
 pub(crate) enum Act {
     Drain,
     Abort,
+    /// Looks how many permits of the lane are free.
+    Look,
 }
 
 /// A run.
@@ -138,12 +140,10 @@ impl Bench {
         let measure = Arc::new(Mutex::new(Measure::new(book, frame)));
         let journal = FakeJournal { fails_at: self.journal_fails_at, ..FakeJournal::default() };
         let kept = Arc::clone(&journal.kept);
-        let views: Vec<Box<dyn EventSink>> =
-            if self.view_panics { vec![Box::new(PanickingView)] } else { Vec::new() };
         let task = EventTask {
             clock: clock.clone(),
             journal: Some(Box::new(journal)),
-            views,
+            views: self.views(),
             measure: Arc::clone(&measure),
             stop: Arc::clone(&stop),
         };
@@ -174,7 +174,7 @@ impl Bench {
             persist,
             stop: Arc::clone(&stop),
         });
-        self.act(&clock, &stop);
+        let free_permits = self.act(&clock, &cx);
         imagemill::pipeline::run(&cx, &mut Rows(self.clone())).await;
         drop(cx);
         let persist_ended = persist_task.await;
@@ -195,20 +195,34 @@ impl Bench {
             sidecars,
             elapsed: clock.elapsed(),
             is_persist_sound: persist_ended.is_ok(),
+            free_permits: std::mem::take(&mut *free_permits.lock().expect("no holder panics")),
         }
     }
 
-    fn act(&self, clock: &Arc<TestClock>, stop: &Arc<Stop>) {
+    fn views(&self) -> Vec<Box<dyn EventSink>> {
+        if self.view_panics { vec![Box::new(PanickingView)] } else { Vec::new() }
+    }
+
+    /// Does what is done from outside; returns where the looks go.
+    fn act(&self, clock: &Arc<TestClock>, cx: &Arc<RunContext>) -> Arc<Mutex<Vec<usize>>> {
+        let looks: Arc<Mutex<Vec<usize>>> = Arc::default();
         for (at, act) in self.acts.clone() {
-            let (clock, stop) = (Arc::clone(clock), Arc::clone(stop));
+            let (clock, stop, looks) = (Arc::clone(clock), Arc::clone(&cx.stop), looks.clone());
+            // The run ends when its last context is gone; nobody outside may keep one.
+            let cx = Arc::downgrade(cx);
             tokio::spawn(async move {
                 clock.sleep(at).await;
                 match act {
                     Act::Drain => stop.drain(StopReason::Interrupted),
                     Act::Abort => stop.abort(),
+                    Act::Look => {
+                        let free = cx.upgrade().map(|cx| cx.lane.available_permits());
+                        looks.lock().expect("no holder panics").extend(free);
+                    }
                 }
             });
         }
+        looks
     }
 
     async fn ledger(

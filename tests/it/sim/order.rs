@@ -100,7 +100,7 @@ fn a_hold_from_before_a_sleep_of_the_machine_is_taken_again() {
         assert_eq!(ran.outcome(1), Outcome::Ok);
         assert_eq!(ran.count("reserve"), n_reserves, "{seconds}");
         assert_eq!(evidence(&ran), vec![Evidence::NotSent; n_reserves - 1], "{seconds}");
-        assert_eq!(ran.calls().len(), 1, "{seconds}");
+        assert_eq!((ran.calls().len(), ran.stats.attempts), (1, 1), "{seconds}");
     };
     check(59, 1);
     check(61, 2);
@@ -164,16 +164,29 @@ fn play_of(seed: u64, call: crate::sim::fakes::Call) -> Play {
 fn an_hour_of_virtual_time_costs_less_than_a_second() {
     // The best of three, since other tests share the machine.
     let attempts = (0..3).map(|_| {
-        #[expect(clippy::disallowed_methods, reason = "this measures real time")]
-        let real = std::time::Instant::now();
+        let before = time_of_this_thread();
         let bench = Bench::new(8 * 60);
         let minute = Duration::from_mins(1);
         let ran = bench.plays(move |_| Play { after: minute, ..image() }).run();
         assert_eq!((ran.elapsed, ran.stats.rows.ok), (Duration::from_hours(1), 8 * 60));
-        real.elapsed()
+        time_of_this_thread().saturating_sub(before)
     });
     let best = attempts.min().expect("three attempts");
     assert!(best < Duration::from_secs(1), "an hour took {best:?}");
+}
+
+/// The time that this thread has worked. Where the system does not tell it, the time that has
+/// passed for all; other tests share the machine.
+fn time_of_this_thread() -> Duration {
+    let told = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
+    let nanos = told.and_then(|text| text.split_whitespace().next()?.parse().ok());
+    nanos.map_or_else(time_of_all, Duration::from_nanos)
+}
+
+fn time_of_all() -> Duration {
+    #[expect(clippy::disallowed_methods, reason = "this measures real time")]
+    let now = std::time::SystemTime::now();
+    now.duration_since(std::time::UNIX_EPOCH).unwrap_or_default()
 }
 
 #[test]

@@ -33,6 +33,8 @@ pub(crate) struct Ran {
     pub(crate) elapsed: Duration,
     /// Whether the task that keeps images ended without a panic.
     pub(crate) is_persist_sound: bool,
+    /// The free permits of the lane, as often as was looked.
+    pub(crate) free_permits: Vec<usize>,
 }
 
 impl Ran {

@@ -43,61 +43,70 @@ fn the_limit_of_the_run_stops_it_as_well() {
     assert!(text.contains("per run"), "{text}");
 }
 
-/// Row 1 is dear. It has to wait for two cheap ones to end.
-fn dear_among_cheap(rows: u32, concurrency: u32) -> Bench {
-    let bench = Bench { is_dear: |row| row == 2, concurrency, ..Bench::new(rows) };
-    Bench { limit: cents(200), ..bench }
-}
-
 #[test]
 fn no_permit_is_held_while_waiting_for_money() {
-    // Two permits; another process holds nothing. Row 1 takes 20 s, row 2 waits for its end.
-    // If row 2 kept its permit, the second image of row 1 could not go.
-    let bench = Bench {
-        concurrency: 2,
-        variants: |row| if row == 0 { 2 } else { 1 },
-        is_dear: |row| row == 1,
-        limit: cents(55),
-        ..Bench::new(2)
-    };
-    let ran = bench
-        .plays(|call| match (call.row, call.variant, call.attempt) {
-            // Put off at once: it gives back its money and its permit.
-            (1, 2, 1) => Play {
-                after: Duration::from_secs(1),
-                ..crate::sim::bench::free(crate::sim::fakes::Reply::Throttled(Duration::from_secs(
-                    5,
-                )))
-            },
-            (1, 1, _) => Play { after: Duration::from_secs(100), charge: cents(10), ..image() },
-            (2, ..) => Play { charge: cents(30), ..image() },
-            _ => image(),
-        })
-        .run();
-    assert_eq!(ran.stats.rows.ok, 2);
-    let at = |row: u64, variant: u8| {
-        let calls = ran.calls();
-        let last = calls.iter().rfind(|(_, call)| (call.row, call.variant) == (row, variant));
-        last.expect("it was called").0.as_secs()
-    };
-    assert!(at(1, 2) < 100, "the put-off image went at {}", at(1, 2));
-}
-
-#[test]
-fn who_waits_for_money_is_not_overtaken_for_ever() {
-    // The dear row needs 40 of 50 cents, so it fits only when at most one cheap one is out.
-    let bench = Bench { limit: cents(75), concurrency: 4, ..dear_among_cheap(9, 4) };
+    // Row 1 is out for an hour and fills the limit; five others wait for its money.
+    let acts = vec![(Duration::from_secs(60), Act::Look)];
+    let bench = Bench { limit: cents(16), acts, ..Bench::new(6) };
     let ran = bench
         .plays(|call| Play {
-            after: Duration::from_secs(10 + call.row),
-            charge: if call.row == 3 { cents(3) } else { cents(1) },
+            after: Duration::from_secs(if call.row == 1 { 3_600 } else { 1 }),
+            charge: cents(1),
             ..image()
         })
         .run();
-    assert_eq!(ran.stats.rows.ok, 9);
+    assert_eq!(ran.free_permits, [7], "of eight");
+    assert_eq!(ran.stats.rows.ok, 6);
+}
+
+#[test]
+fn who_waits_for_money_goes_before_those_who_come_later() {
+    // Row 2 is dear: it fits only when nobody else is out. Row 3 has ten images, and comes when
+    // row 1 ends, at the moment at which there is room for row 2.
+    for seconds in 1..20 {
+        let bench = Bench {
+            concurrency: 2,
+            variants: |row| if row == 2 { 10 } else { 1 },
+            is_dear: |row| row == 1,
+            limit: cents(45),
+            ..Bench::new(3)
+        };
+        let ran = bench
+            .plays(move |_| Play {
+                after: Duration::from_secs(seconds),
+                charge: cents(1),
+                ..image()
+            })
+            .run();
+        let rows: Vec<u64> = ran.calls().iter().map(|(_, call)| call.row).collect();
+        let dear = rows.iter().position(|row| *row == 2).expect("the dear row was called");
+        let first = rows.iter().position(|row| *row == 3).expect("the last row was called");
+        assert!(dear < first, "{seconds}: {rows:?}");
+    }
+}
+
+#[test]
+fn the_dear_are_not_starved_by_the_cheap() {
+    // Cheap images are always out in numbers; the dear row needs most of the limit.
+    let bench = Bench {
+        limit: cents(75),
+        concurrency: 6,
+        is_dear: |row| row == 2,
+        variants: |row| if row == 2 { 1 } else { 3 },
+        ..Bench::new(12)
+    };
+    let ran = bench
+        .plays(|call| Play {
+            after: Duration::from_secs(10 + (call.row * 7 + u64::from(call.variant)) % 13),
+            charge: cents(i64::from(call.row == 3)),
+            ..image()
+        })
+        .run();
+    assert_eq!(ran.stats.rows.ok, 12);
     let order: Vec<u64> = ran.calls().iter().map(|(_, call)| call.row).collect();
     let place = order.iter().position(|row| *row == 3).expect("the dear row was called");
-    assert!(place <= 4, "the dear row was overtaken: {order:?}");
+    // Those before it were let in before it asked: one set for each permit at most.
+    assert!(place <= 12, "the dear row was overtaken: {order:?}");
 }
 
 #[test]
