@@ -81,10 +81,12 @@ pub(super) fn store_failure(error: StoreError) -> Failure {
         | StoreError::Poisoned => Exit::Bug,
     };
     let failure = Failure::new(exit, error);
-    match exit {
-        Exit::Bug => failure
-            .with_hint("nothing is spent until the ledger is sound again: imagemill ledger check"),
-        Exit::Invalid => failure.with_hint("name another ledger with --ledger DIR"),
-        _ => failure,
+    if exit == Exit::Bug {
+        failure
+            .with_hint("nothing is spent until the ledger is sound again: imagemill ledger check")
+    } else if exit == Exit::Invalid {
+        failure.with_hint("name another ledger with --ledger DIR")
+    } else {
+        failure
     }
 }

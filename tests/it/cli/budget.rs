@@ -116,7 +116,7 @@ fn the_limit_is_the_ledgers_and_raising_it_is_recorded() {
             records += &std::fs::read_to_string(path).expect("a segment");
         }
     });
-    let raised = records.lines().filter(|line| line.contains("\"k\":\"limit\"")).next_back();
+    let raised = records.lines().rfind(|line| line.contains("\"k\":\"limit\""));
     for part in ["50.00", "the spring campaign", "tester"] {
         assert!(raised.is_some_and(|line| line.contains(part)), "{raised:?}");
     }
