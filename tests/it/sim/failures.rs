@@ -43,6 +43,18 @@ fn a_ledger_that_fails_at_its_nth_commit_ends_all_sending() {
 }
 
 #[test]
+fn a_ledger_that_fails_when_no_one_asks_any_more_is_told_all_the_same() {
+    // One row: its reserve is the first commit, its settle the second, the closing the third.
+    for nth in 1..=3 {
+        let ledger = LedgerFaults { commit: Some(nth), ..LedgerFaults::default() };
+        let ran = Bench { ledger, ..Bench::new(1) }.run();
+        assert!(ran.closing.is_err(), "commit {nth}");
+        assert_eq!(ran.calls().len(), usize::from(nth > 1), "commit {nth}");
+        assert_eq!(ran.stats.rows.ok, u64::from(nth > 1), "commit {nth}");
+    }
+}
+
+#[test]
 fn a_journal_that_fails_stops_spending() {
     let ran = Bench { journal_fails_at: Some(5), ..Bench::new(200) }.run();
     assert!(is_environment(&ran), "{:?}", ran.reasons);

@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use imagemill::domain::ledger::{Evidence, RecordKind};
+use imagemill::domain::ledger::Evidence;
 use imagemill::domain::row::Outcome;
 use jiff::SignedDuration;
 
 use crate::sim::bench::{Bench, free, image};
 use crate::sim::fakes::{ImageFaults, LedgerFaults, Play, Reply};
-use crate::sim::ran::Ran;
+use crate::sim::ran::End;
 
+const UNSENT: End = End::Released(Evidence::NotSent, None);
 const RETRY_AFTER: Duration = Duration::from_secs(90);
 
 #[test]
@@ -48,11 +49,7 @@ fn a_put_off_request_gives_its_permit_back_and_waits_in_full() {
     let calls = ran.calls();
     assert_eq!(calls[1].1.row, 1);
     assert_eq!(calls[1].0, Duration::from_secs(10) + RETRY_AFTER);
-    let released = ran.records().filter_map(|kind| match kind {
-        RecordKind::Release(release) => Some((release.evidence, release.status)),
-        _ => None,
-    });
-    assert_eq!(released.collect::<Vec<_>>(), [(Evidence::RateLimited, Some(429))]);
+    assert_eq!(ran.ends()[0], End::Released(Evidence::RateLimited, Some(429)));
     assert_eq!((ran.count("reserve"), ran.count("settle")), (4, 3));
 }
 
@@ -82,15 +79,6 @@ fn a_lane_that_never_opens_is_given_up() {
     assert_eq!(ran.charged(), imagemill::domain::money::NanoUsd::ZERO);
 }
 
-/// The endings of the attempts of the only row, as words of evidence.
-fn evidence(ran: &Ran) -> Vec<Evidence> {
-    let evidence = ran.records().filter_map(|kind| match kind {
-        RecordKind::Release(release) => Some(release.evidence),
-        _ => None,
-    });
-    evidence.collect()
-}
-
 #[test]
 fn a_hold_from_before_a_sleep_of_the_machine_is_taken_again() {
     let check = |seconds: i64, n_reserves: usize| {
@@ -99,7 +87,8 @@ fn a_hold_from_before_a_sleep_of_the_machine_is_taken_again() {
         let ran = Bench { ledger, ..Bench::new(1) }.run();
         assert_eq!(ran.outcome(1), Outcome::Ok);
         assert_eq!(ran.count("reserve"), n_reserves, "{seconds}");
-        assert_eq!(evidence(&ran), vec![Evidence::NotSent; n_reserves - 1], "{seconds}");
+        let unsent = ran.ends().iter().filter(|end| **end == UNSENT).count();
+        assert_eq!(unsent, n_reserves - 1, "{seconds}");
         assert_eq!((ran.calls().len(), ran.stats.attempts), (1, 1), "{seconds}");
     };
     check(59, 1);
@@ -115,7 +104,7 @@ fn time_that_passes_after_the_hold_and_before_the_first_byte_counts_too() {
     let acts = vec![(Duration::from_secs(500), crate::sim::bench::Act::Drain)];
     let ran = Bench { images, acts, ..Bench::new(1) }.run();
     assert_eq!(ran.calls().len(), 0, "a call left with an old hold");
-    assert!(evidence(&ran).iter().all(|evidence| *evidence == Evidence::NotSent));
+    assert!(ran.ends().iter().all(|end| *end == UNSENT), "{:?}", ran.ends());
     assert_eq!(ran.outcome(1), Outcome::Cancelled);
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use imagemill::domain::event::{RowFinished, RunEvent};
 use imagemill::domain::ids::AttemptId;
-use imagemill::domain::ledger::RecordKind;
+use imagemill::domain::ledger::{Evidence, RecordKind, UnknownClass};
 use imagemill::domain::money::NanoUsd;
 use imagemill::domain::row::Outcome;
 use imagemill::domain::sidecar::Sidecar;
@@ -14,6 +14,14 @@ use imagemill::pipeline::ledger_task::{Closing, LedgerStopped};
 use imagemill::pipeline::stop::StopReason;
 
 use crate::sim::fakes::{Call, Note};
+
+/// How the money of an attempt ended in the ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    Settled(NanoUsd),
+    Released(Evidence, Option<u16>),
+    Unknown(UnknownClass),
+}
 
 /// What a run came to.
 pub(crate) struct Ran {
@@ -46,6 +54,22 @@ impl Ran {
         })
     }
 
+    /// The ends of all attempts, in their order.
+    pub(crate) fn ends(&self) -> Vec<End> {
+        let ends = self.records().filter_map(|kind| {
+            if let RecordKind::Settle(settle) = kind {
+                Some(End::Settled(settle.amount))
+            } else if let RecordKind::Release(release) = kind {
+                Some(End::Released(release.evidence, release.status))
+            } else if let RecordKind::Unknown(unknown) = kind {
+                Some(End::Unknown(unknown.late.class))
+            } else {
+                None
+            }
+        });
+        ends.collect()
+    }
+
     /// Every call of the provider, with its moment.
     pub(crate) fn calls(&self) -> Vec<(Duration, Call)> {
         let calls = self.notes.iter().filter_map(|(at, note)| match note {
@@ -71,9 +95,9 @@ impl Ran {
 
     /// The end of each row, by its number.
     pub(crate) fn rows(&self) -> BTreeMap<u64, &RowFinished> {
-        let finished = self.events.iter().filter_map(|event| match event {
-            RunEvent::RowFinished(finished) => Some((finished.row, &**finished)),
-            _ => None,
+        let finished = self.events.iter().filter_map(|event| {
+            let RunEvent::RowFinished(finished) = event else { return None };
+            Some((finished.row, &**finished))
         });
         finished.collect()
     }
@@ -107,11 +131,8 @@ impl Ran {
     fn check_open_rows(&self, concurrency: u32) {
         let mut open = 0_u32;
         for event in &self.events {
-            match event {
-                RunEvent::RowStarted { .. } => open += 1,
-                RunEvent::RowFinished(_) => open -= 1,
-                _ => {}
-            }
+            open += u32::from(matches!(event, RunEvent::RowStarted { .. }));
+            open -= u32::from(matches!(event, RunEvent::RowFinished(_)));
             assert!(open <= concurrency, "{open} rows are open");
         }
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use imagemill::adapters::output::images::ImageFolder;
-use imagemill::domain::ledger::{Evidence, RecordKind, UnknownClass};
+use imagemill::domain::ledger::{Evidence, UnknownClass};
 use imagemill::domain::money::NanoUsd;
 use imagemill::domain::row::Outcome;
 use imagemill::domain::settings::{PaidRetries, PaidRetryOn};
@@ -13,19 +13,7 @@ use imagemill::pipeline::stop::StopReason;
 use crate::ledger::support::cents;
 use crate::sim::bench::{Act, Bench, billed, free, image};
 use crate::sim::fakes::{Play, Reply};
-
-/// The last record about an attempt, in words.
-fn last_end(ran: &crate::sim::ran::Ran) -> String {
-    let ends = ran.records().filter_map(|kind| match kind {
-        RecordKind::Settle(settle) => Some(format!("settle {}", settle.amount)),
-        RecordKind::Release(release) => {
-            Some(format!("release {} {:?}", release.evidence, release.status))
-        }
-        RecordKind::Unknown(unknown) => Some(format!("unknown {}", unknown.late.class)),
-        _ => None,
-    });
-    ends.last().unwrap_or_default()
-}
+use crate::sim::ran::End;
 
 fn retries(share: &str, attempts: u32, on: &[PaidRetryOn]) -> PaidRetries {
     PaidRetries { share: share.parse().ok(), attempts, on: on.to_vec() }
@@ -33,21 +21,19 @@ fn retries(share: &str, attempts: u32, on: &[PaidRetryOn]) -> PaidRetries {
 
 #[test]
 fn each_answer_ends_its_money_in_its_own_way() {
-    let check = |reply: Reply, outcome: Outcome, end: &str| {
-        let paid_retries = retries("none", 1, &[]);
-        let bench = Bench { paid_retries, ..Bench::new(1) };
+    let check = |reply: Reply, outcome: Outcome, end: End| {
+        let bench = Bench { paid_retries: retries("none", 1, &[]), ..Bench::new(1) };
         let charge = if reply == Reply::NotAnImage { cents(5) } else { NanoUsd::ZERO };
         let ran = bench.plays(move |_| Play { charge, ..free(reply) }).run();
-        assert_eq!((ran.outcome(1), last_end(&ran).as_str()), (outcome, end), "{reply:?}");
-        assert_eq!(ran.calls().len(), 1, "{reply:?}");
-        assert_eq!(ran.count("reserve"), 1, "{reply:?}");
+        assert_eq!((ran.outcome(1), ran.ends()), (outcome, vec![end]), "{reply:?}");
+        assert_eq!((ran.calls().len(), ran.count("reserve")), (1, 1), "{reply:?}");
     };
-    check(Reply::Refused, Outcome::Refused, "release invalid None");
-    check(Reply::BadRequest, Outcome::Failed, "release invalid Some(422)");
-    check(Reply::ServerError, Outcome::Unknown, "unknown 5xx");
-    check(Reply::TimedOut, Outcome::Unknown, "unknown timeout");
-    check(Reply::NotAnImage, Outcome::Failed, "settle 0.05");
-    check(Reply::NotKept, Outcome::Failed, "unknown bad-body");
+    check(Reply::Refused, Outcome::Refused, End::Released(Evidence::Invalid, None));
+    check(Reply::BadRequest, Outcome::Failed, End::Released(Evidence::Invalid, Some(422)));
+    check(Reply::ServerError, Outcome::Unknown, End::Unknown(UnknownClass::ServerError));
+    check(Reply::TimedOut, Outcome::Unknown, End::Unknown(UnknownClass::Timeout));
+    check(Reply::NotAnImage, Outcome::Failed, End::Settled(cents(5)));
+    check(Reply::NotKept, Outcome::Failed, End::Unknown(UnknownClass::BadBody));
 }
 
 #[test]
@@ -160,18 +146,9 @@ fn what_may_be_billed_stays_unknown_when_its_retry_is_called_off() {
 
 #[test]
 fn the_class_of_an_unknown_says_how_it_came() {
-    let classes = |ran: &crate::sim::ran::Ran| -> Vec<UnknownClass> {
-        let unknown = ran.records().filter_map(|kind| match kind {
-            RecordKind::Unknown(unknown) => Some(unknown.late.class),
-            _ => None,
-        });
-        unknown.collect()
-    };
     let acts = vec![(Duration::from_secs(5), Act::Abort)];
     let left = Bench { acts, ..Bench::new(3) }.run();
-    assert_eq!(classes(&left), [UnknownClass::Left; 3]);
+    assert_eq!(left.ends(), [End::Unknown(UnknownClass::Left); 3]);
     let lost = Bench::new(1).plays(|_| free(Reply::Panic)).run();
-    assert_eq!(classes(&lost), [UnknownClass::Left]);
-    let evidence = Evidence::from_word("not-sent");
-    assert_eq!(evidence, Some(Evidence::NotSent));
+    assert_eq!(lost.ends(), [End::Unknown(UnknownClass::Left)]);
 }

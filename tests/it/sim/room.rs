@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use imagemill::domain::ledger::RecordKind;
 use imagemill::domain::row::Outcome;
 use imagemill::pipeline::stop::StopReason;
 
 use crate::ledger::support::cents;
 use crate::sim::bench::{Act, Bench, image};
 use crate::sim::fakes::Play;
+use crate::sim::ran::End;
 
 #[test]
 fn admission_waits_while_holds_may_fall_and_then_goes_on() {
@@ -139,9 +139,5 @@ fn a_folder_ledger_waits_and_goes_on_too() {
         Bench { limit: cents(22), folder: Some(folder.path().join("ledger")), ..Bench::new(6) };
     let ran = bench.plays(|_| Play { charge: cents(1), ..image() }).run();
     assert_eq!(ran.stats.rows.ok, 6);
-    let sum = ran.records().filter_map(|kind| match kind {
-        RecordKind::Settle(settle) => Some(settle.amount.nanos()),
-        _ => None,
-    });
-    assert_eq!(sum.sum::<i64>(), cents(6).nanos());
+    assert_eq!(ran.ends(), [End::Settled(cents(1)); 6]);
 }
