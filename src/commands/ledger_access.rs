@@ -14,7 +14,9 @@ use crate::cli::layers::Layers;
 use crate::commands::failure::{Failure, store_failure};
 use crate::commands::world::World;
 use crate::domain::ledger::reading::Summary;
-use crate::domain::ledger::{Founding, LedgerId, LimitOrigin, Money, OwnerId};
+use crate::domain::ledger::{
+    DEFAULT_LIMIT_PER_DAY, Founding, LedgerId, LimitOrigin, Money, OwnerId,
+};
 use crate::domain::money::NanoUsd;
 use crate::domain::settings::RunSettings;
 use crate::exit::Exit;
@@ -24,9 +26,6 @@ pub(super) const TOOL: &str = concat!("imagemill ", env!("CARGO_PKG_VERSION"));
 
 /// The zone of a new ledger's days.
 const ZONE: &str = "UTC";
-
-/// How the ledger's own limit is called.
-const LEDGERS_OWN: &str = "the ledger's own";
 
 /// The file that tells that a folder is a ledger.
 const DESCRIPTION: &str = "ledger.json";
@@ -78,7 +77,7 @@ pub(super) fn view(
     let mut note = None;
     let (limit_per_day, limit_origin, founding) = match (&existing, given) {
         (Some(ledger), Some(given)) if given.amount < ledger.limit_per_day => {
-            (given.amount, given.origin.clone(), LimitOrigin::Flag)
+            (given.amount, Some(given.origin.clone()), LimitOrigin::Flag)
         }
         (Some(ledger), given) => {
             if let Some(given) = given.filter(|given| given.amount > ledger.limit_per_day) {
@@ -91,14 +90,10 @@ pub(super) fn view(
                     given.amount,
                 ));
             }
-            (ledger.limit_per_day, LEDGERS_OWN.to_owned(), ledger.limit_origin)
+            (ledger.limit_per_day, None, ledger.limit_origin)
         }
-        (None, Some(given)) => (given.amount, given.origin.clone(), LimitOrigin::Flag),
-        (None, None) => (
-            crate::domain::ledger::DEFAULT_LIMIT_PER_DAY,
-            "default".to_owned(),
-            LimitOrigin::Default,
-        ),
+        (None, Some(given)) => (given.amount, Some(given.origin.clone()), LimitOrigin::Flag),
+        (None, None) => (DEFAULT_LIMIT_PER_DAY, Some("default".to_owned()), LimitOrigin::Default),
     };
     let zone = existing.as_ref().map_or(ZONE, |ledger| &ledger.tz);
     let zone = TimeZone::get(zone).map_err(|error| Failure::new(Exit::Bug, error))?;
@@ -108,8 +103,8 @@ pub(super) fn view(
         day: counts.map_or_else(|| zone.to_datetime(now).date(), |ledger| ledger.day),
         zone,
         limit_per_day,
-        limit_is_ledgers: limit_origin == LEDGERS_OWN,
-        limit_origin,
+        limit_is_ledgers: limit_origin.is_none(),
+        limit_origin: limit_origin.unwrap_or_else(|| "the ledger's own".to_owned()),
         founding_limit: (limit_per_day, founding),
         settled: counts.map_or(NanoUsd::ZERO, |ledger| ledger.settled),
         held: counts.map_or(NanoUsd::ZERO, |ledger| ledger.reserved.saturating_add(ledger.unknown)),

@@ -7,13 +7,11 @@ use jiff::tz::TimeZone;
 
 use crate::cli::args::Cli;
 use crate::cli::config_file::{self, ConfigFile, Whose};
-use crate::cli::env_vars;
 use crate::cli::invocation::Invocation;
-use crate::cli::layers::{self, Layers, SETTINGS, Setting};
+use crate::cli::layers::{self, Layers};
 use crate::commands::failure::{Failure, FileError};
 use crate::domain::money::NanoUsd;
 use crate::domain::price::PriceBook;
-use crate::domain::suggest::closest;
 use crate::exit::Exit;
 use crate::report::printer::Printer;
 
@@ -65,24 +63,10 @@ impl World {
             }
         }
         layers.put_env(&self.invocation);
-        self.warn_of_unknown_variables();
-        Ok((layers, config))
-    }
-
-    fn warn_of_unknown_variables(&self) {
-        let known: Vec<String> = SETTINGS
-            .iter()
-            .map(Setting::env)
-            .chain(env_vars::ALL.iter().map(|variable| variable.name.to_owned()))
-            .collect();
-        for name in self.invocation.env.keys() {
-            if !name.starts_with(env_vars::SETTING_PREFIX) || known.contains(name) {
-                continue;
-            }
-            let meant = closest(name, known.iter().map(String::as_str));
-            let meant = meant.map(|it| format!("; did you mean {it}?")).unwrap_or_default();
-            self.printer.warn(&format!("unknown environment variable {name}{meant}"));
+        for name in layers::unknown_variables(&self.invocation) {
+            self.printer.warn(&format!("unknown environment variable {name}"));
         }
+        Ok((layers, config))
     }
 
     fn apply(

@@ -82,8 +82,9 @@ const fn limit_origin(origin: LimitOrigin) -> &'static str {
 /// What is said where there is no ledger yet.
 pub fn no_ledger(folder: &Path) -> String {
     format!(
-        "No ledger in {}: no real money was spent. The first run that spends makes it, with a limit \
-         of {} a day. Simulated money is in the folder of its run: --ledger out/RUN/ledger\n",
+        "No ledger in {}: no real money was spent. The first run that spends makes it, with a \
+         limit of {} a day. Simulated money is in the folder of its run: \
+         --ledger out/RUN/ledger\n",
         folder.display(),
         DEFAULT_LIMIT_PER_DAY.dollars()
     )

@@ -35,7 +35,6 @@ fn wrong_calls_exit_with_2() {
         "run rows.csv --no-such-flag",
         "run rows.csv --mode dead",
         "run rows.csv --live --mode live",
-        "run rows.csv --plan-only --live",
         "run rows.csv --concurrency 0",
         "run rows.csv --concurrency many",
         "run rows.csv --sim latencyy=1s",

@@ -103,7 +103,8 @@ fn cells(line: &str) -> Vec<String> {
 #[test]
 fn markdown_is_read_as_far_as_needed() {
     let text = "# A, b: c\n\n| a | b |\n|---|---|\n| 1 | `x` or `\\|` |\n\n\
-                ```console\n$ one 'a\\n'\nout\n\n$ two\n```\n[l](X.md) [h](#a-b-c) [w](https://x)\n";
+                ```console\n$ one 'a\\n'\nout\n\n$ two\n```\n\
+                [l](X.md) [h](#a-b-c) [w](https://x)\n";
     assert_eq!(table(text, &["a", "b"]), [["1", "`x` or `|`"]]);
     assert_eq!(code_words("`x` or `|`"), ["x", "|"]);
     let blocks = blocks(text);

@@ -300,7 +300,7 @@ impl Bench {
             spec: ImageSpec {
                 provider: "sim".into(),
                 model: "m".into(),
-                size: "s".into(),
+                size: "64x64".into(),
                 quality: "q".into(),
                 format: "png".into(),
                 background: None,
