@@ -13,7 +13,7 @@ use crate::domain::settings::{
     CanaryShare, GivenLimit, Mode, OnBadRow, PaidRetries, PaidRetryOn, RowsInput, RunSettings,
 };
 use crate::domain::sim::SimSpec;
-use crate::domain::suggest::closest;
+use crate::domain::suggest::{closest, did_you_mean};
 
 /// The provider of a dry run that names none.
 const DRY_RUN_PROVIDER: &str = "sim";
@@ -67,7 +67,7 @@ pub enum ResolveError {
     #[error("a live run needs a provider")]
     NoProvider,
     /// The price book has no such provider.
-    #[error("unknown provider {provider:?}{}", .suggestion.as_ref().map(|it| format!("; did you mean {it:?}?")).unwrap_or_default())]
+    #[error("unknown provider {provider:?}{}", did_you_mean(.suggestion))]
     UnknownProvider {
         /// The provider.
         provider: String,

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 
 use crate::exit::Exit;
+use crate::ports::ledger::StoreError;
 
 /// A failure on its way to the user.
 #[derive(Debug)]
@@ -65,4 +66,27 @@ pub struct FileError {
     /// What the system said.
     #[source]
     pub source: std::io::Error,
+}
+
+/// A store's error with the exit that it means.
+pub(super) fn store_failure(error: StoreError) -> Failure {
+    let exit = match &error {
+        StoreError::WrongMoney { .. } => Exit::Invalid,
+        StoreError::Io { .. } => Exit::Environment,
+        StoreError::Corrupt { .. }
+        | StoreError::Rule { .. }
+        | StoreError::Missing { .. }
+        | StoreError::Replaced { .. }
+        | StoreError::Description { .. }
+        | StoreError::Poisoned => Exit::Bug,
+    };
+    let failure = Failure::new(exit, error);
+    if exit == Exit::Bug {
+        failure
+            .with_hint("nothing is spent until the ledger is sound again: imagemill ledger check")
+    } else if exit == Exit::Invalid {
+        failure.with_hint("name another ledger with --ledger DIR")
+    } else {
+        failure
+    }
 }

@@ -7,8 +7,8 @@ use crate::cli::args::ledger::{
     LedgerCommand, LedgerReadArgs, LedgerShowArgs, LimitCommand, LimitSetArgs,
 };
 use crate::cli::{env_vars, layers};
-use crate::commands::failure::Failure;
-use crate::commands::ledger_access::{ledger_exists, opening, store_failure, summary};
+use crate::commands::failure::{Failure, store_failure};
+use crate::commands::ledger_access::{ledger_exists, opening, summary};
 use crate::commands::world::World;
 use crate::domain::ledger::LimitOrigin;
 use crate::domain::money::NanoUsd;

@@ -11,14 +11,13 @@ use crate::adapters::ledger::directory::OpenOrCreate;
 use crate::adapters::ledger::read;
 use crate::adapters::system;
 use crate::cli::layers::Layers;
-use crate::commands::failure::Failure;
+use crate::commands::failure::{Failure, store_failure};
 use crate::commands::world::World;
 use crate::domain::ledger::reading::Summary;
 use crate::domain::ledger::{Founding, LedgerId, LimitOrigin, Money, OwnerId};
 use crate::domain::money::NanoUsd;
 use crate::domain::settings::RunSettings;
 use crate::exit::Exit;
-use crate::ports::ledger::StoreError;
 
 /// The version of the tool as it stands in the ledger.
 pub(super) const TOOL: &str = concat!("imagemill ", env!("CARGO_PKG_VERSION"));
@@ -150,28 +149,5 @@ pub(super) fn founding(simulated: bool, limit: (NanoUsd, LimitOrigin)) -> Foundi
         limit_per_day: Some(limit),
         owner: OwnerId::new(system::uuid()),
         tool: Arc::from(TOOL),
-    }
-}
-
-/// A store's error with the exit that it means.
-pub(super) fn store_failure(error: StoreError) -> Failure {
-    let exit = match &error {
-        StoreError::WrongMoney { .. } => Exit::Invalid,
-        StoreError::Io { .. } => Exit::Environment,
-        StoreError::Corrupt { .. }
-        | StoreError::Rule { .. }
-        | StoreError::Missing { .. }
-        | StoreError::Replaced { .. }
-        | StoreError::Description { .. }
-        | StoreError::Poisoned => Exit::Bug,
-    };
-    let failure = Failure::new(exit, error);
-    if exit == Exit::Bug {
-        failure
-            .with_hint("nothing is spent until the ledger is sound again: imagemill ledger check")
-    } else if exit == Exit::Invalid {
-        failure.with_hint("name another ledger with --ledger DIR")
-    } else {
-        failure
     }
 }

@@ -1,16 +1,31 @@
 //! `imagemill run`: plan, then rehearse or spend, then say what came of it.
 
+mod bad_rows;
+mod conclude;
+mod flow;
+mod folder;
+mod launch;
+mod objections;
+mod parts;
+mod plan_cost;
+mod plan_document;
+mod planning;
+mod report;
+mod setup;
+mod verdict;
+
 use crate::adapters::system::{self, SystemEntropy};
 use crate::cli::args::run::{FormatArg, ModeArg, RunArgs};
-use crate::commands::conclude::{self, Header};
+
 use crate::commands::failure::Failure;
-use crate::commands::launch::{self, Start};
-use crate::commands::plan_document::{self, Sources};
-use crate::commands::planning::{self, Planned, PlanningAsk};
 use crate::commands::progress_choice;
-use crate::commands::run_setup::{
-    refuse_live, row_format, run_folder, saved_plan, settings, show_plan,
-};
+use crate::commands::run::folder::{refuse_live, run_folder};
+use crate::commands::run::launch::Start;
+use crate::commands::run::plan_document::Sources;
+use crate::commands::run::planning::{Planned, PlanningAsk};
+use crate::commands::run::report::Header;
+use crate::commands::run::setup::{row_format, saved_plan, settings, show_plan};
+use crate::commands::run::verdict::over_budget;
 use crate::commands::world::World;
 use crate::domain::plan::Plan;
 use crate::domain::report::RunReport;
@@ -87,10 +102,10 @@ fn proceed(
 fn plan_only(header: &Header, plan: &Plan) -> RunReport {
     let (exit, reason) = match () {
         () if plan.rows.accepted == 0 => (Exit::NoRows, "the input has no rows".to_owned()),
-        () if !plan.cost.fits => (Exit::Budget, conclude::over_budget(plan)),
+        () if !plan.cost.fits => (Exit::Budget, over_budget(plan)),
         () => (Exit::Ok, "plan only".to_owned()),
     };
-    conclude::refused(header, Some(plan), exit, &reason)
+    report::refused(header, Some(plan), exit, &reason)
 }
 
 fn start(
@@ -102,7 +117,7 @@ fn start(
     progress: ProgressKind,
 ) -> Result<RunReport, Failure> {
     if plan.rows.accepted == 0 {
-        return Ok(conclude::refused(header, Some(plan), Exit::NoRows, "the input has no rows"));
+        return Ok(report::refused(header, Some(plan), Exit::NoRows, "the input has no rows"));
     }
     let views: Vec<Box<dyn EventSink>> = match header.format {
         FormatArg::Ndjson => vec![Box::new(EventLines::new(world.printer))],

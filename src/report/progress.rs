@@ -296,7 +296,8 @@ impl Status {
 
     fn block(&self) -> String {
         let mut text = format!(
-            " cost   {} settled + {} held of {}\n rows   {} ok, {} not, {} open, {} retries, p95 {}",
+            " cost   {} settled + {} held of {}\n \
+             rows   {} ok, {} not, {} open, {} retries, p95 {}",
             words::dollars(self.settled),
             words::dollars(self.held),
             words::dollars(self.limit),

@@ -4,4 +4,6 @@ mod cli;
 mod docs;
 mod fixtures;
 mod ledger;
+mod sim;
 mod support;
+mod tidy;

@@ -44,7 +44,11 @@ pub enum Objection {
         size: String,
     },
     /// One image may cost more than the row allows.
-    #[error("one image may cost {} at worst, more than its max_cost of {}", .worst.dollars(), .allowed.dollars())]
+    #[error(
+        "one image may cost {} at worst, more than its max_cost of {}",
+        .worst.dollars(),
+        .allowed.dollars()
+    )]
     OverMaxCost {
         /// The worst case of one image.
         worst: NanoUsd,
