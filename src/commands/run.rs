@@ -137,6 +137,13 @@ fn start(
     refuse_live(&settings, plan)?;
     let folder = run_folder(world, header, &settings, plan, &begin.identity)?;
     header.folder = Some(settings.out.join(header.run_id.to_string()).display().to_string());
-    let ended = launch::live(settings.clone(), planned, begin, &folder)?;
-    Ok(conclude::ended(header, &settings, plan, ended))
+    match launch::live(settings.clone(), planned, begin, &folder) {
+        Ok(ended) => Ok(conclude::ended(header, &settings, plan, ended)),
+        Err(failure) => {
+            // It fails only before its first row, so the same command may be tried again.
+            folder.abandon();
+            header.folder = None;
+            Err(failure)
+        }
+    }
 }
