@@ -9,6 +9,7 @@ use tokio::sync::SemaphorePermit;
 
 use crate::domain::ids::AttemptId;
 use crate::domain::ledger::Evidence;
+use crate::domain::money::NanoUsd;
 use crate::domain::retry::REQUEST_TIMEOUT;
 use crate::pipeline::context::RunContext;
 use crate::pipeline::generate::VariantJob;
@@ -46,7 +47,8 @@ pub(crate) async fn admit<'a>(
             () = cx.stop.draining() => return Admission::Stopped,
             permit = cx.lane.acquire() => permit.expect("the lane is never closed"),
         };
-        let ask = ask(cx, job, cx.entropy.attempt_id(), attempt);
+        let beside = if is_retry { cx.first_attempts_left.sum() } else { NanoUsd::ZERO };
+        let ask = ReserveAsk { beside, ..ask(cx, job, cx.entropy.attempt_id(), attempt) };
         let is_behind = turn.is_none() && cx.ledger.is_waited_for();
         let reserved = if is_behind { Ok(None) } else { cx.ledger.reserve_now(ask.clone()).await };
         match reserved {
@@ -129,6 +131,7 @@ fn ask(cx: &RunContext, job: &VariantJob, rid: AttemptId, attempt: u32) -> Reser
         provider: Arc::clone(&job.request.spec.provider),
         model: Arc::clone(&job.request.spec.model),
         max: job.quote.maximum,
+        beside: NanoUsd::ZERO,
         request_digest: digest,
         timeout: REQUEST_TIMEOUT,
         late: LATE_CALL,

@@ -93,6 +93,8 @@ pub(crate) struct VariantReport {
     pub(crate) throttles: u32,
     /// What was settled.
     pub(crate) cost: NanoUsd,
+    /// Attempts bought again after one that may have been billed.
+    pub(crate) bought: u32,
     /// When the first byte was sent, on the run's clock.
     pub(crate) sent_at: Option<Duration>,
     /// When the last attempt ended, on the run's clock.
@@ -113,6 +115,7 @@ impl VariantReport {
             timeouts: 0,
             throttles: 0,
             cost: NanoUsd::ZERO,
+            bought: 0,
             sent_at: None,
             ended_at: None,
         }
@@ -120,7 +123,7 @@ impl VariantReport {
 
     /// Ends the story. An image that was given up after an attempt that may have been billed is
     /// `unknown`: nothing later may make that attempt look as if it had not been.
-    fn end(mut self, ending: VariantEnding, reason: Option<String>, bought: u32) -> Self {
+    fn end(mut self, ending: VariantEnding, reason: Option<String>) -> Self {
         let given_up = match ending {
             VariantEnding::Cancelled
             | VariantEnding::OverBudget
@@ -133,7 +136,7 @@ impl VariantReport {
             | VariantEnding::NotKept
             | VariantEnding::Unknown => false,
         };
-        self.ending = if given_up && bought > 0 { VariantEnding::Unknown } else { ending };
+        self.ending = if given_up && self.bought > 0 { VariantEnding::Unknown } else { ending };
         self.reason = reason.or(self.reason);
         self
     }
@@ -150,30 +153,29 @@ enum Next {
 /// Makes one image, or says why not.
 pub(crate) async fn generate(cx: &Arc<RunContext>, job: VariantJob) -> VariantReport {
     let mut report = VariantReport::new();
-    let mut bought = 0_u32;
     loop {
-        let admission = admit(cx, &job, report.attempts + 1, bought > 0).await;
+        let admission = admit(cx, &job, report.attempts + 1, report.bought > 0).await;
         let (permit, held) = match admission {
             Admission::Admitted { permit, reservation } => (permit, reservation),
-            Admission::Stopped => return report.end(VariantEnding::Cancelled, None, bought),
+            Admission::Stopped => return report.end(VariantEnding::Cancelled, None),
             Admission::OverBudget(reason) => {
                 // A paid retry happens only while it fits; why it was wanted says more then.
-                let reason = (bought == 0).then_some(reason);
-                return report.end(VariantEnding::OverBudget, reason, bought);
+                let reason = (report.bought == 0).then_some(reason);
+                return report.end(VariantEnding::OverBudget, reason);
             }
         };
         report.attempts += 1;
         let answer = attempt(cx, &job, &held, &mut report).await;
         drop(permit);
-        match decide(cx, &answer, &report, &mut bought, held.rid) {
-            Next::End(ending, reason) => return report.end(ending, reason, bought),
+        match decide(cx, &answer, &mut report, held.rid) {
+            Next::End(ending, reason) => return report.end(ending, reason),
             Next::Again(pause) => {
                 report.reason = Some(answer.sentence());
                 tokio::select! {
                     // Biased: a stop that arrives with the end of the pause wins.
                     biased;
                     () = cx.stop.draining() => {
-                        return report.end(VariantEnding::Cancelled, None, bought);
+                        return report.end(VariantEnding::Cancelled, None);
                     }
                     () = cx.clock.sleep(pause) => {}
                 }
@@ -190,6 +192,10 @@ async fn attempt(
     report: &mut VariantReport,
 ) -> Answer {
     let rid = held.rid;
+    let is_first = report.bought == 0;
+    if is_first {
+        cx.first_attempts_left.leave(held.max);
+    }
     let begun = cx.clock.elapsed();
     let simulated = cx.settings.is_simulated();
     let started = AttemptStarted {
@@ -206,6 +212,10 @@ async fn attempt(
     let answer = exchange(cx, job, held, report.attempts).await;
     let ended = cx.clock.elapsed();
     report.ended_at = Some(ended);
+    if is_first && matches!(answer, Answer::RateLimited { .. } | Answer::HeldTooLong) {
+        // Before its hold is given back, so that no paid retry takes the money in between.
+        cx.first_attempts_left.come_back(held.max);
+    }
     let ending = settle(cx, job, rid, report.attempts, &answer, ended.saturating_sub(begun)).await;
     if let Ending::Settled { amount, .. } = ending {
         report.cost = report.cost.saturating_add(amount);
@@ -216,13 +226,7 @@ async fn attempt(
 }
 
 /// What follows from an answer; money has ended already.
-fn decide(
-    cx: &RunContext,
-    answer: &Answer,
-    report: &VariantReport,
-    bought: &mut u32,
-    rid: AttemptId,
-) -> Next {
+fn decide(cx: &RunContext, answer: &Answer, report: &mut VariantReport, rid: AttemptId) -> Next {
     let end = |ending| Next::End(ending, Some(answer.sentence()));
     match answer {
         Answer::Image { .. } => Next::End(VariantEnding::Stored, None),
@@ -242,9 +246,9 @@ fn decide(
             let policy = &cx.settings.paid_retries;
             let wanted = repurchase_kind(unknown_class(answer))
                 .is_some_and(|kind| policy.on.contains(&kind));
-            if wanted && *bought + 1 < policy.attempts && cx.take_paid_retry() {
-                *bought += 1;
-                Next::Again(paid_retry_pause(*bought, rid))
+            if wanted && report.bought + 1 < policy.attempts && cx.take_paid_retry() {
+                report.bought += 1;
+                Next::Again(paid_retry_pause(report.bought, rid))
             } else {
                 end(VariantEnding::Unknown)
             }

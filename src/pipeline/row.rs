@@ -24,6 +24,8 @@ pub(crate) async fn process(cx: Arc<RunContext>, row: Arc<Row>, class: ClassId) 
     let references = match fetch(&cx, &row).await {
         Ok(references) => references,
         Err(reason) => {
+            let maximum = cx.batch.quote(class).maximum;
+            row.variants.each().for_each(|_| cx.first_attempts_left.leave(maximum));
             let counts = cx.settings.on_bad_row == OnBadRow::Stop;
             let rejected = RowFinished {
                 error_kind: Some("reference"),

@@ -15,7 +15,7 @@ use crate::domain::ids::RunId;
 use crate::domain::measure::Measure;
 use crate::domain::request::WorkDigest;
 use crate::domain::settings::RunSettings;
-use crate::pipeline::context::RunContext;
+use crate::pipeline::context::{FirstAttempts, RunContext};
 use crate::pipeline::event_task::{EventHandle, EventTask};
 use crate::pipeline::ledger_task;
 use crate::pipeline::persist::PersistHandle;
@@ -54,6 +54,7 @@ pub(super) async fn run_pipeline(
     let cx = Arc::new(RunContext {
         run_id: start.run_id,
         lane: Semaphore::new(settings.concurrency as usize),
+        first_attempts_left: FirstAttempts::new(chosen.maximum),
         paid_retries_left: AtomicU64::new(settings.paid_retries.allowance(chosen.images)),
         settings: settings.clone(),
         batch,

@@ -97,7 +97,8 @@ impl LedgerTask {
             if waiting.reply.is_closed() {
                 continue;
             }
-            let (run, max) = (waiting.ask.run, waiting.ask.max);
+            let run = waiting.ask.run;
+            let max = waiting.ask.max.saturating_add(waiting.ask.beside);
             let ask = Ask { run, max, ceilings: self.options.ceilings };
             match self.draft.state().admit(&ask, self.draft.day()) {
                 Admission::Refuse(refusal) => {

@@ -37,6 +37,8 @@ pub struct ReserveAsk {
     pub model: Arc<str>,
     /// The worst case.
     pub max: NanoUsd,
+    /// What must still fit beside it; a paid retry leaves the money of first attempts alone.
+    pub beside: NanoUsd,
     /// SHA-256 of the canonical request.
     pub request_digest: [u8; 32],
     /// The time-out of the request.

@@ -21,7 +21,7 @@ use imagemill::domain::settings::{
     Mode, OnBadRow, PaidRetries, PaidRetryOn, RowsInput, RunSettings,
 };
 use imagemill::domain::sim::SimSpec;
-use imagemill::pipeline::context::RunContext;
+use imagemill::pipeline::context::{FirstAttempts, RunContext};
 use imagemill::pipeline::event_task::EventTask;
 use imagemill::pipeline::ledger_task::{self, TaskOptions};
 use imagemill::pipeline::persist::PersistHandle;
@@ -157,6 +157,7 @@ impl Bench {
         let cx = Arc::new(RunContext {
             run_id: support::run(),
             lane: Semaphore::new(self.concurrency as usize),
+            first_attempts_left: FirstAttempts::new(batch.chosen().maximum),
             paid_retries_left: AtomicU64::new(allowance),
             settings,
             batch,

@@ -116,7 +116,7 @@ fn the_same_seed_tells_the_same_story() {
                 variants: |row| (row % 3) as u8 + 1,
                 concurrency: 1 + (seed % 9) as u32,
                 seed,
-                ..Bench::new(40)
+                ..Bench::new(20)
             };
             let ran = bench.plays(move |call| play_of(seed, call)).run();
             let events: Vec<String> = ran
@@ -128,7 +128,7 @@ fn the_same_seed_tells_the_same_story() {
         };
         let (one, other) = (story(), story());
         assert_eq!(one, other, "seed {seed}");
-        assert!(one.0.len() > 200, "seed {seed}: a story of {} events", one.0.len());
+        assert!(one.0.len() > 120, "seed {seed}: a story of {} events", one.0.len());
     }
 }
 

@@ -152,3 +152,25 @@ fn the_class_of_an_unknown_says_how_it_came() {
     let lost = Bench::new(1).plays(|_| free(Reply::Panic)).run();
     assert_eq!(lost.ends(), [End::Unknown(UnknownClass::Left)]);
 }
+
+#[test]
+fn a_paid_retry_never_takes_the_money_of_a_first_attempt() {
+    // The plan fits to the cent: twenty images that cost their worst case. The retry of row 3
+    // would leave too little for the last row.
+    let paid_retries = retries("100", 2, &[PaidRetryOn::ServerError]);
+    let script = |call: crate::sim::fakes::Call| match (call.row, call.attempt) {
+        (3 | 5, 1) => billed(Reply::ServerError),
+        (7, 1 | 2) => free(Reply::Throttled(Duration::from_secs(45))),
+        _ => Play { charge: cents(10), ..image() },
+    };
+    let check = |limit: i64, n_ok: u64| {
+        let bench =
+            Bench { limit: cents(limit), paid_retries: paid_retries.clone(), ..Bench::new(20) };
+        let ran = bench.plays(script).run();
+        assert_eq!((ran.stats.rows.ok, ran.stats.rows.unknown), (n_ok, 20 - n_ok), "{limit}");
+        assert_eq!(ran.reasons, [], "{limit}");
+    };
+    check(200, 18);
+    check(210, 19);
+    check(220, 20);
+}

@@ -86,6 +86,23 @@ fn who_waits_for_money_goes_before_those_who_come_later() {
 }
 
 #[test]
+fn money_is_given_in_the_order_of_asking() {
+    // Two fit at a time and eight rows are open, so that six wait, and new ones keep coming.
+    for seed in 0..20_u64 {
+        let bench = Bench { limit: cents(25), ..Bench::new(40) };
+        let ran = bench
+            .plays(move |call| Play {
+                after: Duration::from_secs(1 + (call.row * (seed + 3)) % 11),
+                charge: cents(0),
+                ..image()
+            })
+            .run();
+        let order: Vec<u64> = ran.calls().iter().map(|(_, call)| call.row).collect();
+        assert!(order.is_sorted(), "seed {seed}: {order:?}");
+    }
+}
+
+#[test]
 fn the_dear_are_not_starved_by_the_cheap() {
     // Cheap images are always out in numbers; the dear row needs most of the limit.
     let bench = Bench {
