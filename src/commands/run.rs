@@ -10,6 +10,7 @@ mod parts;
 mod plan_cost;
 mod plan_document;
 mod planning;
+mod reference_check;
 mod report;
 mod setup;
 mod verdict;
@@ -23,9 +24,9 @@ use crate::commands::run::folder::{refuse_live, run_folder};
 use crate::commands::run::launch::Start;
 use crate::commands::run::plan_document::Sources;
 use crate::commands::run::planning::{Planned, PlanningAsk};
+use crate::commands::run::reference_check::refuse_bad_references;
 use crate::commands::run::report::Header;
 use crate::commands::run::setup::{row_format, saved_plan, settings, show_plan};
-use crate::commands::run::verdict::over_budget;
 use crate::commands::world::World;
 use crate::domain::plan::Plan;
 use crate::domain::report::RunReport;
@@ -93,26 +94,16 @@ fn proceed(
     let made = plan.insert(made);
     show_plan(world, args, header.format, made)?;
     if args.plan_only {
-        return Ok(plan_only(header, made));
+        return Ok(report::plan_only(header, made));
     }
     start(world, header, settings, planned, made, progress)
-}
-
-/// A run that stops after its plan: the plan alone decides the exit.
-fn plan_only(header: &Header, plan: &Plan) -> RunReport {
-    let (exit, reason) = match () {
-        () if plan.rows.accepted == 0 => (Exit::NoRows, "the input has no rows".to_owned()),
-        () if !plan.cost.fits => (Exit::Budget, over_budget(plan)),
-        () => (Exit::Ok, "plan only".to_owned()),
-    };
-    report::refused(header, Some(plan), exit, &reason)
 }
 
 fn start(
     world: &World,
     header: &mut Header,
     settings: RunSettings,
-    planned: Planned,
+    mut planned: Planned,
     plan: &Plan,
     progress: ProgressKind,
 ) -> Result<RunReport, Failure> {
@@ -135,6 +126,7 @@ fn start(
         return Ok(conclude::ended(header, &settings, plan, ended));
     }
     refuse_live(&settings, plan)?;
+    refuse_bad_references(&settings, &mut planned)?;
     let folder = run_folder(world, header, &settings, plan, &begin.identity)?;
     header.folder = Some(settings.out.join(header.run_id.to_string()).display().to_string());
     match launch::live(settings.clone(), planned, begin, &folder) {

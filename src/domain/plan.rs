@@ -95,7 +95,7 @@ pub struct PlanRequest {
     pub size: String,
     /// The quality.
     pub quality: String,
-    /// Images over every valid row.
+    /// Images of the rows that this run would send.
     pub images: u64,
 }
 

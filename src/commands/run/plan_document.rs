@@ -129,10 +129,10 @@ fn rows(settings: &RunSettings, planned: &Planned) -> PlanRows {
 
 fn requests(batch: &Batch) -> Vec<PlanRequest> {
     let mut by_ask: BTreeMap<[&str; 4], u64> = BTreeMap::new();
-    for class in batch.classes() {
+    for (class, n_rows) in batch.selected_classes().filter(|(_, n_rows)| *n_rows > 0) {
         let spec = &class.spec;
         let key = [&*spec.provider, &*spec.model, &*spec.size, &*spec.quality];
-        *by_ask.entry(key).or_default() += class.n_rows * u64::from(class.variants);
+        *by_ask.entry(key).or_default() += n_rows * u64::from(class.variants);
     }
     by_ask
         .into_iter()

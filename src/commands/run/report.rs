@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::cli::args::run::FormatArg;
+use crate::commands::run::verdict::over_budget;
 use crate::domain::ids::RunId;
 use crate::domain::measure::Measure;
 use crate::domain::money::NanoUsd;
@@ -102,4 +103,14 @@ pub(super) fn fill(report: &mut RunReport, measure: &Measure, elapsed: Duration)
     let expected = money.expected_of_settled.nanos();
     report.cost.drift =
         (expected > 0).then(|| money.settled.nanos() as f64 / expected as f64 - 1.0);
+}
+
+/// A run that stops after its plan: the plan alone decides the exit.
+pub(super) fn plan_only(header: &Header, plan: &Plan) -> RunReport {
+    let (exit, reason) = match () {
+        () if plan.rows.accepted == 0 => (Exit::NoRows, "the input has no rows".to_owned()),
+        () if !plan.cost.fits => (Exit::Budget, over_budget(plan)),
+        () => (Exit::Ok, "plan only".to_owned()),
+    };
+    refused(header, Some(plan), exit, &reason)
 }
