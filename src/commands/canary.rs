@@ -24,7 +24,7 @@ pub fn run(world: &World, command: &CanaryCommand) -> Result<Exit, Failure> {
 fn set(world: &World, args: &CanarySetArgs) -> Result<Exit, Failure> {
     let percent: Percent =
         args.percent.parse().map_err(|error| Failure::new(Exit::Usage, error))?;
-    let share = StandingShare::new(percent, args.name.clone(), system::now().to_string());
+    let share = StandingShare::new(percent, args.name.clone(), format!("{:.0}", system::now()));
     share.write(&world.invocation.cwd).map_err(|error| Failure::new(Exit::Environment, error))?;
     let text = if percent.is_whole() {
         "Canary 100 %: the next runs send every row\n".to_owned()

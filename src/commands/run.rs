@@ -61,10 +61,10 @@ fn proceed(
     header: &mut Header,
     plan: &mut Option<Plan>,
 ) -> Result<RunReport, Failure> {
-    let progress = progress_choice::choose(world, args.progress.as_deref())?;
     let saved = args.plan.as_ref().map(|file| saved_plan(world, file)).transpose()?;
     let (settings, layers, book) = settings(world, args, header, saved.as_ref())?;
     header.asked = Some((settings.spec.provider.to_string(), settings.spec.model.to_string()));
+    let progress = progress_choice::choose(world, args.progress.as_deref())?;
     let format = args.input_format.map(row_format);
     let ask = PlanningAsk {
         settings: &settings,
@@ -137,6 +137,13 @@ fn start(
     refuse_live(&settings, plan)?;
     let folder = run_folder(world, header, &settings, plan, &begin.identity)?;
     header.folder = Some(settings.out.join(header.run_id.to_string()).display().to_string());
-    let ended = launch::live(settings.clone(), planned, begin, &folder)?;
-    Ok(conclude::ended(header, &settings, plan, ended))
+    match launch::live(settings.clone(), planned, begin, &folder) {
+        Ok(ended) => Ok(conclude::ended(header, &settings, plan, ended)),
+        Err(failure) => {
+            // It fails only before its first row, so the same command may be tried again.
+            folder.abandon();
+            header.folder = None;
+            Err(failure)
+        }
+    }
 }

@@ -3,6 +3,7 @@
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex};
 
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
@@ -48,7 +49,13 @@ pub struct EventTask {
 impl EventHandle {
     /// Takes one event; waits when too many wait already.
     pub async fn emit(&self, event: RunEvent) {
-        if self.queue.send(Message::Event(event)).await.is_err() {
+        // The common case costs no waiting machinery.
+        let sent = match self.queue.try_send(Message::Event(event)) {
+            Err(TrySendError::Full(message)) => self.queue.send(message).await.is_ok(),
+            Err(TrySendError::Closed(_)) => false,
+            Ok(()) => true,
+        };
+        if !sent {
             self.died();
         }
     }

@@ -39,7 +39,8 @@ pub async fn run(cx: &Arc<RunContext>, rows: &mut dyn RowReader) {
                 n_started += 1;
                 let (row, class) = (Arc::new(row), cx.batch.class_of(position));
                 open.insert(row.number, (Arc::clone(&row), class));
-                tasks.spawn(process(Arc::clone(cx), row, class));
+                // The task is boxed once: tokio moves what it spawns several times.
+                tasks.spawn(Box::pin(process(Arc::clone(cx), row, class)));
             }
             Err(error) => {
                 let text = with_sources(&error);

@@ -102,7 +102,8 @@ async fn make_variants(
     for variant in row.variants.each() {
         let cx = Arc::clone(cx);
         let job = job(variant);
-        tasks.spawn(async move { generate(&cx, job).await });
+        // The task is boxed once: tokio moves what it spawns several times.
+        tasks.spawn(Box::pin(async move { generate(&cx, job).await }));
     }
     let mut reports = Vec::with_capacity(usize::from(row.variants.get()));
     while let Some(joined) = tasks.join_next().await {

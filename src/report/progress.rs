@@ -256,7 +256,7 @@ impl Status {
             images_done: stats.images_stored,
             images_total: measure.frame().images_selected,
             rows_ok: stats.rows.ok,
-            rows_bad: stats.rows.finished() - stats.rows.ok,
+            rows_bad: stats.rows.sent() + stats.rows.rejected - stats.rows.ok,
             rows_open: stats.rows_open,
             retries: stats.retries,
             settled: stats.money.settled,

@@ -1,6 +1,7 @@
 //! The one integration-test binary.
 
 mod cli;
+mod docs;
 mod fixtures;
 mod ledger;
 mod sim;

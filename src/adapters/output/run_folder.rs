@@ -88,6 +88,17 @@ impl RunFolder {
         Ok(Self { path, _lock: lock })
     }
 
+    /// Gives the folder up before anything was sent, so that the same command can be tried
+    /// again. What has something in it stays, but is no run any more.
+    pub fn abandon(self) {
+        // Whatever cannot be removed is told by its missing plan.
+        let _ = fs::remove_file(self.path.join(PLAN));
+        let _ = fs::remove_file(self.path.join(RUN_LOCK));
+        for name in ["images", "raw", "."] {
+            let _ = fs::remove_dir(self.path.join(name).components().collect::<PathBuf>());
+        }
+    }
+
     /// The folder.
     pub fn path(&self) -> &Path {
         &self.path

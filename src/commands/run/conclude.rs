@@ -54,9 +54,9 @@ pub(super) fn print(world: &World, header: &Header, report: &RunReport) -> Exit 
                 text = gate_table(&report.gates, simulated, printer.width(), printer.color());
             }
             if let Some(folder) = &report.folder {
-                text.push_str(&format!("Run {} in {folder}\n", report.run_id));
+                text.push_str(&format!("Run {} in {folder}\n", report.run_id.alias()));
             }
-            if header.mode == Mode::DryRun && report.attempts > 0 {
+            if header.mode == Mode::DryRun {
                 text.push_str("DRY RUN: nothing was sent, nothing was spent\n");
             }
             text.push_str(&result_line(report));

@@ -39,9 +39,14 @@ pub(super) fn refuse_live(settings: &RunSettings, plan: &Plan) -> Result<(), Fai
                 settings.limit_per_day.as_ref().filter(|it| it.origin == cost.limit_origin);
             let raise = match lowered {
                 Some(given) => format!("raise the limit that {} sets", given.origin),
-                None => format!(
-                    "raise the limit: imagemill ledger limit set --per-day {limit} --why TEXT"
+                None if cost.limit_is_ledgers => format!(
+                    "raise the limit: imagemill ledger limit set --per-day {limit} --why TEXT{}",
+                    settings
+                        .ledger
+                        .as_ref()
+                        .map_or(String::new(), |it| format!(" --ledger {}", it.display()))
                 ),
+                None => format!("raise the limit: --limit-per-day {limit}"),
             };
             format!(
                 "--fit-budget runs the first rows that fit; or wait for the next day; or {raise}"
@@ -96,8 +101,9 @@ pub(super) fn run_folder(
     let out = world.path(&settings.out);
     let folder = RunFolder::create(&out, header.run_id, identity, &text, settings.fresh).map_err(
         |error| match &error {
-            RunFolderError::AlreadyRun { .. } => Failure::new(Exit::Usage, error)
-                .with_hint("--fresh starts it anew beside the old one"),
+            RunFolderError::AlreadyRun { .. } => Failure::new(Exit::Usage, error).with_hint(
+                "--fresh starts it anew beside the old one, and pays for every image again",
+            ),
             RunFolderError::Busy { .. } => Failure::new(Exit::Environment, error)
                 .with_hint("wait until that process has ended"),
             RunFolderError::Io { .. } => Failure::new(Exit::Environment, error),

@@ -26,6 +26,15 @@ pub(super) fn url_objection(mode: Mode, brief: &RowBrief<'_>) -> Option<rows::Ob
 /// An objection of the planner, as a fault of the cell that it is about.
 pub(super) fn objection(objection: &batch::Objection) -> rows::Objection {
     match objection {
+        batch::Objection::SimSize { size } => rows::Objection {
+            field: Field::Size,
+            fault: CellFault::new(
+                "row.size",
+                objection.to_string(),
+                "not a size in pixels",
+                format!("replace {size:?} (in the row or by --size) by one such as 1024x1024"),
+            ),
+        },
         batch::Objection::OverMaxCost { worst, .. } => rows::Objection {
             field: Field::MaxCost,
             fault: CellFault::new(

@@ -11,6 +11,7 @@ use crate::domain::money::NanoUsd;
 use crate::domain::plan::PlanCost;
 use crate::domain::settings::Mode;
 use crate::exit::Exit;
+use crate::report::words;
 
 /// A price book older than this many days is worth a note.
 const OLD_PRICES_DAYS: u32 = 30;
@@ -31,6 +32,7 @@ pub(super) fn cost(sources: &Sources<'_>, retries: u64) -> Result<PlanCost, Fail
         maximum: add(chosen.maximum, at_retries)?,
         limit_per_day: money.limit_per_day,
         limit_origin: money.limit_origin.clone(),
+        limit_is_ledgers: money.limit_is_ledgers,
         limit_per_run: settings.limit_per_run,
         exposure_today: money.exposure(),
         settled_today: money.settled,
@@ -63,9 +65,12 @@ pub(super) fn unusual(sources: &Sources<'_>) -> Vec<String> {
     notes.extend(planned.money.note.clone());
     if settings.mode == Mode::DryRun && batch.url_references() > 0 {
         notes.push(format!(
-            "{} references by URL: a live run of this version rejects their rows",
-            batch.url_references()
+            "{} by URL: a live run of this version rejects their rows",
+            words::count(batch.url_references(), "reference")
         ));
+    }
+    if settings.is_simulated() && &*settings.spec.format != "png" {
+        notes.push(format!("the simulator paints png, not {}", settings.spec.format));
     }
     if let Some(days) = book.age_days(planned.money.day).filter(|days| *days > OLD_PRICES_DAYS) {
         notes.push(format!("the price book is {days} days old"));

@@ -21,7 +21,7 @@ use crate::domain::settings::{RowsInput, RunSettings};
 use crate::exit::Exit;
 
 /// How standard input is named.
-const STDIN: &str = "-";
+const STDIN: &str = "standard input";
 
 /// What the planning pass found.
 pub(super) struct Planned {

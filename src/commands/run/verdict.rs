@@ -5,6 +5,7 @@ use crate::domain::plan::Plan;
 use crate::domain::settings::Mode;
 use crate::exit::Exit;
 use crate::pipeline::stop::StopReason;
+use crate::report::words;
 
 /// The exit of a run and why: the worst of what stopped it and what its gates say.
 pub(super) fn choose(
@@ -83,15 +84,15 @@ pub(super) fn over_budget(plan: &Plan) -> String {
     match cost.limit_per_run {
         Some(limit) if cost.first_attempts > limit => format!(
             "the run could cost {}, more than its own limit of {}",
-            cost.first_attempts.dollars(),
-            limit.dollars()
+            words::dollars(cost.first_attempts),
+            words::dollars(limit)
         ),
         Some(_) | None => format!(
             "the run could cost {} and {} of {} a day is taken; the smallest limit is {}",
-            cost.first_attempts.dollars(),
-            cost.exposure_today.dollars(),
-            cost.limit_per_day.dollars(),
-            cost.smallest_limit.dollars()
+            words::dollars(cost.first_attempts),
+            words::dollars(cost.exposure_today),
+            words::dollars(cost.limit_per_day),
+            words::dollars(cost.smallest_limit)
         ),
     }
 }

@@ -175,6 +175,31 @@ fn a_live_report_names_its_folder_and_every_dollar() {
 }
 
 #[test]
+fn no_name_of_a_row_leads_out_of_the_images_folder() {
+    let sandbox = Sandbox::new();
+    let names = "../../x,/etc/x,CON,aux.png,ab.,a/b\\c,-rf,\"x\ny\"";
+    let rows: String =
+        names.split(',').enumerate().map(|(n, name)| format!("{name},thing {n}\n")).collect();
+    sandbox.write("rows.csv", format!("scene_id,prompt\n{rows}"));
+    let before: BTreeSet<_> = sandbox.files().into_keys().collect();
+    let ran = sandbox.run(&format!("run rows.csv {FAST} --on-bad-row skip")).exits(0);
+    let run = sandbox.only_run("out");
+    let (n_images, _) = images(&run);
+    assert!(n_images >= 7, "{}", ran.everything());
+    let outside = sandbox.files().into_keys().filter(|path| !path.starts_with(&run));
+    let outside: Vec<_> =
+        outside.filter(|path| !before.contains(path) && !path.ends_with(".choice.lock")).collect();
+    assert!(outside.is_empty(), "{outside:?}");
+    for entry in fs::read_dir(run.join("images")).expect("images") {
+        let name = entry.expect("an entry").file_name().to_string_lossy().into_owned();
+        let is_safe = |one: char| one.is_ascii_alphanumeric() || "._-".contains(one);
+        assert!(name.chars().all(is_safe), "{name}");
+        let stem = name.split(['.', '-']).next().unwrap_or_default().to_lowercase();
+        assert!(!["con", "aux"].contains(&stem.as_str()), "{name}");
+    }
+}
+
+#[test]
 fn a_row_whose_reference_is_missing_is_rejected_before_money() {
     let sandbox = Sandbox::new();
     sandbox.write("rows.csv", "scene_id,prompt,reference_urls\na,b,refs/none.png\nc,d,\n");

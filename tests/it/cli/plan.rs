@@ -12,6 +12,9 @@ fn only_the_plan() {
     assert!(ran.clone().result_has(&expect).stdout.lines().count() <= 30);
     assert!(!ran.stdout.contains('┌') && ran.stderr.is_empty(), "{}", ran.everything());
     sandbox.run("run rows-100.csv --plan-only --limit-per-day 1").exits(97);
+    let live = "run rows-100.csv --plan-only --live --provider sim";
+    sandbox.run(live).exits(0).result_has(&["mode=live", "images=0/199", "plan only"]);
+    assert!(!sandbox.path("out").exists(), "a plan of a live run makes nothing either");
     let report = sandbox.run("run rows-100.csv --plan-only --format json").exits(0).report();
     assert_eq!((&report["cost"]["estimated"], &report["attempts"]), (&"7.96".into(), &0.into()));
 }

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::support::sandbox::Sandbox;
 
-const REFUSED: &str = "--gates-only --sim latency=1ms,refusals=100%";
+const REFUSED: &str = "--gate none --sim latency=1ms,refusals=100%";
 
 #[test]
 fn lines_on_a_pipe_are_whole() {

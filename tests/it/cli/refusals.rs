@@ -35,7 +35,7 @@ fn wrong_calls_exit_with_2() {
         "run rows.csv --no-such-flag",
         "run rows.csv --mode dead",
         "run rows.csv --live --mode live",
-        "run rows.csv --plan-only --live",
+        "run rows.csv --gates-only",
         "run rows.csv --concurrency 0",
         "run rows.csv --concurrency many",
         "run rows.csv --sim latencyy=1s",
@@ -90,6 +90,18 @@ fn a_ledger_of_real_money_takes_no_simulated_money() {
     let ran = sandbox.run(args).exits(3).result_has(&["invalid exit=3", "cost=$0.00"]);
     assert!(ran.stderr.contains("hint: "), "{}", ran.stderr);
     sandbox.run("ledger check --ledger money").exits(0);
+}
+
+#[test]
+fn a_run_that_could_not_begin_can_be_tried_again() {
+    let sandbox = Sandbox::with_rows(1);
+    sandbox.write("money", "a file where the ledger should be");
+    let args = "run rows.csv --live --provider sim --sim latency=1ms --ledger money";
+    let ran = sandbox.run(args).exits(75).result_has(&["stopped exit=75", "cost=$0.00"]);
+    assert!(!ran.stdout.contains("\nRun "), "{}", ran.stdout);
+    std::fs::remove_file(sandbox.path("money")).expect("removed");
+    sandbox.run(args).exits(0).result_has(&["images=1/1"]);
+    sandbox.only_run("out");
 }
 
 #[test]

@@ -43,8 +43,8 @@ use crate::sim::ran::Ran;
 
 /// One image costs four cents, or at worst ten; the dear model thirty, or at worst forty.
 const PRICES: &str = "schema = 1\n\
-    [sim.m]\ndefault = true\nest_per_image.s = 0.04\nmax_per_image.s = 0.10\n\
-    [sim.dear]\nest_per_image.s = 0.30\nmax_per_image.s = 0.40\n";
+    [sim.m]\ndefault = true\nest_per_image.\"64x64\" = 0.04\nmax_per_image.\"64x64\" = 0.10\n\
+    [sim.dear]\nest_per_image.\"64x64\" = 0.30\nmax_per_image.\"64x64\" = 0.40\n";
 
 /// What is expected of an image of the usual model.
 pub(crate) const EXPECTED: NanoUsd = NanoUsd::from_nanos(40_000_000);
@@ -301,7 +301,7 @@ impl Bench {
             spec: ImageSpec {
                 provider: "sim".into(),
                 model: "m".into(),
-                size: "s".into(),
+                size: "64x64".into(),
                 quality: "q".into(),
                 format: "png".into(),
                 background: None,
