@@ -49,9 +49,7 @@ pub(crate) async fn admit<'a>(
         };
         let beside = if is_retry { cx.first_attempts_left.sum() } else { NanoUsd::ZERO };
         let ask = ReserveAsk { beside, ..ask(cx, job, cx.entropy.attempt_id(), attempt) };
-        let is_behind = turn.is_none() && cx.ledger.is_waited_for();
-        let reserved = if is_behind { Ok(None) } else { cx.ledger.reserve_now(ask.clone()).await };
-        match reserved {
+        match cx.ledger.reserve_now(ask.clone()).await {
             Ok(Some(reservation)) if is_young(cx, reservation.time) && !cx.stop.is_draining() => {
                 return Admission::Admitted { permit, reservation };
             }

@@ -23,8 +23,8 @@ pub struct LedgerHandle {
     pub(super) turn: Arc<Mutex<()>>,
 }
 
-/// The turn of the one who has waited longest for room. Whoever holds it is not overtaken by
-/// those who come later, until it is dropped.
+/// The turn of the one who has waited longest for room: only that one asks for it, the others
+/// wait for the turn, in their order.
 #[derive(Debug)]
 pub struct Turn<'a> {
     _guard: MutexGuard<'a, ()>,
@@ -54,11 +54,6 @@ impl LedgerHandle {
             Offer::Reserved(delivery) => Ok(Some(delivery.accept())),
             Offer::Room | Offer::Full => Ok(None),
         }
-    }
-
-    /// Whether someone waits for room already; who comes later queues behind them.
-    pub fn is_waited_for(&self) -> bool {
-        self.turn.try_lock().is_err()
     }
 
     /// Queues for room, in the order of asking.

@@ -103,6 +103,16 @@ fn money_is_given_in_the_order_of_asking() {
 }
 
 #[test]
+fn money_that_falls_at_once_goes_to_those_who_wait_and_not_to_who_comes() {
+    // The dear row 1 fills the limit alone. When it ends there is room for four, seven wait,
+    // and row 9 comes at that very moment.
+    let bench = Bench { limit: cents(45), is_dear: |row| row == 0, ..Bench::new(20) };
+    let ran = bench.plays(|_| Play { charge: cents(0), ..image() }).run();
+    let order: Vec<u64> = ran.calls().iter().map(|(_, call)| call.row).collect();
+    assert!(order.is_sorted(), "{order:?}");
+}
+
+#[test]
 fn the_dear_are_not_starved_by_the_cheap() {
     // Cheap images are always out in numbers; the dear row needs most of the limit.
     let bench = Bench {
