@@ -4,6 +4,7 @@ mod cli;
 mod docs;
 mod fixtures;
 mod ledger;
+mod same_plan;
 mod sim;
 mod support;
 mod tidy;

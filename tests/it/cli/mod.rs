@@ -10,6 +10,7 @@ mod live;
 mod output;
 mod plan;
 mod progress;
+mod references;
 mod refusals;
 mod rehearsal;
 #[cfg(unix)]
