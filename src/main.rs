@@ -1,3 +1,9 @@
 //! The `imagemill` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+use imagemill::cli::invocation::Invocation;
+
+fn main() -> ExitCode {
+    imagemill::app::main(Invocation::from_process()).into()
+}

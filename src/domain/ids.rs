@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -9,11 +10,11 @@ use uuid::Uuid;
 /// The name of a row, unique in its batch; given by the user or derived from the row's content.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct SceneId(String);
+pub struct SceneId(Arc<str>);
 
 impl SceneId {
     /// Takes a name that a row reader has checked.
-    pub fn new(text: impl Into<String>) -> Self {
+    pub fn new(text: impl Into<Arc<str>>) -> Self {
         Self(text.into())
     }
 
@@ -38,6 +39,11 @@ impl AttemptId {
     /// Wraps a UUID made by the entropy port.
     pub const fn new(uuid: Uuid) -> Self {
         Self(uuid)
+    }
+
+    /// The last 62 bits, which are random in a UUIDv7.
+    pub const fn low_bits(&self) -> u64 {
+        self.0.as_u64_pair().1 & ((1 << 62) - 1)
     }
 }
 

@@ -1,13 +1,32 @@
 //! Floor 0: values, arithmetic and decisions. No async, no I/O, no clock.
 
+pub mod batch;
+pub mod canary;
 pub mod cell;
 pub mod column;
 pub mod diagnostic;
+pub mod event;
 pub mod file_name;
+pub mod gate;
 pub mod ids;
+pub mod image;
+pub mod ledger;
+pub mod measure;
 pub mod money;
+pub mod percent;
+pub mod plan;
+pub mod price;
 pub mod reference;
+pub mod report;
+pub mod request;
+pub mod retry;
 pub mod row;
 pub mod row_format;
 pub mod sanitize;
+pub mod seed;
+pub mod settings;
+pub mod sidecar;
+pub mod sim;
+pub mod stats;
+pub mod suggest;
 pub mod template;

@@ -151,6 +151,8 @@ pub struct RowBrief<'a> {
     pub n_url_references: u32,
     /// How many references are local files.
     pub n_local_references: u32,
+    /// Bytes of its prompt as it is sent, for providers that bill the prompt.
+    pub n_prompt_bytes: u32,
     /// The provider it sets, if any.
     pub provider: Option<&'a str>,
     /// The model it sets, if any.

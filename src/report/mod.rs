@@ -1,3 +1,13 @@
-//! Floor 2: what people and machines get to see.
+//! Floor 2: what people and machines are shown.
 
 pub mod diagnostic;
+pub mod gate_table;
+pub mod ledger;
+pub mod ndjson;
+pub mod plan_view;
+pub mod prices;
+pub mod printer;
+pub mod progress;
+pub mod seed;
+pub mod tables;
+pub mod words;

@@ -65,8 +65,13 @@ pub(crate) fn name_of<'a>(
 }
 
 /// What the planning pass needs of a checked record.
-pub(crate) fn brief<'a>(checked: &Checked<'a>, name: &'a str) -> RowBrief<'a> {
+///
+/// `filled` is the prompt with its places filled, for a prompt that has places.
+pub(crate) fn brief<'a>(checked: &Checked<'a>, name: &'a str, filled: &str) -> RowBrief<'a> {
+    let has_places = template::has_places(checked.prompt);
+    let n_prompt_bytes = if has_places { filled.len() } else { checked.prompt.len() };
     RowBrief {
+        n_prompt_bytes: u32::try_from(n_prompt_bytes).expect("prompts are short"),
         scene_id: name,
         variants: checked.variants,
         n_url_references: checked.n_url_references,

@@ -34,6 +34,7 @@ mod window;
 pub use bad_row::BadRow;
 pub use error::Error;
 pub use index::RowIndex;
+pub use pass::{Objection, OnRow};
 pub use reader::FileRowReader;
 pub use rejected::RejectedWriter;
 pub use source::{ReadOptions, RecordShape, RowInput, RowSource};

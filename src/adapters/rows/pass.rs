@@ -21,6 +21,18 @@ use crate::domain::diagnostic::Diagnostic;
 use crate::domain::row::RowBrief;
 use crate::domain::sanitize::{cut, one_line};
 
+/// Takes a good row, or objects to it.
+pub type OnRow<'a> = dyn FnMut(RowBrief<'_>) -> Result<(), Objection> + 'a;
+
+/// Why whoever takes the rows declines one that is well-formed.
+#[derive(Clone, Debug)]
+pub struct Objection {
+    /// The column at fault.
+    pub field: Field,
+    /// What is wrong with it.
+    pub fault: CellFault,
+}
+
 /// What the first pass works with.
 pub(crate) struct Pass<'s> {
     /// The input's name.
@@ -47,7 +59,7 @@ impl Pass<'_> {
     /// Reads all records and hands each to one of the two.
     pub(crate) fn run(
         mut self,
-        on_row: &mut dyn FnMut(RowBrief<'_>),
+        on_row: &mut OnRow<'_>,
         on_bad: &mut dyn FnMut(BadRow),
     ) -> Result<RowIndex, Error> {
         let mut index = RowIndex::default();
@@ -75,7 +87,7 @@ impl Pass<'_> {
         index: &mut RowIndex,
         seen: &mut Seen,
         buffers: &mut Buffers,
-        on_row: &mut dyn FnMut(RowBrief<'_>),
+        on_row: &mut OnRow<'_>,
     ) -> Result<Option<BadRow>, Error> {
         let Buffers { problems, filled, name } = buffers;
         problems.clear();
@@ -102,13 +114,18 @@ impl Pass<'_> {
                 .find_twin(name, index, &mut self.finder)
                 .map_err(|lost| read_error(self.file, lost))?;
             match twin {
-                None => {
-                    seen.add(name, index.len());
-                    index.add(offset, line, bytes);
-                    on_row(brief(&checked, name));
-                    return Ok(None);
-                }
                 Some(twin) => problems.push(twin_problem(&record, &checked, name, &twin)),
+                None => match on_row(brief(&checked, name, filled)) {
+                    Ok(()) => {
+                        seen.add(name, index.len());
+                        index.add(offset, line, bytes);
+                        return Ok(None);
+                    }
+                    Err(Objection { field, fault }) => problems.push(match record.field(field) {
+                        Some((column, _)) => Problem::of_cell(&record, column, fault),
+                        None => Problem::of_record(None, fault),
+                    }),
+                },
             }
         }
         let scene_id = record.field(Field::SceneId).map(|(_, text)| text);

@@ -188,7 +188,7 @@ mod tests {
         let mut source =
             RowSource::from_reader(text.as_bytes(), "rows", &options).expect("a source");
         let mut bad_rows = Vec::new();
-        source.index(&mut |_| {}, &mut |bad| bad_rows.push(bad)).expect("an index");
+        source.index(&mut |_| Ok(()), &mut |bad| bad_rows.push(bad)).expect("an index");
         let mut writer = RejectedWriter::create(&path, source.shape()).expect("a writer");
         for bad in &bad_rows {
             writer.write(bad).expect("written");

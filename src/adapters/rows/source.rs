@@ -13,11 +13,10 @@ use crate::adapters::rows::finder::Finder;
 use crate::adapters::rows::header;
 use crate::adapters::rows::index::RowIndex;
 use crate::adapters::rows::limits::SNIFF_BYTES;
-use crate::adapters::rows::pass::Pass;
+use crate::adapters::rows::pass::{OnRow, Pass};
 use crate::adapters::rows::reader::FileRowReader;
 use crate::adapters::rows::sniff::sniff;
 use crate::adapters::rows::stream::Stream;
-use crate::domain::row::RowBrief;
 use crate::domain::row_format::RowFormat;
 
 /// Where rows come from.
@@ -118,13 +117,14 @@ impl RowSource {
 
     /// The first pass: checks every cell of every row once.
     ///
-    /// Each record goes to exactly one of the two: good rows in the order of their positions.
+    /// Each record goes to exactly one of the two: good rows in the order of their positions. A
+    /// good row to which `on_row` objects becomes a bad one.
     ///
     /// # Errors
     /// When the input cannot be read or has a fault that makes all further rows doubtful.
     pub fn index(
         &mut self,
-        on_row: &mut dyn FnMut(RowBrief<'_>),
+        on_row: &mut OnRow<'_>,
         on_bad: &mut dyn FnMut(BadRow),
     ) -> Result<RowIndex, Error> {
         let (offset, line) = self.start;

@@ -36,6 +36,7 @@ fn read(format: RowFormat, text: &[u8]) -> Result<Read, Error> {
                 brief.model.map(str::to_owned),
                 brief.max_cost,
             ));
+            Ok(())
         },
         &mut |one: BadRow| {
             let first = &one.first;
@@ -146,7 +147,7 @@ fn invalid_utf8_names_its_row_and_column() {
     let text = b"scene_id,prompt\nA,caf\xe9\nB,ok\n";
     let mut source = open(RowFormat::Csv, text).expect("a source");
     let mut bad = Vec::new();
-    source.index(&mut |_| {}, &mut |one| bad.push(one)).expect("an index");
+    source.index(&mut |_| Ok(()), &mut |one| bad.push(one)).expect("an index");
     let first = &bad[0].first;
     assert_eq!((first.line, first.column, first.row_number), (2, 6, Some(1)));
     assert_eq!(first.column_name.as_deref(), Some("prompt"));
@@ -313,7 +314,7 @@ fn a_row_that_changed_in_between_is_never_read() {
     std::fs::write(&path, "id,prompt\nA,one\nB,two\n").expect("written");
     let input = crate::adapters::rows::RowInput::Path(path.clone());
     let mut source = RowSource::open(&input, &ReadOptions::default()).expect("a source");
-    let index: Arc<RowIndex> = Arc::new(source.index(&mut |_| {}, &mut |_| {}).expect("an index"));
+    let index: Arc<RowIndex> = Arc::new(source.index(&mut |_| Ok(()), &mut |_| {}).expect("an index"));
     std::fs::write(&path, "id,prompt\nA,six\nB,two\n").expect("written");
     let mut reader = source.reader(&index).expect("a reader");
     assert!(matches!(reader.read(0), Err(RowReadError::Changed { line: 2 })));

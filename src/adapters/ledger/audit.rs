@@ -1,0 +1,184 @@
+//! `ledger check`: every line of every segment is held against every rule.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use crate::adapters::ledger::directory::Description;
+use crate::adapters::ledger::files::io_error;
+use crate::adapters::ledger::read::{described, segments_of};
+use crate::adapters::ledger::segment::DiskFolder;
+use crate::domain::ids::{AttemptId, RunId};
+use crate::domain::ledger::reading::{CheckReport, Finding};
+use crate::domain::ledger::scan::{Position, Tail, scan};
+use crate::domain::ledger::{LedgerState, LineHash, Record, RecordKind, SegmentName};
+use crate::domain::money::NanoUsd;
+use crate::ports::ledger::{SegmentFolder, StoreError};
+
+/// Reads every line of every segment and holds it against every rule.
+///
+/// # Errors
+/// When there is no ledger or a file cannot be read; what is wrong in it is in the report.
+pub fn check(root: &Path) -> Result<CheckReport, StoreError> {
+    let description = described(root)?;
+    let folder = DiskFolder::new(root);
+    let names = segments_of(root, &folder)?;
+    let mut audit = Audit::new(description);
+    let last = *names.last().expect("a ledger has a segment");
+    for name in names {
+        let path = folder.path(name);
+        let file = folder.open(name).map_err(io_error("open", &path))?;
+        let mut file = file.ok_or_else(|| StoreError::Missing { path: path.clone() })?;
+        let bytes = file.read_from(0).map_err(io_error("read", &path))?;
+        audit.segment(name, &bytes, name == last);
+    }
+    Ok(audit.finish(last))
+}
+
+/// What has been read so far.
+struct Audit {
+    description: Description,
+    report: CheckReport,
+    state: LedgerState,
+    hash: Option<LineHash>,
+    /// The run of each attempt that has not ended.
+    open: BTreeMap<AttemptId, RunId>,
+    /// Every attempt ever reserved.
+    reserved: BTreeSet<AttemptId>,
+    /// Adjustments that belong to no run.
+    without_run: NanoUsd,
+    /// Whether the state can still be compared; after a broken rule it cannot.
+    is_sound: bool,
+}
+
+impl Audit {
+    fn new(description: Description) -> Self {
+        Self {
+            description,
+            report: CheckReport::default(),
+            state: LedgerState::default(),
+            hash: None,
+            open: BTreeMap::new(),
+            reserved: BTreeSet::new(),
+            without_run: NanoUsd::ZERO,
+            is_sound: true,
+        }
+    }
+
+    fn find(&mut self, segment: SegmentName, line: u64, problem: impl ToString) {
+        let problem = problem.to_string();
+        self.report.findings.push(Finding { segment: segment.to_string(), line, problem });
+    }
+
+    fn segment(&mut self, name: SegmentName, bytes: &[u8], is_last: bool) {
+        self.report.segments += 1;
+        let found = scan(bytes, Position { hash: self.hash, ..Position::default() });
+        for (index, record) in found.records.iter().enumerate() {
+            self.record(name, index as u64 + 1, record);
+        }
+        self.hash = found.end.hash;
+        let line = found.end.lines + 1;
+        match found.tail {
+            Tail::Clean if found.records.is_empty() => {
+                self.report.torn_tail = Some(name.to_string());
+            }
+            Tail::Clean => {}
+            Tail::Torn if is_last => self.report.torn_tail = Some(name.to_string()),
+            Tail::Torn => self.find(name, line, "the line is torn, and a segment follows"),
+            Tail::Fault(error) => {
+                self.find(name, line, error);
+                // What follows in this segment was not read, so nothing after it can be compared.
+                self.is_sound = false;
+                self.hash = None;
+            }
+        }
+    }
+
+    fn record(&mut self, name: SegmentName, line: u64, record: &Record) {
+        self.report.lines += 1;
+        if self.is_sound
+            && let Err(violation) = self.state.fold(record)
+        {
+            self.find(name, line, violation);
+            self.is_sound = false;
+        }
+        if let RecordKind::Open(open) = &record.kind {
+            let known = &self.description;
+            let same =
+                open.ledger == known.id && *open.zone == *known.zone && open.money == known.money;
+            if open.segment != name {
+                self.find(name, line, "the segment says that it has another name");
+            }
+            if self.report.lines == 1 && open.previous.is_some() {
+                self.find(name, line, "the segments before it are missing");
+            }
+            if !same {
+                self.find(name, line, "the segment belongs to another ledger than ledger.json");
+            }
+        }
+        self.book(name, line, record);
+    }
+
+    /// Books money by day and by run, each on its own, so that the two sums check each other.
+    fn book(&mut self, name: SegmentName, line: u64, record: &Record) {
+        let (rid, amount) = match &record.kind {
+            RecordKind::Reserve(reserve) => {
+                self.report.attempts += 1;
+                if !self.reserved.insert(reserve.rid) {
+                    self.find(name, line, format_args!("{} was reserved before", reserve.rid));
+                }
+                self.open.insert(reserve.rid, reserve.run);
+                return;
+            }
+            RecordKind::Settle(settle) => (settle.rid, settle.amount),
+            RecordKind::Release(release) => (release.rid, NanoUsd::ZERO),
+            RecordKind::Resolve(resolve) => (resolve.rid, resolve.amount),
+            RecordKind::Adjust(adjust) => {
+                add(&mut self.report.settled_by_day, adjust.on, adjust.amount);
+                match adjust.run {
+                    Some(run) => add(&mut self.report.settled_by_run, run, adjust.amount),
+                    None => self.without_run = self.without_run.saturating_add(adjust.amount),
+                }
+                return;
+            }
+            RecordKind::Open(_)
+            | RecordKind::Limit(_)
+            | RecordKind::Ack(_)
+            | RecordKind::Unknown(_)
+            | RecordKind::Overrun(_)
+            | RecordKind::Check(_)
+            | RecordKind::Roll(_)
+            | RecordKind::Close(_)
+            | RecordKind::Repair(_)
+            | RecordKind::Unrecognized(_) => return,
+        };
+        match self.open.remove(&rid) {
+            Some(run) => {
+                add(&mut self.report.settled_by_day, record.day, amount);
+                add(&mut self.report.settled_by_run, run, amount);
+            }
+            None => self.find(name, line, format_args!("{rid} ends without a reservation")),
+        }
+    }
+
+    fn finish(mut self, last: SegmentName) -> CheckReport {
+        let sum = |amounts: &mut dyn Iterator<Item = NanoUsd>| {
+            amounts.fold(NanoUsd::ZERO, NanoUsd::saturating_add)
+        };
+        let by_day = sum(&mut self.report.settled_by_day.values().copied());
+        let by_run = sum(&mut self.report.settled_by_run.values().copied());
+        if by_day != by_run.saturating_add(self.without_run) {
+            self.find(last, 0, format_args!("{by_day} by day, but {by_run} by run"));
+        }
+        let open: Vec<AttemptId> = self.open.keys().copied().collect();
+        let held: Vec<AttemptId> = self.state.holds().map(|(rid, _)| rid).collect();
+        if self.is_sound && open != held {
+            self.find(last, 0, "the attempts without an end are not those that are carried");
+        }
+        self.report
+    }
+}
+
+fn add<K: Ord>(sums: &mut BTreeMap<K, NanoUsd>, key: K, amount: NanoUsd) {
+    let sum = sums.entry(key).or_default();
+    *sum = sum.saturating_add(amount);
+}

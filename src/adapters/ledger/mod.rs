@@ -1,0 +1,8 @@
+//! Where ledgers are kept: in a folder, or in memory for a dry run.
+
+pub mod audit;
+pub mod directory;
+mod files;
+pub mod memory;
+pub mod read;
+pub mod segment;

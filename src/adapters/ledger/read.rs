@@ -1,0 +1,253 @@
+//! Reading a ledger without writing to it: the summary and the records of one run; and the one
+//! change that is made by hand, its limit.
+//!
+//! Readers take no lock. A line that is being written just now looks torn, and is tolerated.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::adapters::ledger::directory::{
+    Description, DirectoryLedger, OpenOrCreate, read_description, zone_of,
+};
+use crate::adapters::ledger::files::{io_error, is_alive};
+use crate::adapters::ledger::segment::DiskFolder;
+use crate::domain::ids::{AttemptId, RunId};
+use crate::domain::ledger::reading::{Held, Shown, Summary};
+use crate::domain::ledger::scan::{Position, Tail, scan};
+use crate::domain::ledger::{
+    BrokenRule, Draft, LedgerState, Limit, LimitOrigin, LimitScope, Record, RecordKind,
+    SegmentName, UnknownClass, cut_text,
+};
+use crate::domain::money::NanoUsd;
+use crate::ports::ledger::{SegmentFolder, StoreError};
+
+/// The totals of the ledger's day at `now`.
+///
+/// # Errors
+/// When there is no ledger, or its newest segment cannot be trusted.
+pub fn summary(root: &Path, now: Timestamp) -> Result<Summary, StoreError> {
+    let description = described(root)?;
+    let (state, torn_tail) = newest_state(root)?;
+    let zone = zone_of(root, &description)?;
+    let written = state.segment().map(|segment| segment.day).unwrap_or_default();
+    let day = zone.to_datetime(now).date().max(written);
+    let totals = state.totals_on(day);
+    let limit = state.limit_per_day();
+    let held = state.holds().map(|(rid, hold)| {
+        let lost = hold.unknown.is_none() && !is_alive(root, hold.owner);
+        Held {
+            rid,
+            run: hold.run,
+            max: hold.max,
+            reserved_at: hold.time,
+            unknown: hold.unknown.map(|late| late.class).or(lost.then_some(UnknownClass::Lost)),
+            last_day: hold.unknown.map(|late| late.last_day),
+        }
+    });
+    Ok(Summary {
+        day,
+        tz: description.zone,
+        money: description.money,
+        limit_per_day: limit.map_or(NanoUsd::ZERO, |limit| limit.value),
+        limit_origin: limit.map_or(LimitOrigin::Default, |limit| limit.origin),
+        exposure_today: totals.exposure(),
+        settled: totals.settled,
+        reserved: totals.reserved,
+        unknown: totals.unknown,
+        attempts: totals.attempts,
+        settles: totals.settles,
+        releases: totals.releases,
+        unknowns: totals.unknowns,
+        overruns: totals.overruns,
+        held: held.collect(),
+        torn_tail,
+    })
+}
+
+/// The records of one run, in their order.
+///
+/// # Errors
+/// When there is no ledger, or a segment cannot be trusted.
+pub fn show(root: &Path, run: RunId) -> Result<Vec<Shown>, StoreError> {
+    described(root)?;
+    let folder = DiskFolder::new(root);
+    let mut of_run = BTreeSet::new();
+    let mut shown = Vec::new();
+    for segment in segments_of(root, &folder)? {
+        let (records, _) = read_whole(&folder, segment)?;
+        for record in records {
+            if let RecordKind::Reserve(reserve) = &record.kind
+                && reserve.run == run
+            {
+                of_run.insert(reserve.rid);
+            }
+            let by_attempt = attempt_of(&record.kind).is_some_and(|rid| of_run.contains(&rid));
+            if by_attempt || names_run(&record.kind, run) {
+                shown.push(shown_as(segment, record));
+            }
+        }
+    }
+    Ok(shown)
+}
+
+/// The run with this id, or the only one whose id ends with this text.
+///
+/// # Errors
+/// When the ledger cannot be read.
+pub fn find_run(root: &Path, text: &str) -> Result<Option<RunId>, StoreError> {
+    described(root)?;
+    let folder = DiskFolder::new(root);
+    let mut found = BTreeSet::new();
+    for segment in segments_of(root, &folder)? {
+        let (records, _) = read_whole(&folder, segment)?;
+        for record in records {
+            if let RecordKind::Reserve(reserve) = &record.kind
+                && !text.is_empty()
+                && reserve.run.to_string().ends_with(text)
+            {
+                found.insert(reserve.run);
+            }
+        }
+    }
+    let only = found.pop_first();
+    Ok(if found.is_empty() { only } else { None })
+}
+
+/// Sets the limit per day, durably, with who and why. Raising and lowering are the same record.
+///
+/// # Errors
+/// When the ledger cannot be opened or written.
+pub fn set_limit(
+    options: OpenOrCreate,
+    per_day: NanoUsd,
+    why: &str,
+    by: &str,
+) -> Result<Limit, StoreError> {
+    let (now, owner, tool) =
+        (options.now, options.founding.owner, Arc::clone(&options.founding.tool));
+    let mut ledger = DirectoryLedger::open_blocking(options)?;
+    let scope = LimitScope::Day;
+    let (by, why) = (cut_text(by), cut_text(why));
+    let limit = Limit { scope, value: per_day, origin: LimitOrigin::Person, by, why };
+    let mut draft = Draft::new(owner, ledger.zone().clone(), tool);
+    ledger.group_blocking(|found| {
+        draft.catch_up(&found.records)?;
+        draft.start(now, found.repair, found.new_segment)?;
+        draft.push(RecordKind::Limit(Box::new(limit.clone())))?;
+        Ok(draft.records().to_vec())
+    })?;
+    ledger.retire_blocking()?;
+    Ok(limit)
+}
+
+pub(super) fn described(root: &Path) -> Result<Description, StoreError> {
+    let missing = || StoreError::Missing { path: root.join("ledger.json") };
+    read_description(root)?.ok_or_else(missing)
+}
+
+pub(super) fn segments_of(
+    root: &Path,
+    folder: &DiskFolder,
+) -> Result<Vec<SegmentName>, StoreError> {
+    let names = folder.segments().map_err(io_error("list", root))?;
+    if names.is_empty() {
+        return Err(StoreError::Missing { path: root.join("*/*.jsonl") });
+    }
+    Ok(names)
+}
+
+/// The whole lines of a segment, and whether a torn one follows.
+fn read_whole(folder: &DiskFolder, name: SegmentName) -> Result<(Vec<Record>, bool), StoreError> {
+    let path = folder.path(name);
+    let file = folder.open(name).map_err(io_error("open", &path))?;
+    let mut file = file.ok_or_else(|| StoreError::Missing { path: path.clone() })?;
+    let bytes = file.read_from(0).map_err(io_error("read", &path))?;
+    let found = scan(&bytes, Position::default());
+    match found.tail {
+        Tail::Clean => Ok((found.records, false)),
+        Tail::Torn => Ok((found.records, true)),
+        Tail::Fault(source) => {
+            let (line, offset) = (found.end.lines + 1, found.end.offset);
+            Err(StoreError::Corrupt { path, line, offset, source })
+        }
+    }
+}
+
+/// The state by the newest segment that was started.
+fn newest_state(root: &Path) -> Result<(LedgerState, bool), StoreError> {
+    let folder = DiskFolder::new(root);
+    let mut torn_tail = false;
+    for name in segments_of(root, &folder)?.into_iter().rev() {
+        let (records, torn) = read_whole(&folder, name)?;
+        torn_tail |= torn;
+        if !records.is_empty() {
+            let mut state = LedgerState::default();
+            for record in &records {
+                let broken = |source| BrokenRule { seq: record.seq, source };
+                state.fold(record).map_err(broken)?;
+            }
+            return Ok((state, torn_tail));
+        }
+    }
+    Err(StoreError::Missing { path: root.join("*/*.jsonl") })
+}
+
+fn shown_as(segment: SegmentName, record: Record) -> Shown {
+    let (amount, note) = match &record.kind {
+        RecordKind::Reserve(reserve) => (Some(reserve.max), None),
+        RecordKind::Settle(settle) => (Some(settle.amount), Some(settle.source.word())),
+        RecordKind::Release(release) => (None, Some(release.evidence.word())),
+        RecordKind::Unknown(unknown) => (None, Some(unknown.late.class.word())),
+        RecordKind::Resolve(resolve) => (Some(resolve.amount), Some(resolve.basis.word())),
+        RecordKind::Overrun(overrun) => (Some(overrun.amount), None),
+        RecordKind::Adjust(adjust) => (Some(adjust.amount), None),
+        RecordKind::Limit(limit) => (Some(limit.value), Some(limit.origin.word())),
+        RecordKind::Open(_)
+        | RecordKind::Ack(_)
+        | RecordKind::Check(_)
+        | RecordKind::Roll(_)
+        | RecordKind::Close(_)
+        | RecordKind::Repair(_)
+        | RecordKind::Unrecognized(_) => (None, None),
+    };
+    Shown {
+        segment: segment.to_string(),
+        seq: record.seq,
+        time: record.time,
+        day: record.day,
+        kind: record.kind.word().to_owned(),
+        rid: attempt_of(&record.kind),
+        amount,
+        note,
+        record,
+    }
+}
+
+fn attempt_of(kind: &RecordKind) -> Option<AttemptId> {
+    match kind {
+        RecordKind::Reserve(reserve) => Some(reserve.rid),
+        RecordKind::Ack(ack) => Some(ack.rid),
+        RecordKind::Settle(settle) => Some(settle.rid),
+        RecordKind::Release(release) => Some(release.rid),
+        RecordKind::Unknown(unknown) => Some(unknown.rid),
+        RecordKind::Resolve(resolve) => Some(resolve.rid),
+        RecordKind::Overrun(overrun) => Some(overrun.rid),
+        RecordKind::Open(_)
+        | RecordKind::Limit(_)
+        | RecordKind::Adjust(_)
+        | RecordKind::Check(_)
+        | RecordKind::Roll(_)
+        | RecordKind::Close(_)
+        | RecordKind::Repair(_)
+        | RecordKind::Unrecognized(_) => None,
+    }
+}
+
+/// Whether a record that is about no attempt names the run.
+fn names_run(kind: &RecordKind, run: RunId) -> bool {
+    let of_limit = matches!(kind, RecordKind::Limit(limit) if limit.scope == LimitScope::Run(run));
+    of_limit || matches!(kind, RecordKind::Adjust(adjust) if adjust.run == Some(run))
+}

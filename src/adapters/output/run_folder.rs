@@ -1,0 +1,180 @@
+//! The folder of one run: chosen under a lock, locked for the run's life, never reused.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::domain::ids::RunId;
+use crate::domain::request::WorkDigest;
+
+/// The name of the plan in the run's folder.
+pub const PLAN: &str = "plan.json";
+
+/// The lock file of one run; held for the run's life.
+const RUN_LOCK: &str = "run.lock";
+
+/// The lock file of the folder of all runs; held while a run is chosen.
+const CHOICE_LOCK: &str = ".choice.lock";
+
+/// Why a run cannot have a folder.
+#[derive(Debug, thiserror::Error)]
+pub enum RunFolderError {
+    /// The same run is there already, and is not at work.
+    #[error("{} already holds this run (same rows, same request settings)", folder.display())]
+    AlreadyRun {
+        /// The folder of that run.
+        folder: PathBuf,
+    },
+    /// The same run is at work in another process.
+    #[error("the same run is at work in {}", folder.display())]
+    Busy {
+        /// The folder of that run.
+        folder: PathBuf,
+    },
+    /// The file system refused.
+    #[error("failed to use {}", path.display())]
+    Io {
+        /// The path concerned.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// The folder of one run, locked.
+#[derive(Debug)]
+pub struct RunFolder {
+    path: PathBuf,
+    _lock: File,
+}
+
+/// The part of an earlier run's plan that is needed to know it again.
+#[derive(Deserialize)]
+struct PlanHead {
+    identity: String,
+}
+
+impl RunFolder {
+    /// Makes the folder of a new run and writes its plan there.
+    ///
+    /// # Errors
+    /// When the same run exists (unless `fresh`), is at work, or the file system refuses.
+    pub fn create(
+        out: &Path,
+        run_id: RunId,
+        identity: &WorkDigest,
+        plan: &str,
+        fresh: bool,
+    ) -> Result<Self, RunFolderError> {
+        private_folder(out)?;
+        let choice = open_lock(&out.join(CHOICE_LOCK))?;
+        choice.lock().map_err(|source| at(out, source))?;
+        for folder in same_runs(out, identity)? {
+            match open_lock(&folder.join(RUN_LOCK))?.try_lock() {
+                Ok(()) if fresh => {}
+                Ok(()) => return Err(RunFolderError::AlreadyRun { folder }),
+                Err(TryLockError::WouldBlock) => return Err(RunFolderError::Busy { folder }),
+                Err(TryLockError::Error(source)) => return Err(at(&folder, source)),
+            }
+        }
+        let path = out.join(run_id.to_string());
+        private_folder(&path)?;
+        let lock = open_lock(&path.join(RUN_LOCK))?;
+        lock.lock().map_err(|source| at(&path, source))?;
+        write_whole(&path.join(PLAN), plan.as_bytes())?;
+        Ok(Self { path, _lock: lock })
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// Writes a whole file under a temporary name, syncs it and renames it.
+///
+/// # Errors
+/// When the file system refuses.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), RunFolderError> {
+    let folder = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        Some(_) | None => Path::new("."),
+    };
+    let written = fs::create_dir_all(folder).and_then(|()| {
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        file.write_all(bytes)?;
+        file.as_file().sync_all()?;
+        file.persist(path).map_err(|error| error.error)?;
+        Ok(())
+    });
+    written.map_err(|source| at(path, source))
+}
+
+/// Folders below `out` whose plan has this identity.
+fn same_runs(out: &Path, identity: &WorkDigest) -> Result<Vec<PathBuf>, RunFolderError> {
+    let wanted = identity.to_string();
+    let mut found = Vec::new();
+    for entry in fs::read_dir(out).map_err(|source| at(out, source))? {
+        let folder = entry.map_err(|source| at(out, source))?.path();
+        // A folder without a readable plan is not one of our runs.
+        let Ok(text) = fs::read_to_string(folder.join(PLAN)) else { continue };
+        let Ok(head) = serde_json::from_str::<PlanHead>(&text) else { continue };
+        if head.identity == wanted {
+            found.push(folder);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn private_folder(path: &Path) -> Result<(), RunFolderError> {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path).map_err(|source| at(path, source))
+}
+
+fn open_lock(path: &Path) -> Result<File, RunFolderError> {
+    OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(path)
+        .map_err(|source| at(path, source))
+}
+
+fn at(path: &Path, source: io::Error) -> RunFolderError {
+    RunFolderError::Io { path: path.to_owned(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn run(number: u128) -> RunId {
+        RunId::new(Uuid::from_u128(number))
+    }
+
+    #[test]
+    fn the_same_run_is_known_again() {
+        let out = tempfile::tempdir().expect("a folder");
+        let identity = WorkDigest::of(b"rows and settings");
+        let plan = format!("{{\"identity\":\"{identity}\"}}");
+        let create =
+            |number, fresh| RunFolder::create(out.path(), run(number), &identity, &plan, fresh);
+        let first = create(1, false).expect("a new run");
+        assert!(matches!(create(2, false), Err(RunFolderError::Busy { .. })));
+        assert!(matches!(create(2, true), Err(RunFolderError::Busy { .. })));
+        drop(first);
+        assert!(matches!(create(2, false), Err(RunFolderError::AlreadyRun { .. })));
+        create(2, true).expect("a fresh run beside the old one");
+        let other = WorkDigest::of(b"other rows");
+        RunFolder::create(out.path(), run(3), &other, "{}", false).expect("another run");
+    }
+}

@@ -1,0 +1,3 @@
+//! Vendors of images.
+
+pub mod sim;

@@ -1,0 +1,116 @@
+//! The only place that reads the machine's clock and chance.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use rand_core::{Rng, SeedableRng};
+use rand_xoshiro::Xoshiro256PlusPlus;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use crate::domain::ids::{AttemptId, RunId};
+use crate::ports::clock::Clock;
+use crate::ports::entropy::Entropy;
+
+/// The wall clock now; for what happens before a run has its clock.
+#[expect(clippy::disallowed_methods, reason = "this is the one place that may ask")]
+pub fn now() -> Timestamp {
+    Timestamp::now()
+}
+
+/// A fresh UUIDv7 from the system's chance.
+#[expect(clippy::disallowed_methods, reason = "this is the one place that may ask")]
+pub fn uuid() -> Uuid {
+    Uuid::now_v7()
+}
+
+/// Time as tokio tells it: real in a live run, virtual in a rehearsal.
+///
+/// The wall clock is the start's wall time plus the monotonic time since, so that a rehearsal of
+/// an hour also moves the wall clock by an hour. A live run asks the system instead.
+#[derive(Debug)]
+pub struct TokioClock {
+    started: Instant,
+    started_at: Timestamp,
+    is_virtual: bool,
+}
+
+impl TokioClock {
+    /// The clock of a live run.
+    pub fn live() -> Self {
+        Self::starting(now(), false)
+    }
+
+    /// The clock of a rehearsal that begins at `started_at` in virtual time.
+    pub fn rehearsal(started_at: Timestamp) -> Self {
+        Self::starting(started_at, true)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that may ask")]
+    fn starting(started_at: Timestamp, is_virtual: bool) -> Self {
+        Self { started: Instant::now(), started_at, is_virtual }
+    }
+}
+
+#[async_trait]
+impl Clock for TokioClock {
+    fn now(&self) -> Timestamp {
+        if self.is_virtual { self.started_at + self.elapsed() } else { now() }
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that may sleep")]
+    async fn sleep(&self, duration: Duration) {
+        tokio::time::sleep(duration).await;
+    }
+}
+
+/// Identities from the system's chance.
+#[derive(Debug, Default)]
+pub struct SystemEntropy;
+
+impl Entropy for SystemEntropy {
+    fn run_id(&self) -> RunId {
+        RunId::new(uuid())
+    }
+
+    fn attempt_id(&self) -> AttemptId {
+        AttemptId::new(uuid())
+    }
+}
+
+/// Identities that repeat for the same seed; for rehearsals.
+#[derive(Debug)]
+pub struct SeededEntropy(Mutex<Xoshiro256PlusPlus>);
+
+impl SeededEntropy {
+    /// A stream of identities for a seed.
+    pub fn new(seed: u64) -> Self {
+        Self(Mutex::new(Xoshiro256PlusPlus::seed_from_u64(seed)))
+    }
+
+    fn uuid(&self) -> Uuid {
+        let mut stream = self.0.lock().expect("no holder panics");
+        let random = (u128::from(stream.next_u64()) << 64) | u128::from(stream.next_u64());
+        uuid::Builder::from_unix_timestamp_millis(
+            0,
+            &random.to_be_bytes()[..10].try_into().expect("ten bytes"),
+        )
+        .into_uuid()
+    }
+}
+
+impl Entropy for SeededEntropy {
+    fn run_id(&self) -> RunId {
+        RunId::new(self.uuid())
+    }
+
+    fn attempt_id(&self) -> AttemptId {
+        AttemptId::new(self.uuid())
+    }
+}

@@ -1,0 +1,110 @@
+//! The command line as clap sees it; these types die in `cli::resolve`.
+
+pub mod canary;
+pub mod ledger;
+pub mod prices;
+pub mod run;
+pub mod seed;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+/// Help that starts with examples.
+const TEMPLATE: &str =
+    "{before-help}{about-with-newline}\n{usage-heading} {usage}\n\n{all-args}{after-help}";
+
+/// The whole command line.
+#[derive(Debug, Parser)]
+#[command(
+    name = "imagemill",
+    version,
+    about = "Runs batches of image generation through paid APIs, and never spends past a limit",
+    before_help = "\
+Examples:
+  imagemill seed --out rows.csv              make a fixture: 100 rows, 199 images
+  imagemill run rows.csv                     rehearse it: cost, time, gates; nothing is sent
+  imagemill run rows.csv --live --provider sim   really run it, with simulated money
+  imagemill ledger summary                   what was spent today, and what is held
+",
+    help_template = TEMPLATE,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    disable_help_subcommand = true
+)]
+pub struct Cli {
+    /// When to use colour
+    #[arg(long, global = true, value_enum, default_value = "auto", value_name = "WHEN")]
+    pub color: ColorChoice,
+
+    /// A config file to use instead of the ones that are found
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<String>,
+
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// When to use colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ColorChoice {
+    /// On a terminal, unless NO_COLOR or TERM=dumb
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make a fixture: 100 rows, 199 images, 20 rows with references
+    Seed(seed::SeedArgs),
+    /// Run a batch: a dry run unless --live is given
+    Run(Box<run::RunArgs>),
+    /// Send a share of the rows first
+    #[command(subcommand)]
+    Canary(canary::CanaryCommand),
+    /// What was spent, what is held, and the limit
+    #[command(subcommand)]
+    Ledger(ledger::LedgerCommand),
+    /// The price book: what an image costs, and where that figure comes from
+    #[command(subcommand)]
+    Prices(prices::PricesCommand),
+    /// Write a completion script for a shell
+    #[command(
+        before_help = "\
+Examples:
+  imagemill completions bash > imagemill.bash    then source it from your shell's start file
+  imagemill completions zsh > _imagemill         into a folder of your $fpath
+",
+        help_template = TEMPLATE
+    )]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Write the manual pages
+    #[command(
+        before_help = "\
+Examples:
+  imagemill man                  the page of imagemill itself, on standard output
+  imagemill man --dir man1       one page for each command, as files
+",
+        help_template = TEMPLATE
+    )]
+    Man {
+        /// A folder to write one page for each command into
+        #[arg(long, value_name = "DIR")]
+        dir: Option<String>,
+    },
+}
+
+/// A result as a table or as JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TableOrJson {
+    /// For people
+    Table,
+    /// One JSON document
+    Json,
+}

@@ -1,0 +1,60 @@
+//! `imagemill seed`.
+
+use clap::{Args, ValueEnum};
+
+use crate::cli::args::TEMPLATE;
+
+/// Arguments of `seed`.
+#[derive(Clone, Debug, Args)]
+#[command(
+    before_help = "\
+Examples:
+  imagemill seed --out rows.csv                       100 rows, 199 images, 20 with a reference
+  imagemill seed --rows 500 --out rows-500.csv        a larger one
+  imagemill seed --format jsonl --out rows.jsonl      as JSON lines
+  imagemill seed --reference-base https://cdn.example/refs --out rows-url.csv   references by URL
+",
+    help_template = TEMPLATE
+)]
+pub struct SeedArgs {
+    /// How many rows
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub rows: u32,
+
+    /// How many of them have a reference [default: every fifth row]
+    #[arg(long, value_name = "N")]
+    pub references: Option<u32>,
+
+    /// How the rows are written [default: by the name of --out, else csv]
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub format: Option<SeedFormatArg>,
+
+    /// The seed of the reference pictures
+    #[arg(long, value_name = "N", default_value_t = 42)]
+    pub seed: u64,
+
+    /// References as URLs below this address instead of local files
+    #[arg(long, value_name = "URL")]
+    pub reference_base: Option<String>,
+
+    /// The rows file; local references go into refs/ beside it [default: rows.csv]
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<String>,
+
+    /// Replace files that exist with other bytes
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// How seeded rows are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SeedFormatArg {
+    /// Comma-separated
+    Csv,
+    /// Tab-separated
+    Tsv,
+    /// One JSON array
+    Json,
+    /// One JSON object a line
+    Jsonl,
+}

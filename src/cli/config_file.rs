@@ -1,0 +1,211 @@
+//! `imagemill.toml`: found upwards from the current folder, then the user's own.
+
+use std::path::{Path, PathBuf};
+
+use toml_edit::{Document, Item, Value};
+
+use crate::cli::layers::{LIMIT_PER_DAY, Layers, Origin, SETTINGS};
+use crate::domain::suggest::closest;
+
+/// The name of the config file in a project.
+pub const PROJECT_FILE: &str = "imagemill.toml";
+
+/// The name of the config file in the user's config folder.
+pub const USER_FILE: &str = "config.toml";
+
+/// The key of the list of gates.
+const GATES: &str = "gates";
+
+/// Why a config file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file is no TOML.
+    #[error("{file} is no valid TOML: {message}")]
+    Syntax {
+        /// The file.
+        file: String,
+        /// What the parser said.
+        message: String,
+    },
+    /// A key is not known.
+    #[error("{file}:{line}: unknown key {key:?}{}", .suggestion.as_ref().map(|it| format!("; did you mean {it:?}?")).unwrap_or_default())]
+    UnknownKey {
+        /// The file.
+        file: String,
+        /// The line, counted from 1.
+        line: usize,
+        /// The key.
+        key: String,
+        /// The known key that looks most like it.
+        suggestion: Option<String>,
+    },
+    /// A value has the wrong type.
+    #[error("{file}:{line}: {key} takes {wanted}")]
+    WrongType {
+        /// The file.
+        file: String,
+        /// The line, counted from 1.
+        line: usize,
+        /// The key.
+        key: String,
+        /// What it takes.
+        wanted: &'static str,
+    },
+}
+
+/// Whose file it is: a project's file may come from a stranger's repository.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whose {
+    /// Found in the project.
+    Project,
+    /// The user's own.
+    User,
+}
+
+/// What a config file says.
+#[derive(Clone, Debug, Default)]
+pub struct ConfigFile {
+    /// Gates, when it has the key.
+    pub gates: Option<Vec<String>>,
+    /// What could not be trusted, for a warning.
+    pub distrusted: Vec<String>,
+}
+
+/// Places where a project file may lie: the current folder and every folder above it.
+pub fn project_places(cwd: &Path) -> impl Iterator<Item = PathBuf> + '_ {
+    cwd.ancestors().map(|folder| folder.join(PROJECT_FILE))
+}
+
+/// Lays the text of a config file over the layers.
+///
+/// A project's file cannot set the daily limit above `trusted_limit_nanos`: it may come from a
+/// stranger; such a value is left out and named.
+///
+/// # Errors
+/// When the text is no TOML, has an unknown key or a value of the wrong type.
+pub fn apply(
+    text: &str,
+    file: &str,
+    whose: Whose,
+    trusted_limit_nanos: i64,
+    layers: &mut Layers,
+) -> Result<ConfigFile, ConfigError> {
+    let document = Document::parse(text).map_err(|error| ConfigError::Syntax {
+        file: file.to_owned(),
+        message: error.message().to_owned(),
+    })?;
+    let mut config = ConfigFile::default();
+    for (key, item) in document.iter() {
+        let line = line_of(text, item);
+        if key == GATES {
+            config.gates = Some(gates(item, file, line)?);
+            continue;
+        }
+        let Some(setting) = SETTINGS.iter().find(|setting| setting.key == key) else {
+            return Err(unknown_key(key, file, line));
+        };
+        let value = scalar(item, text).ok_or_else(|| ConfigError::WrongType {
+            file: file.to_owned(),
+            line,
+            key: key.to_owned(),
+            wanted: "a string or a number",
+        })?;
+        let place = format!("{file}:{line}");
+        let origin = match whose {
+            Whose::Project => Origin::ProjectFile(place),
+            Whose::User => Origin::UserFile(place),
+        };
+        let too_high = setting.key == LIMIT_PER_DAY.key
+            && whose == Whose::Project
+            && value
+                .parse::<crate::domain::money::NanoUsd>()
+                .is_ok_and(|limit| limit.nanos() > trusted_limit_nanos);
+        if too_high {
+            config.distrusted.push(format!("{key} = {value} ({origin})"));
+        } else {
+            layers.put(*setting, value, origin);
+        }
+    }
+    Ok(config)
+}
+
+/// A string, number or switch as its source text; numbers never pass through a float.
+fn scalar(item: &Item, text: &str) -> Option<String> {
+    match item.as_value()? {
+        Value::String(string) => Some(string.value().clone()),
+        Value::Integer(_) | Value::Float(_) | Value::Boolean(_) => {
+            Some(text.get(item.span()?)?.replace('_', ""))
+        }
+        Value::Datetime(_) | Value::Array(_) | Value::InlineTable(_) => None,
+    }
+}
+
+fn gates(item: &Item, file: &str, line: usize) -> Result<Vec<String>, ConfigError> {
+    let wrong = || ConfigError::WrongType {
+        file: file.to_owned(),
+        line,
+        key: GATES.to_owned(),
+        wanted: "a list of gates, such as [\"errors rate < 5%\"]",
+    };
+    let list = item.as_array().ok_or_else(wrong)?;
+    list.iter().map(|gate| gate.as_str().map(str::to_owned).ok_or_else(wrong)).collect()
+}
+
+fn unknown_key(key: &str, file: &str, line: usize) -> ConfigError {
+    let known = SETTINGS.iter().map(|setting| setting.key).chain([GATES]);
+    let suggestion = closest(key, known).map(str::to_owned);
+    ConfigError::UnknownKey { file: file.to_owned(), line, key: key.to_owned(), suggestion }
+}
+
+fn line_of(text: &str, item: &Item) -> usize {
+    let start = item.span().map_or(0, |span| span.start);
+    1 + text.as_bytes()[..start.min(text.len())].iter().filter(|byte| **byte == b'\n').count()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::cli::layers::{CONCURRENCY, PAID_RETRIES, PROVIDER};
+
+    use super::*;
+
+    const TRUSTED: i64 = 10_000_000_000;
+
+    #[test]
+    fn values_keep_their_source_text_and_line() {
+        let mut layers = Layers::default();
+        let text = "provider = \"sim\"\nconcurrency = 1_6\nlimit_per_day = 0.10\ngates = [\"errors < 5%\"]\n";
+        let config =
+            apply(text, "imagemill.toml", Whose::Project, TRUSTED, &mut layers).expect("valid");
+        let get = |setting| layers.get(setting).map(|it| (it.text.as_str(), it.origin.to_string()));
+        assert_eq!(get(PROVIDER), Some(("sim", "imagemill.toml:1".to_owned())));
+        assert_eq!(get(CONCURRENCY), Some(("16", "imagemill.toml:2".to_owned())));
+        assert_eq!(get(LIMIT_PER_DAY), Some(("0.10", "imagemill.toml:3".to_owned())));
+        assert_eq!(get(PAID_RETRIES), None);
+        assert_eq!(config.gates, Some(vec!["errors < 5%".to_owned()]));
+    }
+
+    #[test]
+    fn a_project_cannot_raise_the_limit_but_the_user_can() {
+        let text = "limit_per_day = 500\n";
+        let mut layers = Layers::default();
+        let config = apply(text, "p", Whose::Project, TRUSTED, &mut layers).expect("valid");
+        assert_eq!((layers.get(LIMIT_PER_DAY), config.distrusted.len()), (None, 1));
+        let config = apply(text, "u", Whose::User, TRUSTED, &mut layers).expect("valid");
+        assert!(layers.get(LIMIT_PER_DAY).is_some() && config.distrusted.is_empty());
+    }
+
+    #[test]
+    fn mistakes_are_named_with_their_line() {
+        let check = |text: &str, expect: &str| {
+            let error = apply(text, "c.toml", Whose::User, TRUSTED, &mut Layers::default())
+                .expect_err(text);
+            assert_eq!(error.to_string(), expect);
+        };
+        check("\nprovder = 'x'\n", "c.toml:2: unknown key \"provder\"; did you mean \"provider\"?");
+        check("model = []\n", "c.toml:1: model takes a string or a number");
+        check(
+            "gates = 3\n",
+            "c.toml:1: gates takes a list of gates, such as [\"errors rate < 5%\"]",
+        );
+    }
+}

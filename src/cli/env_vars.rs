@@ -1,0 +1,39 @@
+//! Every environment variable that imagemill reads, with its meaning.
+
+/// A variable and what it does.
+#[derive(Clone, Copy, Debug)]
+pub struct EnvVar {
+    /// Its name.
+    pub name: &'static str,
+    /// What it does, in one sentence.
+    pub meaning: &'static str,
+}
+
+/// The prefix of the variables that stand for settings: `IMAGEMILL_` and the key in capitals.
+pub const SETTING_PREFIX: &str = "IMAGEMILL_";
+
+/// Colour off when set to anything.
+pub const NO_COLOR: EnvVar = EnvVar { name: "NO_COLOR", meaning: "set and not empty: no colour" };
+
+/// Colour on without a terminal.
+pub const CLICOLOR_FORCE: EnvVar =
+    EnvVar { name: "CLICOLOR_FORCE", meaning: "set and not `0`: colour even without a terminal" };
+
+/// A terminal that can do nothing.
+pub const TERM: EnvVar = EnvVar { name: "TERM", meaning: "`dumb`: no bar, no colour" };
+
+/// Continuous integration.
+pub const CI: EnvVar = EnvVar { name: "CI", meaning: "set: plain progress lines, no bar" };
+
+/// The width of tables without a terminal.
+pub const COLUMNS: EnvVar =
+    EnvVar { name: "COLUMNS", meaning: "width of tables where the terminal tells none" };
+
+/// How progress is shown.
+pub const PROGRESS: EnvVar = EnvVar {
+    name: "IMAGEMILL_PROGRESS",
+    meaning: "progress as `auto`, `bar`, `lines`, `json` or `none`",
+};
+
+/// Every variable that is no setting of a run.
+pub const ALL: &[EnvVar] = &[NO_COLOR, CLICOLOR_FORCE, TERM, CI, COLUMNS, PROGRESS];

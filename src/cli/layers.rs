@@ -1,0 +1,125 @@
+//! Settings in layers: flags over environment over project file over user file over defaults.
+//! Each value keeps its text and where it came from, until one place parses it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::cli::env_vars::SETTING_PREFIX;
+use crate::cli::invocation::Invocation;
+
+/// A setting that can be given by flag, environment variable or config file.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting {
+    /// The key in a config file.
+    pub key: &'static str,
+    /// The flag.
+    pub flag: &'static str,
+}
+
+macro_rules! settings {
+    ($($name:ident = $key:literal, $flag:literal;)*) => {
+        $(
+            #[doc = concat!("The setting `", $key, "`.")]
+            pub const $name: Setting = Setting { key: $key, flag: $flag };
+        )*
+
+        /// Every setting.
+        pub const SETTINGS: &[Setting] = &[$($name,)*];
+    };
+}
+
+settings! {
+    PROVIDER = "provider", "--provider";
+    MODEL = "model", "--model";
+    SIZE = "size", "--size";
+    QUALITY = "quality", "--quality";
+    IMAGE_FORMAT = "image_format", "--image-format";
+    CONCURRENCY = "concurrency", "--concurrency";
+    LIMIT_PER_DAY = "limit_per_day", "--limit-per-day";
+    LIMIT_PER_RUN = "limit_per_run", "--limit-per-run";
+    PAID_RETRIES = "paid_retries", "--paid-retries";
+    PAID_ATTEMPTS = "paid_attempts", "--paid-attempts";
+    PAID_RETRY_ON = "paid_retry_on", "--paid-retry-on";
+    ON_BAD_ROW = "on_bad_row", "--on-bad-row";
+    SIM = "sim", "--sim";
+    CANARY = "canary", "--canary";
+    CANARY_NAME = "canary_name", "--canary-name";
+    OUT = "out", "--out";
+    LEDGER = "ledger", "--ledger";
+    PRICES = "prices", "--prices";
+    TZ = "tz", "--tz";
+}
+
+impl Setting {
+    /// The environment variable.
+    pub fn env(&self) -> String {
+        format!("{SETTING_PREFIX}{}", self.key.to_ascii_uppercase())
+    }
+}
+
+/// Where a value came from.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Origin {
+    /// A flag.
+    Flag(&'static str),
+    /// An environment variable.
+    Env(String),
+    /// A file found in the project, with the line.
+    ProjectFile(String),
+    /// The user's own file, with the line.
+    UserFile(String),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag(flag) => out.write_str(flag),
+            Self::Env(name) => write!(out, "env {name}"),
+            Self::ProjectFile(place) | Self::UserFile(place) => out.write_str(place),
+        }
+    }
+}
+
+/// A value as text, with its origin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Given {
+    /// The text.
+    pub text: String,
+    /// Where it came from.
+    pub origin: Origin,
+}
+
+/// All layers, laid over each other.
+#[derive(Clone, Debug, Default)]
+pub struct Layers {
+    values: BTreeMap<&'static str, Given>,
+}
+
+impl Layers {
+    /// Lays a value over what is there.
+    pub fn put(&mut self, setting: Setting, text: impl Into<String>, origin: Origin) {
+        self.values.insert(setting.key, Given { text: text.into(), origin });
+    }
+
+    /// Lays a flag over what is there, when it was given.
+    pub fn put_flag(&mut self, setting: Setting, text: Option<&String>) {
+        if let Some(text) = text {
+            self.put(setting, text, Origin::Flag(setting.flag));
+        }
+    }
+
+    /// Lays the environment over what is there.
+    pub fn put_env(&mut self, invocation: &Invocation) {
+        for setting in SETTINGS {
+            let name = setting.env();
+            if let Some(text) = invocation.env(&name) {
+                self.put(*setting, text, Origin::Env(name));
+            }
+        }
+    }
+
+    /// The value that counts.
+    pub fn get(&self, setting: Setting) -> Option<&Given> {
+        self.values.get(setting.key)
+    }
+}

@@ -1,0 +1,59 @@
+//! How a command fails: an exit, an error, and one hint.
+
+use std::error::Error;
+use std::fmt;
+
+use crate::exit::Exit;
+
+/// A failure on its way to the user.
+#[derive(Debug)]
+pub struct Failure {
+    /// The exit.
+    pub exit: Exit,
+    /// What went wrong.
+    pub error: Box<dyn Error + Send + Sync>,
+    /// What to do about it.
+    pub hint: Option<String>,
+    /// A picture of it that is shown instead of the error's own text.
+    pub picture: Option<String>,
+}
+
+impl Failure {
+    /// A failure with an exit and an error.
+    pub fn new(exit: Exit, error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { exit, error: error.into(), hint: None, picture: None }
+    }
+
+    /// With something to do about it.
+    #[must_use]
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// With a picture of it.
+    #[must_use]
+    pub fn with_picture(mut self, picture: String) -> Self {
+        self.picture = Some(picture);
+        self
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.error, out)
+    }
+}
+
+/// A file that could not be read or written.
+#[derive(Debug, thiserror::Error)]
+#[error("failed to {action} {path}")]
+pub struct FileError {
+    /// What was tried, such as `read`.
+    pub action: &'static str,
+    /// The file.
+    pub path: String,
+    /// What the system said.
+    #[source]
+    pub source: std::io::Error,
+}

@@ -1,0 +1,125 @@
+//! `imagemill run`: plan, then rehearse or spend, then say what came of it.
+
+use crate::adapters::system::{self, SystemEntropy};
+use crate::cli::args::run::{FormatArg, ModeArg, RunArgs};
+use crate::commands::conclude::{self, Header};
+use crate::commands::failure::Failure;
+use crate::commands::launch::{self, Start};
+use crate::commands::plan_document::{self, Sources};
+use crate::commands::planning::{self, Planned, PlanningAsk};
+use crate::commands::progress_choice;
+use crate::commands::run_setup::{
+    refuse_live, row_format, run_folder, saved_plan, settings, show_plan,
+};
+use crate::commands::world::World;
+use crate::domain::plan::Plan;
+use crate::domain::report::RunReport;
+use crate::domain::settings::{Mode, RunSettings};
+use crate::exit::Exit;
+use crate::ports::entropy::Entropy;
+use crate::ports::sink::EventSink;
+use crate::report::ndjson::EventLines;
+
+/// Does what was asked, and prints the result whatever happens.
+pub fn run(world: &World, args: &RunArgs) -> Exit {
+    let live = args.live || args.mode == Some(ModeArg::Live);
+    let mut header = Header {
+        run_id: SystemEntropy.run_id(),
+        mode: if live { Mode::Live } else { Mode::DryRun },
+        started_at: system::now(),
+        format: args.format.unwrap_or_default(),
+        asked: None,
+        folder: None,
+    };
+    let mut plan = None;
+    match proceed(world, args, &mut header, &mut plan) {
+        Ok(report) => conclude::print(world, &header, &report),
+        Err(failure) => conclude::failed(world, &header, plan.as_ref(), &failure),
+    }
+}
+
+/// The way of a run; `plan` is set as soon as there is one, so that a failure can show it.
+fn proceed(
+    world: &World,
+    args: &RunArgs,
+    header: &mut Header,
+    plan: &mut Option<Plan>,
+) -> Result<RunReport, Failure> {
+    let saved = args.plan.as_ref().map(|file| saved_plan(world, file)).transpose()?;
+    let (settings, layers, book) = settings(world, args, header, saved.as_ref())?;
+    header.asked = Some((settings.spec.provider.to_string(), settings.spec.model.to_string()));
+    let format = args.input_format.map(row_format);
+    let ask = PlanningAsk {
+        settings: &settings,
+        layers: &layers,
+        book: &book,
+        format,
+        now: header.started_at,
+    };
+    let planned = planning::plan(world, &ask)?;
+    let display_zone = world.display_zone(&layers)?;
+    let sources = Sources {
+        settings: &settings,
+        layers: &layers,
+        book: &book,
+        planned: &planned,
+        binds: header.mode == Mode::Live || args.plan_out.is_some() || saved.is_some(),
+        display_zone: &display_zone,
+    };
+    let made = plan_document::make(world, &sources)?;
+    if let (Some(saved), Some(file)) = (&saved, &args.plan) {
+        saved.must_match(&made, file).map_err(|error| {
+            Failure::new(Exit::Invalid, error)
+                .with_hint("plan again with --plan-out, look at it, and run that")
+        })?;
+    }
+    let made = plan.insert(made);
+    show_plan(world, args, header.format, made)?;
+    if args.plan_only {
+        return Ok(plan_only(header, made));
+    }
+    start(world, args, header, settings, planned, made)
+}
+
+/// A run that stops after its plan: the plan alone decides the exit.
+fn plan_only(header: &Header, plan: &Plan) -> RunReport {
+    let (exit, reason) = match () {
+        () if plan.rows.accepted == 0 => (Exit::NoRows, "the input has no rows".to_owned()),
+        () if !plan.cost.fits => (Exit::Budget, conclude::over_budget(plan)),
+        () => (Exit::Ok, "plan only".to_owned()),
+    };
+    conclude::refused(header, Some(plan), exit, &reason)
+}
+
+fn start(
+    world: &World,
+    args: &RunArgs,
+    header: &mut Header,
+    settings: RunSettings,
+    planned: Planned,
+    plan: &Plan,
+) -> Result<RunReport, Failure> {
+    if plan.rows.accepted == 0 {
+        return Ok(conclude::refused(header, Some(plan), Exit::NoRows, "the input has no rows"));
+    }
+    let views: Vec<Box<dyn EventSink>> = match header.format {
+        FormatArg::Ndjson => vec![Box::new(EventLines::new(world.printer))],
+        FormatArg::Table | FormatArg::Json => Vec::new(),
+    };
+    let begin = Start {
+        run_id: header.run_id,
+        identity: plan_document::identity(&settings, &plan.bound.rows_sha256),
+        now: header.started_at,
+        progress: progress_choice::choose(world, args.progress.as_deref())?,
+        views,
+    };
+    if header.mode == Mode::DryRun {
+        let ended = launch::rehearse(settings.clone(), planned, begin)?;
+        return Ok(conclude::ended(header, &settings, plan, ended));
+    }
+    refuse_live(&settings, plan)?;
+    let folder = run_folder(world, header, &settings, plan, &begin.identity)?;
+    header.folder = Some(settings.out.join(header.run_id.to_string()).display().to_string());
+    let ended = launch::live(settings.clone(), planned, begin, &folder)?;
+    Ok(conclude::ended(header, &settings, plan, ended))
+}

@@ -1,0 +1,222 @@
+//! What `run` needs before its pipeline: settings, a saved plan, the plan on paper, a folder.
+
+use std::path::{Path, PathBuf};
+
+use crate::adapters::canary_file::StandingShare;
+use crate::adapters::output::run_folder::{RunFolder, RunFolderError, write_whole};
+use crate::cli::args::run::{FormatArg, InputFormatArg, RunArgs};
+use crate::cli::layers::{self, Layers, Origin, SETTINGS};
+use crate::cli::resolve::{self, RunAsk};
+use crate::commands::conclude::{Header, over_budget};
+use crate::commands::failure::Failure;
+use crate::commands::world::{World, read_text};
+use crate::domain::plan::Plan;
+use crate::domain::price::PriceBook;
+use crate::domain::request::WorkDigest;
+use crate::domain::row_format::RowFormat;
+use crate::domain::settings::{CanaryShare, Mode, RowsInput, RunSettings};
+use crate::exit::Exit;
+use crate::report::plan_view::plan_view;
+
+/// The only provider that this version can run live.
+const LIVE_PROVIDERS: &[&str] = &["sim"];
+
+/// Reads a plan that `--plan-out` saved.
+pub(super) fn saved_plan(world: &World, file: &str) -> Result<Plan, Failure> {
+    let text = read_text(&world.path(file))?;
+    Plan::parse(&text, file).map_err(|error| Failure::new(Exit::Invalid, error))
+}
+
+/// The settings of the run, the layers they come from, and the price book.
+pub(super) fn settings(
+    world: &World,
+    args: &RunArgs,
+    header: &Header,
+    saved: Option<&Plan>,
+) -> Result<(RunSettings, Layers, PriceBook), Failure> {
+    let (mut layers, config) = world.layers()?;
+    if let (Some(plan), Some(file)) = (saved, &args.plan) {
+        for setting in SETTINGS {
+            if let Some(text) = plan.bound.settings.get(setting.key) {
+                layers.put(*setting, text, Origin::UserFile(file.clone()));
+            }
+        }
+    }
+    put_flags(&mut layers, args);
+    let prices = layers.get(layers::PRICES).map(|given| PathBuf::from(&given.text));
+    let book = world.price_book(prices.as_deref())?;
+    let standing = StandingShare::read(&world.invocation.cwd)
+        .map_err(|error| Failure::new(Exit::Invalid, error))?
+        .map(|share| CanaryShare { percent: share.percent, name: share.name });
+    // A saved plan has its gates and its share already; what is set since changes nothing.
+    let bound = saved.map(|plan| &plan.bound);
+    let rows = rows_input(args, bound.map(|bound| bound.rows_path.as_str()));
+    let ask = RunAsk {
+        mode: header.mode,
+        rejected: rejected_file(args, header, &layers, &rows),
+        rows,
+        gates: &args.gates,
+        gates_only: args.gates_only,
+        config_gates: bound.map(|it| it.gates.as_slice()).or(config.gates.as_deref()),
+        standing_canary: if saved.is_some() { None } else { standing },
+        fit_budget: args.fit_budget || bound.is_some_and(|bound| bound.fit_budget),
+        fresh: args.fresh,
+    };
+    let settings = resolve::run_settings(ask, &layers, &book).map_err(|error| {
+        let exit = if error.is_usage() { Exit::Usage } else { Exit::Invalid };
+        let hint = error.hint();
+        let failure = Failure::new(exit, error);
+        match hint {
+            Some(hint) => failure.with_hint(hint),
+            None => failure,
+        }
+    })?;
+    Ok((settings, layers, book))
+}
+
+fn put_flags(layers: &mut Layers, args: &RunArgs) {
+    for (setting, flag) in [
+        (layers::PROVIDER, &args.provider),
+        (layers::MODEL, &args.model),
+        (layers::SIZE, &args.size),
+        (layers::QUALITY, &args.quality),
+        (layers::IMAGE_FORMAT, &args.image_format),
+        (layers::CONCURRENCY, &args.concurrency),
+        (layers::LIMIT_PER_DAY, &args.limit_per_day),
+        (layers::LIMIT_PER_RUN, &args.limit_per_run),
+        (layers::PAID_RETRIES, &args.paid_retries),
+        (layers::PAID_ATTEMPTS, &args.paid_attempts),
+        (layers::PAID_RETRY_ON, &args.paid_retry_on),
+        (layers::ON_BAD_ROW, &args.on_bad_row),
+        (layers::SIM, &args.sim),
+        (layers::CANARY, &args.canary),
+        (layers::CANARY_NAME, &args.canary_name),
+        (layers::OUT, &args.out),
+        (layers::LEDGER, &args.ledger),
+        (layers::PRICES, &args.prices),
+        (layers::TZ, &args.tz),
+    ] {
+        layers.put_flag(setting, flag.as_ref());
+    }
+}
+
+fn rows_input(args: &RunArgs, bound: Option<&str>) -> RowsInput {
+    match args.rows.as_deref().or(bound) {
+        Some("-") | None => RowsInput::Stdin,
+        Some(path) => RowsInput::File(PathBuf::from(path)),
+    }
+}
+
+/// Where bad rows are written: as asked; a live run keeps them beside its folder until it has one.
+fn rejected_file(
+    args: &RunArgs,
+    header: &Header,
+    layers: &Layers,
+    rows: &RowsInput,
+) -> Option<PathBuf> {
+    match (&args.rejected, header.mode) {
+        (Some(path), _) => Some(PathBuf::from(path)),
+        (None, Mode::DryRun) => None,
+        (None, Mode::Live) => {
+            let out = layers.get(layers::OUT).map_or("out", |given| given.text.as_str());
+            Some(Path::new(out).join(format!("{}.{}", header.run_id, rejected_name(rows))))
+        }
+    }
+}
+
+/// The name of the file of bad rows: it has the input's format.
+fn rejected_name(rows: &RowsInput) -> String {
+    let extension = match rows {
+        RowsInput::File(path) => path.extension().and_then(|it| it.to_str()).unwrap_or("csv"),
+        RowsInput::Stdin => "txt",
+    };
+    format!("rejected.{extension}")
+}
+
+/// The format of rows as the domain names it.
+pub(super) const fn row_format(format: InputFormatArg) -> RowFormat {
+    match format {
+        InputFormatArg::Csv => RowFormat::Csv,
+        InputFormatArg::Tsv => RowFormat::Tsv,
+        InputFormatArg::Json => RowFormat::Json,
+        InputFormatArg::Jsonl => RowFormat::Jsonl,
+    }
+}
+
+/// Shows the plan where it belongs, and saves it when asked.
+pub(super) fn show_plan(
+    world: &World,
+    args: &RunArgs,
+    format: FormatArg,
+    plan: &Plan,
+) -> Result<(), Failure> {
+    if let Some(file) = &args.plan_out {
+        let mut text = serde_json::to_string_pretty(plan).expect("plain values serialize");
+        text.push('\n');
+        write_whole(&world.path(file), text.as_bytes())
+            .map_err(|error| Failure::new(Exit::Environment, error))?;
+    }
+    if format == FormatArg::Table {
+        world.printer.result(&plan_view(plan, world.printer.width()));
+        if let Some(file) = &args.plan_out {
+            world.printer.result(&format!("Saved plan: {file}\n"));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses a live run that cannot or must not start; nothing has been sent.
+pub(super) fn refuse_live(settings: &RunSettings, plan: &Plan) -> Result<(), Failure> {
+    let unable = plan.requests.iter().find(|ask| !LIVE_PROVIDERS.contains(&ask.provider.as_str()));
+    if let Some(ask) = unable {
+        let text = format!("this version cannot run provider {:?} live", ask.provider);
+        return Err(Failure::new(Exit::Invalid, text)
+            .with_hint("--provider sim runs the batch with simulated money"));
+    }
+    if plan.cost.fits {
+        return Ok(());
+    }
+    let limit = plan.cost.smallest_limit;
+    let hint = match settings.limit_per_run {
+        Some(run) if plan.cost.first_attempts > run => {
+            "--fit-budget runs the first rows that fit; or raise --limit-per-run".to_owned()
+        }
+        Some(_) | None => format!(
+            "--fit-budget runs the first rows that fit; or wait for the next day; or raise the \
+             limit: imagemill ledger limit set --per-day {limit} --why TEXT"
+        ),
+    };
+    let text = format!("{}; nothing was sent, nothing was spent", over_budget(plan));
+    Err(Failure::new(Exit::Budget, text).with_hint(hint))
+}
+
+/// Makes the run's folder and moves the bad rows into it.
+pub(super) fn run_folder(
+    world: &World,
+    header: &Header,
+    settings: &RunSettings,
+    plan: &Plan,
+    identity: &WorkDigest,
+) -> Result<RunFolder, Failure> {
+    let mut text = serde_json::to_string_pretty(plan).expect("plain values serialize");
+    text.push('\n');
+    let out = world.path(&settings.out);
+    let folder = RunFolder::create(&out, header.run_id, identity, &text, settings.fresh).map_err(
+        |error| match &error {
+            RunFolderError::AlreadyRun { .. } => Failure::new(Exit::Usage, error)
+                .with_hint("--fresh starts it anew beside the old one"),
+            RunFolderError::Busy { .. } => Failure::new(Exit::Environment, error)
+                .with_hint("wait until that process has ended"),
+            RunFolderError::Io { .. } => Failure::new(Exit::Environment, error),
+        },
+    )?;
+    if let Some(rejected) = settings.rejected.as_ref().map(|path| world.path(path))
+        && rejected.starts_with(&out)
+        && rejected.is_file()
+    {
+        let target = folder.path().join(rejected_name(&settings.rows));
+        std::fs::rename(&rejected, &target)
+            .map_err(|error| Failure::new(Exit::Environment, error))?;
+    }
+    Ok(folder)
+}

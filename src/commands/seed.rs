@@ -1,0 +1,81 @@
+//! `imagemill seed`: writes a fixture and tells what it comes to.
+
+use crate::adapters::fixture::{self, Overwrite};
+use crate::cli::args::seed::{SeedArgs, SeedFormatArg};
+use crate::commands::failure::Failure;
+use crate::commands::world::World;
+use crate::domain::seed::{ReferencePlace, RowsFormat, SeedPlan};
+use crate::exit::Exit;
+use crate::report;
+
+/// The rows file of a call that names none.
+const OUT: &str = "rows.csv";
+
+/// Does what was asked.
+///
+/// # Errors
+/// When the numbers make no fixture, something other is in the way, or a write fails.
+pub fn run(world: &World, args: &SeedArgs) -> Result<Exit, Failure> {
+    let plan = plan(args)?;
+    if args.out.as_deref() == Some("-") {
+        return to_output(world, &plan);
+    }
+    let out = args.out.clone().unwrap_or_else(|| match args.format {
+        Some(format) => format!("rows.{}", extension(format)),
+        None => OUT.to_owned(),
+    });
+    let overwrite = if args.force { Overwrite::Force } else { Overwrite::Refuse };
+    let summary = fixture::write(&plan, &world.path(&out), overwrite)
+        .map_err(|error| Failure::new(Exit::Environment, error))?;
+    world.printer.result(&report::seed::text(&summary));
+    Ok(Exit::Ok)
+}
+
+/// Writes the rows to standard output; pictures need a place, so local references are refused.
+fn to_output(world: &World, plan: &SeedPlan) -> Result<Exit, Failure> {
+    let local = *plan.references_at() == ReferencePlace::Local;
+    if local && plan.rows_with_reference().next().is_some() {
+        let text = "the reference pictures need a folder, and standard output is none";
+        return Err(
+            Failure::new(Exit::Usage, text).with_hint("add --references 0 or --reference-base URL")
+        );
+    }
+    let mut rows = Vec::new();
+    fixture::write_rows(plan, &mut rows).map_err(|error| Failure::new(Exit::Environment, error))?;
+    world.printer.result(&String::from_utf8_lossy(&rows));
+    Ok(Exit::Ok)
+}
+
+fn plan(args: &SeedArgs) -> Result<SeedPlan, Failure> {
+    let references = args.references.map(u64::from);
+    let usage = |error: crate::domain::seed::Error| Failure::new(Exit::Usage, error);
+    let mut plan =
+        SeedPlan::new(u64::from(args.rows), references).map_err(usage)?.with_seed(args.seed);
+    let by_name = args.out.as_deref().and_then(RowsFormat::of_path);
+    if let Some(format) = args.format.map(rows_format).or(by_name) {
+        plan = plan.with_format(format);
+    }
+    if let Some(base) = &args.reference_base {
+        let base = base.parse().map_err(usage)?;
+        plan = plan.with_references_at(ReferencePlace::Base(base));
+    }
+    Ok(plan)
+}
+
+const fn rows_format(format: SeedFormatArg) -> RowsFormat {
+    match format {
+        SeedFormatArg::Csv => RowsFormat::Csv,
+        SeedFormatArg::Tsv => RowsFormat::Tsv,
+        SeedFormatArg::Json => RowsFormat::Json,
+        SeedFormatArg::Jsonl => RowsFormat::Jsonl,
+    }
+}
+
+const fn extension(format: SeedFormatArg) -> &'static str {
+    match format {
+        SeedFormatArg::Csv => "csv",
+        SeedFormatArg::Tsv => "tsv",
+        SeedFormatArg::Json => "json",
+        SeedFormatArg::Jsonl => "jsonl",
+    }
+}

@@ -1,0 +1,261 @@
+//! A planned batch: which rows are sent in which order, and what that costs.
+
+use std::sync::Arc;
+
+use crate::domain::batch::class::{ClassId, RowClass};
+use crate::domain::batch::planner::BatchError;
+use crate::domain::canary::Uncovered;
+use crate::domain::gate::RowTags;
+use crate::domain::money::NanoUsd;
+use crate::domain::price::Quote;
+use crate::domain::request::ImageSpec;
+use crate::domain::row::Row;
+
+/// Totals over a set of rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Rows.
+    pub rows: u64,
+    /// Images they ask for.
+    pub images: u64,
+    /// Rows that have references.
+    pub rows_with_references: u64,
+    /// Expected cost.
+    pub expected: NanoUsd,
+    /// Worst case of every first attempt.
+    pub maximum: NanoUsd,
+    /// The dearest worst case of one image.
+    pub dearest: NanoUsd,
+}
+
+/// A planned batch.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    classes: Vec<RowClass>,
+    class_of: Vec<ClassId>,
+    order: Option<Arc<[u32]>>,
+    n_selected: u64,
+    n_over_budget: u64,
+    uncovered: Vec<Uncovered>,
+    whole: Totals,
+    chosen: Totals,
+    url_references: u64,
+    local_references: u64,
+}
+
+impl Batch {
+    pub(super) fn new(
+        classes: Vec<RowClass>,
+        class_of: Vec<ClassId>,
+        order: Option<Arc<[u32]>>,
+        n_selected: u64,
+        uncovered: Vec<Uncovered>,
+    ) -> Result<Self, BatchError> {
+        let mut batch = Self {
+            classes,
+            class_of,
+            order,
+            n_selected,
+            n_over_budget: 0,
+            uncovered,
+            whole: Totals::default(),
+            chosen: Totals::default(),
+            url_references: 0,
+            local_references: 0,
+        };
+        batch.whole = batch.totals_of_all()?;
+        batch.chosen =
+            if n_selected == batch.n_rows() { batch.whole } else { batch.totals_of_selected()? };
+        Ok(batch)
+    }
+
+    pub(super) fn with_references(mut self, url: u64, local: u64) -> Self {
+        self.url_references = url;
+        self.local_references = local;
+        self
+    }
+
+    /// Good rows of the input.
+    pub fn n_rows(&self) -> u64 {
+        self.class_of.len() as u64
+    }
+
+    /// Rows that this run sends.
+    pub const fn n_selected(&self) -> u64 {
+        self.n_selected
+    }
+
+    /// Rows outside the canary share or beyond the budget; none of them is sent.
+    pub fn n_held(&self) -> u64 {
+        self.n_rows() - self.n_selected
+    }
+
+    /// Of the held rows, those that `--fit-budget` left out.
+    pub const fn n_over_budget(&self) -> u64 {
+        self.n_over_budget
+    }
+
+    /// Kinds of rows without a row inside the canary share.
+    pub fn uncovered(&self) -> &[Uncovered] {
+        &self.uncovered
+    }
+
+    /// Totals over every good row.
+    pub const fn whole(&self) -> &Totals {
+        &self.whole
+    }
+
+    /// Totals over the rows that this run sends.
+    pub const fn chosen(&self) -> &Totals {
+        &self.chosen
+    }
+
+    /// References with an address, over every good row.
+    pub const fn url_references(&self) -> u64 {
+        self.url_references
+    }
+
+    /// References with a path, over every good row.
+    pub const fn local_references(&self) -> u64 {
+        self.local_references
+    }
+
+    /// The classes of rows.
+    pub fn classes(&self) -> &[RowClass] {
+        &self.classes
+    }
+
+    /// What selectors of gates can choose among the rows that this run sends.
+    pub fn planned_tags(&self) -> Vec<RowTags> {
+        let mut sent = vec![self.n_selected == self.n_rows(); self.classes.len()];
+        if self.n_selected < self.n_rows() {
+            for position in self.selected() {
+                sent[self.class_of(position).index()] = true;
+            }
+        }
+        let classes =
+            self.classes.iter().zip(sent).filter(|(class, sent)| *sent && class.n_rows > 0);
+        classes
+            .map(|(class, _)| RowTags {
+                provider: Arc::clone(&class.spec.provider),
+                model: Arc::clone(&class.spec.model),
+                size: Arc::clone(&class.spec.size),
+                quality: Arc::clone(&class.spec.quality),
+                variants: class.variants,
+                has_refs: class.n_references > 0,
+                error_kind: None,
+            })
+            .collect()
+    }
+
+    /// Positions of the rows that this run sends, in their order.
+    pub fn selected(&self) -> impl Iterator<Item = u32> + '_ {
+        (0..self.n_selected).map(|place| self.position(place))
+    }
+
+    /// The class of the row at a position.
+    pub fn class_of(&self, position: u32) -> ClassId {
+        self.class_of[position as usize]
+    }
+
+    /// The price of one image of a class.
+    ///
+    /// # Panics
+    /// When the class has no price; such a batch is refused before it runs.
+    pub fn quote(&self, class: ClassId) -> Arc<Quote> {
+        self.classes[class.index()].quote.clone().expect("unpriced batches are refused")
+    }
+
+    /// What is asked of the provider for a row: the class's own value is shared where it can be.
+    pub fn spec_for(&self, class: ClassId, row: &Row, run: &ImageSpec) -> Arc<ImageSpec> {
+        let own = &row.options;
+        let special = own.format.is_some()
+            || own.background.is_some()
+            || own.seed.is_some()
+            || own.negative_prompt.is_some();
+        if special {
+            Arc::new(ImageSpec::for_row(run, own))
+        } else {
+            Arc::clone(&self.classes[class.index()].spec)
+        }
+    }
+
+    /// Keeps only the first rows of the order whose worst cases fit into `room` together.
+    ///
+    /// # Errors
+    /// When the money cannot be counted.
+    pub fn fit(&mut self, room: NanoUsd) -> Result<(), BatchError> {
+        let mut sum = NanoUsd::ZERO;
+        let mut fitting = 0;
+        for position in self.selected() {
+            let row = self.worst_of(self.class_of(position)).ok_or(BatchError::TooMuchMoney)?;
+            match sum.checked_add(row) {
+                Some(next) if next <= room => sum = next,
+                Some(_) | None => break,
+            }
+            fitting += 1;
+        }
+        self.n_over_budget = self.n_selected - fitting;
+        self.n_selected = fitting;
+        self.chosen = self.totals_of_selected()?;
+        Ok(())
+    }
+
+    fn position(&self, place: u64) -> u32 {
+        let place = usize::try_from(place).expect("rows are counted in 32 bits");
+        match &self.order {
+            Some(order) => order[place],
+            None => u32::try_from(place).expect("rows are counted in 32 bits"),
+        }
+    }
+
+    fn worst_of(&self, class: ClassId) -> Option<NanoUsd> {
+        let class = &self.classes[class.index()];
+        match &class.quote {
+            Ok(quote) => quote.maximum.checked_mul(u64::from(class.variants)),
+            Err(_) => Some(NanoUsd::ZERO),
+        }
+    }
+
+    fn totals_of_all(&self) -> Result<Totals, BatchError> {
+        let mut totals = Totals::default();
+        for class in &self.classes {
+            totals.add(class, class.n_rows)?;
+        }
+        Ok(totals)
+    }
+
+    fn totals_of_selected(&self) -> Result<Totals, BatchError> {
+        let mut counts = vec![0_u64; self.classes.len()];
+        for position in self.selected() {
+            counts[self.class_of(position).index()] += 1;
+        }
+        let mut totals = Totals::default();
+        for (class, n_rows) in self.classes.iter().zip(counts) {
+            totals.add(class, n_rows)?;
+        }
+        Ok(totals)
+    }
+}
+
+impl Totals {
+    fn add(&mut self, class: &RowClass, n_rows: u64) -> Result<(), BatchError> {
+        let n_images = n_rows * u64::from(class.variants);
+        self.rows += n_rows;
+        self.images += n_images;
+        self.rows_with_references += if class.n_references > 0 { n_rows } else { 0 };
+        if n_rows > 0
+            && let Ok(quote) = &class.quote
+        {
+            let add = |sum: NanoUsd, each: NanoUsd| {
+                each.checked_mul(n_images)
+                    .and_then(|amount| sum.checked_add(amount))
+                    .ok_or(BatchError::TooMuchMoney)
+            };
+            self.expected = add(self.expected, quote.expected)?;
+            self.maximum = add(self.maximum, quote.maximum)?;
+            self.dearest = self.dearest.max(quote.maximum);
+        }
+        Ok(())
+    }
+}

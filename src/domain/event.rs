@@ -1,0 +1,261 @@
+//! The one event vocabulary (journal format v1): everything shown, logged, gated or kept.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::domain::ids::{AttemptId, RunId, SceneId};
+use crate::domain::ledger::{CostSource, Evidence, UnknownClass};
+use crate::domain::money::NanoUsd;
+use crate::domain::request::{ImageSpec, WorkDigest};
+use crate::domain::row::Outcome;
+
+/// The name and version of the journal's format; it stands in its first event.
+pub const JOURNAL_SCHEMA: &str = "imagemill.journal/1";
+
+/// An event with its place in the run.
+#[derive(Clone, Debug, Serialize)]
+pub struct Stamped {
+    /// Counted from 1 without gaps.
+    pub seq: u64,
+    /// When it happened, wall clock, UTC.
+    pub ts: Timestamp,
+    /// What happened.
+    pub event: RunEvent,
+}
+
+/// What can happen in a run.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum RunEvent {
+    /// The run begins.
+    RunStarted(Box<RunStarted>),
+    /// A row has been read and is worked on.
+    RowStarted {
+        /// Its number among the data records, counted from 1.
+        row: u64,
+        /// Its name.
+        scene_id: SceneId,
+    },
+    /// An attempt holds its worst case and is about to be sent.
+    AttemptStarted(Box<AttemptStarted>),
+    /// An attempt has ended, and its money has a state.
+    AttemptEnded(Box<AttemptEnded>),
+    /// An image and its sidecar are durable.
+    ImageStored(Box<ImageStored>),
+    /// Nothing more will be done for a row.
+    RowFinished(Box<RowFinished>),
+    /// Rows that lie outside the canary share; none of them is sent.
+    RowsHeld {
+        /// How many.
+        count: u64,
+    },
+    /// Rows that were never started because the run stopped first.
+    RowsCancelled {
+        /// How many.
+        count: u64,
+    },
+    /// No new attempt will be admitted.
+    Stopping {
+        /// Why, in one sentence.
+        reason: String,
+    },
+    /// The run has ended.
+    RunFinished {
+        /// The exit code.
+        exit: u8,
+        /// The verdict over all gates.
+        verdict: &'static str,
+        /// Why, in one sentence.
+        reason: String,
+    },
+}
+
+/// What a run begins with.
+#[derive(Clone, Debug, Serialize)]
+pub struct RunStarted {
+    /// The name and version of this format.
+    pub schema: &'static str,
+    /// The run.
+    pub run_id: RunId,
+    /// The version of the tool.
+    pub tool: &'static str,
+    /// What makes two runs the same run: rows and request settings.
+    pub identity: WorkDigest,
+    /// Rows that it means to send.
+    pub rows: u64,
+    /// Images that it means to make.
+    pub images: u64,
+}
+
+/// The beginning of an attempt.
+#[derive(Clone, Debug, Serialize)]
+pub struct AttemptStarted {
+    /// The attempt.
+    pub rid: AttemptId,
+    /// The row's number, counted from 1.
+    pub row: u64,
+    /// The row's name.
+    pub scene_id: SceneId,
+    /// Which of the row's images, counted from 1.
+    pub variant: u8,
+    /// Which try for this image, counted from 1.
+    pub attempt: u32,
+    /// The worst case that is held.
+    pub max: NanoUsd,
+    /// The identity of the work; left out in rehearsals.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub work: Option<WorkDigest>,
+}
+
+/// The end of an attempt.
+#[derive(Clone, Debug, Serialize)]
+pub struct AttemptEnded {
+    /// The attempt.
+    pub rid: AttemptId,
+    /// The row's number, counted from 1.
+    pub row: u64,
+    /// The row's name.
+    pub scene_id: SceneId,
+    /// Which of the row's images, counted from 1.
+    pub variant: u8,
+    /// Which try for this image, counted from 1.
+    pub attempt: u32,
+    /// The worst case that was held.
+    pub max: NanoUsd,
+    /// The expected price that the plan counted for it.
+    pub expected: NanoUsd,
+    /// How its money ended.
+    pub ending: Ending,
+    /// Time from the first byte sent to the end of the answer.
+    #[serde(rename = "latency_ms", serialize_with = "as_millis")]
+    pub latency: Duration,
+    /// Why it brought no image, when it did not; our own words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// What was asked of whom; for selectors of gates.
+    #[serde(skip)]
+    pub tags: Tags,
+}
+
+/// How the money of an attempt ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "state", rename_all = "lowercase")]
+pub enum Ending {
+    /// It cost this much.
+    Settled {
+        /// The amount in USD.
+        amount: NanoUsd,
+        /// Where that figure comes from.
+        source: CostSource,
+    },
+    /// It cost nothing, and there is evidence for it.
+    Released {
+        /// The evidence.
+        evidence: Evidence,
+    },
+    /// Nobody knows yet; the worst case stays held.
+    Unknown {
+        /// What went wrong.
+        class: UnknownClass,
+    },
+}
+
+/// A durable image.
+#[derive(Clone, Debug, Serialize)]
+pub struct ImageStored {
+    /// The attempt that paid for it.
+    pub rid: AttemptId,
+    /// The row's number, counted from 1.
+    pub row: u64,
+    /// The row's name.
+    pub scene_id: SceneId,
+    /// Which of the row's images, counted from 1.
+    pub variant: u8,
+    /// The file, relative to the run's folder; empty in a rehearsal, which writes none.
+    pub file: String,
+    /// Its length in bytes.
+    pub n_bytes: u64,
+    /// The SHA-256 of its bytes; left out in rehearsals.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<WorkDigest>,
+}
+
+/// The end of a row.
+#[derive(Clone, Debug, Serialize)]
+pub struct RowFinished {
+    /// The row's number, counted from 1.
+    pub row: u64,
+    /// The row's name.
+    pub scene_id: SceneId,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// A short class of what went wrong, such as `server-error`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error_kind: Option<&'static str>,
+    /// What went wrong, in one sentence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// First byte sent to last image named; nothing when nothing was sent.
+    #[serde(rename = "latency_ms", serialize_with = "as_optional_millis")]
+    pub latency: Option<Duration>,
+    /// From the start of the row to the first byte sent.
+    #[serde(rename = "queue_ms", serialize_with = "as_optional_millis")]
+    pub queue: Option<Duration>,
+    /// The time that reading its references took.
+    #[serde(rename = "fetch_ms", serialize_with = "as_optional_millis")]
+    pub fetch: Option<Duration>,
+    /// What it did at the provider, added up over its images.
+    pub work: RowWork,
+    /// Whether a row rejected late counts in the gate metric `errors`.
+    pub counts_as_error: bool,
+    /// What was asked of whom; for selectors of gates.
+    #[serde(skip)]
+    pub tags: Tags,
+}
+
+/// What the images of a row took, added up.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct RowWork {
+    /// Attempts sent.
+    pub attempts: u32,
+    /// Attempts without an answer in time.
+    pub timeouts: u32,
+    /// Attempts that the provider put off.
+    pub throttles: u32,
+    /// What was settled.
+    pub cost: NanoUsd,
+    /// Images that the row asked for.
+    pub images_expected: u32,
+    /// Images that have their final name.
+    pub images_stored: u32,
+    /// Complete answers that were no image.
+    pub images_invalid: u32,
+}
+
+/// What selectors of gates can see of a row.
+#[derive(Clone, Debug)]
+pub struct Tags {
+    /// Provider, model, size and quality.
+    pub spec: Arc<ImageSpec>,
+    /// The number of variants.
+    pub variants: u8,
+    /// Whether the row has references.
+    pub has_refs: bool,
+}
+
+fn as_millis<S: serde::Serializer>(value: &Duration, out: S) -> Result<S::Ok, S::Error> {
+    out.serialize_u64(u64::try_from(value.as_millis()).unwrap_or(u64::MAX))
+}
+
+fn as_optional_millis<S: serde::Serializer>(
+    value: &Option<Duration>,
+    out: S,
+) -> Result<S::Ok, S::Error> {
+    match value {
+        Some(value) => as_millis(value, out),
+        None => out.serialize_none(),
+    }
+}

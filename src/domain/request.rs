@@ -1,0 +1,294 @@
+//! What a provider is asked for, and the identity of that work.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::domain::ids::SceneId;
+use crate::domain::image::ImageKind;
+use crate::domain::reference::Reference;
+use crate::domain::row::{Row, RowOptions};
+
+/// The version of the canonical request text; it is part of every digest.
+const IDENTITY_VERSION: &str = "imagemill-work/1";
+
+/// The first characters of query parameters that sign an address or date its signature.
+const SIGNATURE_PARAMETERS: &[&str] = &["x-amz-", "x-goog-"];
+
+/// Whole names of query parameters that sign an address or date its signature.
+const SIGNATURE_NAMES: &[&str] = &[
+    "signature",
+    "expires",
+    "policy",
+    "key-pair-id",
+    "awsaccesskeyid",
+    "googleaccessid",
+    "keyname",
+    "se",
+    "sig",
+    "sv",
+    "sp",
+    "st",
+    "sr",
+    "spr",
+    "token",
+    "exp",
+    "ex",
+    "is",
+    "hm",
+    "hdnts",
+    "hdnea",
+];
+
+/// What is asked of the provider, apart from the prompt and the references.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageSpec {
+    /// The provider.
+    pub provider: Arc<str>,
+    /// The model.
+    pub model: Arc<str>,
+    /// The size, always explicit.
+    pub size: Arc<str>,
+    /// The quality, always explicit.
+    pub quality: Arc<str>,
+    /// The file format, always explicit.
+    pub format: Arc<str>,
+    /// The background, if asked for.
+    pub background: Option<String>,
+    /// The seed, if asked for.
+    pub seed: Option<u64>,
+    /// What the image must not show.
+    pub negative_prompt: Option<String>,
+}
+
+impl ImageSpec {
+    /// The run's settings with what the row sets for itself laid over them.
+    ///
+    /// The run's own value is shared, not copied, when the row sets none.
+    pub fn for_row(run: &Self, row: &RowOptions) -> Self {
+        let pick = |own: &Option<String>, run: &Arc<str>| {
+            own.as_deref().map_or_else(|| Arc::clone(run), Arc::from)
+        };
+        Self {
+            provider: pick(&row.provider, &run.provider),
+            model: pick(&row.model, &run.model),
+            size: pick(&row.size, &run.size),
+            quality: pick(&row.quality, &run.quality),
+            format: pick(&row.format, &run.format),
+            background: row.background.clone().or_else(|| run.background.clone()),
+            seed: row.seed.or(run.seed),
+            negative_prompt: row.negative_prompt.clone().or_else(|| run.negative_prompt.clone()),
+        }
+    }
+}
+
+/// A reference whose bytes have been read and checked.
+#[derive(Clone, PartialEq, Eq)]
+pub struct LoadedReference {
+    /// Where it came from.
+    pub reference: Reference,
+    /// What its magic bytes say it is.
+    pub kind: ImageKind,
+    /// The SHA-256 of its bytes.
+    pub sha256: WorkDigest,
+    /// The bytes as they were read.
+    pub bytes: Bytes,
+}
+
+impl fmt::Debug for LoadedReference {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "LoadedReference({:?}, {} bytes)", self.reference, self.bytes.len())
+    }
+}
+
+/// One image wanted from a provider.
+#[derive(Clone, Debug)]
+pub struct ImageRequest {
+    /// The row that wants it.
+    pub scene_id: SceneId,
+    /// Which of the row's images, counted from 1.
+    pub variant: u8,
+    /// The prompt as it is sent.
+    pub prompt: Arc<str>,
+    /// The rest of what is asked.
+    pub spec: Arc<ImageSpec>,
+    /// The input images in their order.
+    pub references: Arc<[LoadedReference]>,
+}
+
+/// A SHA-256, written as 64 hexadecimal digits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WorkDigest(pub [u8; 32]);
+
+impl WorkDigest {
+    /// The digest of some bytes.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(Sha256::digest(bytes).into())
+    }
+}
+
+impl fmt::Display for WorkDigest {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(out, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for WorkDigest {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, out)
+    }
+}
+
+impl Serialize for WorkDigest {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// The identity of the work of one variant (v1).
+///
+/// It is the SHA-256 of a canonical text: one `name=JSON value` line each for row id, prompt,
+/// variant, provider, origin of the base URL, model, size, quality, format, seed, the further
+/// parameters, each reference without its signature parameters, and whether the run is
+/// simulated. Gates, limits, concurrency and the canary share are not part of it.
+pub fn work_identity(
+    row: &Row,
+    variant: u8,
+    spec: &ImageSpec,
+    base_url_origin: Option<&str>,
+    simulated: bool,
+) -> WorkDigest {
+    let mut canonical = Canonical::new();
+    canonical.line("row", row.scene_id.as_str());
+    canonical.line("prompt", &row.prompt);
+    canonical.line("variant", variant);
+    canonical.line("provider", &*spec.provider);
+    canonical.line("base_url_origin", base_url_origin);
+    canonical.line("model", &*spec.model);
+    canonical.line("size", &*spec.size);
+    canonical.line("quality", &*spec.quality);
+    canonical.line("format", &*spec.format);
+    canonical.line("seed", spec.seed);
+    canonical.line("background", &spec.background);
+    canonical.line("negative_prompt", &spec.negative_prompt);
+    for reference in row.references.iter().chain(&row.options.mask) {
+        canonical.line("reference", without_signature(reference));
+    }
+    canonical.line("simulated", simulated);
+    canonical.digest()
+}
+
+/// The address without the query parameters that only sign it; a path as it is.
+pub fn without_signature(reference: &Reference) -> String {
+    let text = match reference {
+        Reference::Local(path) => return path.clone(),
+        Reference::Url(text) => text,
+    };
+    let Some((base, query)) = text.split_once('?') else { return text.clone() };
+    let kept: Vec<&str> = query
+        .split('&')
+        .filter(|pair| {
+            let name = pair.split('=').next().unwrap_or_default().to_ascii_lowercase();
+            !SIGNATURE_PARAMETERS.iter().any(|prefix| name.starts_with(prefix))
+                && !SIGNATURE_NAMES.contains(&name.as_str())
+        })
+        .collect();
+    if kept.is_empty() { base.to_owned() } else { format!("{base}?{}", kept.join("&")) }
+}
+
+/// A hasher of `name=JSON value` lines; JSON keeps line breaks out of values.
+struct Canonical(Sha256);
+
+impl Canonical {
+    fn new() -> Self {
+        let mut hasher = Sha256::new();
+        hasher.update(IDENTITY_VERSION.as_bytes());
+        hasher.update(b"\n");
+        Self(hasher)
+    }
+
+    fn line(&mut self, name: &str, value: impl Serialize) {
+        let value = serde_json::to_string(&value).expect("plain values serialize");
+        self.0.update(name.as_bytes());
+        self.0.update(b"=");
+        self.0.update(value.as_bytes());
+        self.0.update(b"\n");
+    }
+
+    fn digest(self) -> WorkDigest {
+        WorkDigest(self.0.finalize().into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::domain::row::{CanaryChoice, Variants};
+
+    use super::*;
+
+    fn spec() -> ImageSpec {
+        ImageSpec {
+            provider: "sim".into(),
+            model: "sim-1".into(),
+            size: "1024x1024".into(),
+            quality: "medium".into(),
+            format: "png".into(),
+            background: None,
+            seed: None,
+            negative_prompt: None,
+        }
+    }
+
+    fn row() -> Row {
+        Row {
+            number: 1,
+            line: 2,
+            scene_id: SceneId::new("BATCH-001"),
+            prompt: "product on clean bg #1".to_owned(),
+            variants: Variants::ONE,
+            references: vec![Reference::Url("https://a.example/x.png?w=2&sig=abc".to_owned())],
+            options: RowOptions::default(),
+            canary: CanaryChoice::Auto,
+            extra: Vec::new(),
+        }
+    }
+
+    /// The digest is format v1: it may never change for the same work.
+    #[test]
+    fn the_identity_of_work_is_pinned() {
+        let digest = work_identity(&row(), 1, &spec(), None, true);
+        assert_eq!(
+            digest.to_string(),
+            "f6b434c8bbbfe50ea8af3502a6b3997b7601291b13794dff49c23fd72a78cd22"
+        );
+    }
+
+    #[test]
+    fn identity_ignores_place_and_signature_but_not_content() {
+        let base = work_identity(&row(), 1, &spec(), None, true);
+        let mut moved = row();
+        moved.number = 7;
+        moved.line = 99;
+        moved.references = vec![Reference::Url("https://a.example/x.png?w=2&sig=zzz".to_owned())];
+        assert_eq!(work_identity(&moved, 1, &spec(), None, true), base);
+        let mut other = row();
+        other.prompt.push('!');
+        assert_ne!(work_identity(&other, 1, &spec(), None, true), base);
+        assert_ne!(work_identity(&row(), 2, &spec(), None, true), base);
+        assert_ne!(work_identity(&row(), 1, &spec(), None, false), base);
+        assert_ne!(work_identity(&row(), 1, &spec(), Some("http://127.0.0.1"), true), base);
+    }
+
+    #[test]
+    fn signature_parameters_are_left_out() {
+        let check = |url: &str, expect: &str| {
+            assert_eq!(without_signature(&Reference::Url(url.to_owned())), expect);
+        };
+        check("https://b/x?X-Amz-Date=1&X-Amz-Signature=2", "https://b/x");
+        check("https://b/x?v=2&X-Goog-Expires=3&w=1", "https://b/x?v=2&w=1");
+        check("https://b/x", "https://b/x");
+    }
+}

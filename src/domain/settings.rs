@@ -1,0 +1,150 @@
+//! Everything a run needs to know before its first byte of I/O, resolved and valid.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::gate::Gate;
+use crate::domain::money::NanoUsd;
+use crate::domain::percent::Percent;
+use crate::domain::request::ImageSpec;
+use crate::domain::sim::SimSpec;
+
+/// Whether a run spends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// Rehearse in virtual time; nothing is sent, nothing is spent.
+    DryRun,
+    /// Send.
+    Live,
+}
+
+impl Mode {
+    /// The mode as one word.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::DryRun => "dry-run",
+            Self::Live => "live",
+        }
+    }
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.pad(self.word())
+    }
+}
+
+/// Where rows come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RowsInput {
+    /// A file.
+    File(PathBuf),
+    /// Standard input, spooled to a temporary file.
+    Stdin,
+}
+
+/// What bad rows do to a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnBadRow {
+    /// Nothing is sent.
+    Stop,
+    /// The good rows go on.
+    Skip,
+}
+
+/// A daily limit that was given for this run, and by whom.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GivenLimit {
+    /// The limit.
+    pub amount: NanoUsd,
+    /// Where it was given: `--limit-per-day`, `IMAGEMILL_LIMIT_PER_DAY`, or a file and its key.
+    pub origin: String,
+}
+
+/// How often an attempt that may have been billed is bought again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PaidRetries {
+    /// The share of the run's images that may be bought again; nothing for none.
+    pub share: Option<Percent>,
+    /// The most attempts for one image that may all be billed.
+    pub attempts: u32,
+    /// The kinds of unknown ending that are bought again.
+    pub on: Vec<PaidRetryOn>,
+}
+
+/// A kind of unknown ending that may be bought again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PaidRetryOn {
+    /// An answered server error.
+    ServerError,
+    /// No answer in time.
+    Timeout,
+}
+
+impl PaidRetries {
+    /// How many images of `n_images` may be bought again.
+    pub fn allowance(&self, n_images: u64) -> u64 {
+        match self.share {
+            Some(share) if n_images > 0 && self.attempts > 1 => share.prefix(n_images),
+            Some(_) | None => 0,
+        }
+    }
+}
+
+/// The share of rows that a run sends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CanaryShare {
+    /// The share.
+    pub percent: Percent,
+    /// The salt of the order.
+    pub name: String,
+}
+
+/// The resolved settings of `run`.
+#[derive(Clone, Debug)]
+pub struct RunSettings {
+    /// Whether it spends.
+    pub mode: Mode,
+    /// Where rows come from.
+    pub rows: RowsInput,
+    /// What is asked for each image, unless the row says otherwise.
+    pub spec: ImageSpec,
+    /// The most requests in flight.
+    pub concurrency: u32,
+    /// A daily limit for this run; it can only lower the ledger's own.
+    pub limit_per_day: Option<GivenLimit>,
+    /// The most that this run may cost.
+    pub limit_per_run: Option<NanoUsd>,
+    /// Run only the rows that fit the limit.
+    pub fit_budget: bool,
+    /// What bad rows do.
+    pub on_bad_row: OnBadRow,
+    /// Where bad rows are written, with the reason.
+    pub rejected: Option<PathBuf>,
+    /// How often a possibly billed attempt is bought again.
+    pub paid_retries: PaidRetries,
+    /// How the simulator behaves.
+    pub sim: SimSpec,
+    /// The conditions on the run.
+    pub gates: Vec<Gate>,
+    /// The share of rows that is sent.
+    pub canary: Option<CanaryShare>,
+    /// The folder of all runs.
+    pub out: PathBuf,
+    /// A ledger folder named by the user.
+    pub ledger: Option<PathBuf>,
+    /// A price file laid over the embedded book.
+    pub prices: Option<PathBuf>,
+    /// Start anew although this run exists.
+    pub fresh: bool,
+}
+
+impl RunSettings {
+    /// Whether the run uses simulated money only.
+    pub fn is_simulated(&self) -> bool {
+        &*self.spec.provider == "sim"
+    }
+}

@@ -1,0 +1,65 @@
+//! The sidecar (v1): the JSON file beside each image, enough to audit it and to repeat its request.
+
+use serde::Serialize;
+
+use crate::domain::ids::{AttemptId, RunId};
+use crate::domain::image::ImageKind;
+use crate::domain::money::NanoUsd;
+use crate::domain::request::{ImageSpec, WorkDigest};
+
+/// The name and version of the format.
+pub const SCHEMA: &str = "imagemill.sidecar/1";
+
+/// Everything that is kept about one image.
+#[derive(Clone, Debug, Serialize)]
+pub struct Sidecar {
+    /// The name and version of the format.
+    pub schema: &'static str,
+    /// The run that made the image.
+    pub run_id: RunId,
+    /// The attempt that paid for it; its settlement in the ledger has the same `rid`.
+    pub rid: AttemptId,
+    /// The row.
+    pub scene_id: String,
+    /// Which of the row's images, counted from 1.
+    pub variant: u8,
+    /// The identity of the work.
+    pub work: WorkDigest,
+    /// The prompt as it was sent.
+    pub prompt: String,
+    /// The rest of what was asked.
+    pub request: ImageSpec,
+    /// The input images: redacted name and SHA-256.
+    pub references: Vec<SidecarReference>,
+    /// What the image cost, in USD.
+    pub amount: NanoUsd,
+    /// Where that figure comes from.
+    pub cost_source: String,
+    /// Whether the money is only simulated.
+    pub simulated: bool,
+    /// The provider's own name for the request.
+    pub provider_request_id: Option<String>,
+    /// The image file, relative to the run's folder.
+    pub file: String,
+    /// What it is, by its magic bytes.
+    pub kind: ImageKind,
+    /// Its length in bytes.
+    pub n_bytes: u64,
+    /// The SHA-256 of its bytes.
+    pub sha256: WorkDigest,
+    /// Width in pixels, as its header says.
+    pub width: Option<u32>,
+    /// Height in pixels, as its header says.
+    pub height: Option<u32>,
+    /// When the answer was complete, RFC 3339 UTC.
+    pub finished_at: String,
+}
+
+/// One input image of the request.
+#[derive(Clone, Debug, Serialize)]
+pub struct SidecarReference {
+    /// Where it came from, without a query.
+    pub name: String,
+    /// The SHA-256 of its bytes.
+    pub sha256: WorkDigest,
+}

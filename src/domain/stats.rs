@@ -1,0 +1,273 @@
+//! Running counters of a run, fed by its events only; fixed size, whatever the number of rows.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+use serde::Serialize;
+
+use crate::domain::event::{AttemptEnded, Ending, RowFinished, RunEvent};
+use crate::domain::ids::{AttemptId, SceneId};
+use crate::domain::money::NanoUsd;
+use crate::domain::row::Outcome;
+
+/// The longest latency that the histogram tells apart: a week, in microseconds.
+const LATENCY_CEILING_MICROS: u64 = 7 * 24 * 3600 * 1_000_000;
+
+/// How many notices are kept for views; older ones are only counted.
+const NOTICES: usize = 50;
+
+/// Rows by what became of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct RowCounts {
+    /// Every image was made.
+    pub ok: u64,
+    /// Some images were made.
+    pub partial: u64,
+    /// No image was made.
+    pub failed: u64,
+    /// The provider's content policy refused.
+    pub refused: u64,
+    /// Declined by us before money moved, after the planning pass.
+    pub rejected: u64,
+    /// Outside the canary share.
+    pub held: u64,
+    /// Done already.
+    pub skipped: u64,
+    /// Never sent because the run stopped.
+    pub cancelled: u64,
+    /// Sent, without a known answer.
+    pub unknown: u64,
+}
+
+impl RowCounts {
+    /// Rows for which nothing more will be done in this run, the held ones left out.
+    pub const fn finished(&self) -> u64 {
+        self.sent() + self.rejected + self.skipped + self.cancelled
+    }
+
+    /// Rows for which something was sent.
+    pub const fn sent(&self) -> u64 {
+        self.ok + self.partial + self.failed + self.refused + self.unknown
+    }
+
+    fn add(&mut self, outcome: Outcome, count: u64) {
+        *match outcome {
+            Outcome::Ok => &mut self.ok,
+            Outcome::Partial => &mut self.partial,
+            Outcome::Failed => &mut self.failed,
+            Outcome::Refused => &mut self.refused,
+            Outcome::Rejected => &mut self.rejected,
+            Outcome::Held => &mut self.held,
+            Outcome::Skipped => &mut self.skipped,
+            Outcome::Cancelled => &mut self.cancelled,
+            Outcome::Unknown => &mut self.unknown,
+        } += count;
+    }
+}
+
+/// Money of this run by its state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MoneyCounts {
+    /// Charged.
+    pub settled: NanoUsd,
+    /// Held for attempts that are out.
+    pub reserved: NanoUsd,
+    /// Held for attempts whose answer is not known.
+    pub unknown: NanoUsd,
+    /// What the plan expected for the settled attempts.
+    pub expected_of_settled: NanoUsd,
+}
+
+/// An attempt that is out.
+#[derive(Clone, Debug)]
+pub struct InFlight {
+    /// The row's name.
+    pub scene_id: SceneId,
+    /// Which of its images.
+    pub variant: u8,
+    /// When it began, on the run's monotonic clock.
+    pub since: Duration,
+}
+
+/// The counters.
+#[derive(Clone, Debug)]
+pub struct RunStats {
+    /// Rows by outcome.
+    pub rows: RowCounts,
+    /// Rows that are worked on now.
+    pub rows_open: u64,
+    /// Images that are durable (in a rehearsal: would be).
+    pub images_stored: u64,
+    /// Their bytes.
+    pub bytes_out: u64,
+    /// Attempts sent.
+    pub attempts: u64,
+    /// Attempts after the first for the same image.
+    pub retries: u64,
+    /// Money by state.
+    pub money: MoneyCounts,
+    /// Attempts that are out, oldest first within the map's order.
+    pub in_flight: BTreeMap<AttemptId, InFlight>,
+    /// Failed rows by class.
+    pub errors_by_kind: BTreeMap<&'static str, u64>,
+    /// What a person should see as it happens, newest last, each with its number from 1.
+    pub notices: VecDeque<(u64, Notice)>,
+    /// How many notices there were in all.
+    pub n_notices: u64,
+    row_latency: Histogram<u64>,
+}
+
+/// Something that a person should see as it happens.
+#[derive(Clone, Debug)]
+pub enum Notice {
+    /// A row did not end well.
+    Row {
+        /// The row's name.
+        scene_id: SceneId,
+        /// What became of it.
+        outcome: Outcome,
+        /// Why.
+        reason: String,
+    },
+    /// The run stops.
+    Stopping(String),
+}
+
+/// Latencies of rows in milliseconds; percentiles by nearest rank.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct LatencySummary {
+    /// The shortest.
+    pub min: u64,
+    /// The mean.
+    pub avg: u64,
+    /// The median.
+    pub p50: u64,
+    /// 90 % are at most this long.
+    pub p90: u64,
+    /// 95 % are at most this long.
+    pub p95: u64,
+    /// 99 % are at most this long.
+    pub p99: u64,
+    /// The longest.
+    pub max: u64,
+}
+
+impl Default for RunStats {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl RunStats {
+    /// Empty counters.
+    pub fn new() -> Self {
+        Self {
+            rows: RowCounts::default(),
+            rows_open: 0,
+            images_stored: 0,
+            bytes_out: 0,
+            attempts: 0,
+            retries: 0,
+            money: MoneyCounts::default(),
+            in_flight: BTreeMap::new(),
+            errors_by_kind: BTreeMap::new(),
+            notices: VecDeque::new(),
+            n_notices: 0,
+            row_latency: Histogram::new_with_bounds(1, LATENCY_CEILING_MICROS, 3)
+                .expect("the bounds are constants in range"),
+        }
+    }
+
+    /// Takes one event; `elapsed` is the run's monotonic clock.
+    pub fn apply(&mut self, event: &RunEvent, elapsed: Duration) {
+        match event {
+            RunEvent::RowStarted { .. } => self.rows_open += 1,
+            RunEvent::AttemptStarted(started) => {
+                self.attempts += 1;
+                self.retries += u64::from(started.attempt > 1);
+                self.money.reserved = self.money.reserved.saturating_add(started.max);
+                self.in_flight.insert(
+                    started.rid,
+                    InFlight {
+                        scene_id: started.scene_id.clone(),
+                        variant: started.variant,
+                        since: elapsed,
+                    },
+                );
+            }
+            RunEvent::AttemptEnded(ended) => self.attempt_ended(ended),
+            RunEvent::ImageStored(stored) => {
+                self.images_stored += 1;
+                self.bytes_out += stored.n_bytes;
+            }
+            RunEvent::RowFinished(finished) => self.row_finished(finished),
+            RunEvent::RowsHeld { count } => self.rows.add(Outcome::Held, *count),
+            RunEvent::RowsCancelled { count } => self.rows.add(Outcome::Cancelled, *count),
+            RunEvent::Stopping { reason } => self.notice(Notice::Stopping(reason.clone())),
+            RunEvent::RunStarted(_) | RunEvent::RunFinished { .. } => {}
+        }
+    }
+
+    /// Latencies of the rows that were sent.
+    pub fn latency(&self) -> LatencySummary {
+        let histogram = &self.row_latency;
+        if histogram.is_empty() {
+            return LatencySummary::default();
+        }
+        let millis = |micros: u64| (micros + 500) / 1000;
+        let at = |quantile| millis(histogram.value_at_quantile(quantile));
+        LatencySummary {
+            min: millis(histogram.min()),
+            avg: millis(histogram.mean() as u64),
+            p50: at(0.50),
+            p90: at(0.90),
+            p95: at(0.95),
+            p99: at(0.99),
+            max: millis(histogram.max()),
+        }
+    }
+
+    fn attempt_ended(&mut self, ended: &AttemptEnded) {
+        self.in_flight.remove(&ended.rid);
+        self.money.reserved = self.money.reserved.minus_or_zero(ended.max);
+        match ended.ending {
+            Ending::Settled { amount, .. } => {
+                self.money.settled = self.money.settled.saturating_add(amount);
+                self.money.expected_of_settled =
+                    self.money.expected_of_settled.saturating_add(ended.expected);
+            }
+            Ending::Released { .. } => {}
+            Ending::Unknown { .. } => {
+                self.money.unknown = self.money.unknown.saturating_add(ended.max);
+            }
+        }
+    }
+
+    fn row_finished(&mut self, finished: &RowFinished) {
+        self.rows_open = self.rows_open.saturating_sub(1);
+        self.rows.add(finished.outcome, 1);
+        if finished.outcome != Outcome::Ok {
+            self.notice(Notice::Row {
+                scene_id: finished.scene_id.clone(),
+                outcome: finished.outcome,
+                reason: finished.reason.clone().unwrap_or_default(),
+            });
+        }
+        if let Some(kind) = finished.error_kind {
+            *self.errors_by_kind.entry(kind).or_default() += 1;
+        }
+        if let (true, Some(latency)) = (finished.outcome.was_sent(), finished.latency) {
+            let micros = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
+            self.row_latency.saturating_record(micros.max(1));
+        }
+    }
+
+    fn notice(&mut self, notice: Notice) {
+        self.n_notices += 1;
+        if self.notices.len() == NOTICES {
+            self.notices.pop_front();
+        }
+        self.notices.push_back((self.n_notices, notice));
+    }
+}

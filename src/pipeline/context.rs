@@ -1,0 +1,66 @@
+//! What every stage of a run shares: the plan and the ports, in one value without globals.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio::sync::Semaphore;
+
+use crate::domain::batch::Batch;
+use crate::domain::ids::RunId;
+use crate::domain::settings::RunSettings;
+use crate::pipeline::event_task::EventHandle;
+use crate::pipeline::ledger_task::LedgerHandle;
+use crate::pipeline::persist::PersistHandle;
+use crate::pipeline::stop::Stop;
+use crate::ports::clock::Clock;
+use crate::ports::entropy::Entropy;
+use crate::ports::images::ImageStore;
+use crate::ports::provider::ImageProvider;
+use crate::ports::references::ReferenceReader;
+
+/// The shared parts of one run.
+#[derive(Debug)]
+pub struct RunContext {
+    /// The run.
+    pub run_id: RunId,
+    /// What was asked for.
+    pub settings: RunSettings,
+    /// What the planning pass found.
+    pub batch: Batch,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Identities.
+    pub entropy: Arc<dyn Entropy>,
+    /// The vendor.
+    pub provider: Arc<dyn ImageProvider>,
+    /// The reader of input images.
+    pub references: Arc<dyn ReferenceReader>,
+    /// The keeper of images.
+    pub images: Arc<dyn ImageStore>,
+    /// The keeper of money.
+    pub ledger: LedgerHandle,
+    /// The keeper of counters.
+    pub events: EventHandle,
+    /// Makes finished images durable.
+    pub persist: PersistHandle,
+    /// The stop switch.
+    pub stop: Arc<Stop>,
+    /// The lane's permits: requests in flight.
+    pub lane: Semaphore,
+    /// How many possibly billed attempts may still be bought again.
+    pub paid_retries_left: AtomicU64,
+}
+
+impl RunContext {
+    /// Takes one from the paid-retry allowance, if there is one left.
+    pub(crate) fn take_paid_retry(&self) -> bool {
+        self.paid_retries_left
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |left| left.checked_sub(1))
+            .is_ok()
+    }
+
+    /// Whether this run only rehearses.
+    pub(crate) fn is_rehearsal(&self) -> bool {
+        self.settings.mode == crate::domain::settings::Mode::DryRun
+    }
+}

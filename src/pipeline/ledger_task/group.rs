@@ -1,0 +1,154 @@
+//! One group: begin, take in what others wrote, write ends, admit what fits, one commit, answer.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use fail::fail_point;
+
+use crate::domain::ledger::{Admission, Ask, Booked, RecordKind, Reserve};
+use crate::pipeline::ledger_task::messages::{Delivery, End, Reservation, ReserveAsk};
+use crate::pipeline::ledger_task::task::LedgerTask;
+use crate::ports::ledger::{CatchUp, StoreError};
+
+/// Records between two checkpoints.
+const CHECK_EVERY: usize = 1000;
+
+impl LedgerTask {
+    /// One group.
+    pub(super) async fn group(&mut self) -> Result<(), StoreError> {
+        self.open_group().await?;
+        self.write_ends()?;
+        self.admit()?;
+        if !self.waiting.is_empty() && self.store.manners().poll.is_some() {
+            // What a dead process left may be late enough to weigh on today no more.
+            self.declare_dead().await?;
+            self.admit()?;
+        }
+        self.commit().await
+    }
+
+    /// The last group: what has no end is unknown.
+    pub(super) async fn closing_group(&mut self) -> Result<(), StoreError> {
+        self.open_group().await?;
+        self.write_ends()?;
+        fail_point!("ledger::before_close", |_| Err(StoreError::Poisoned));
+        self.closing.left = self.draft.leave()?;
+        self.commit().await?;
+        self.store.retire().await
+    }
+
+    /// Takes the lock, takes in what others wrote, and moves to the segment of the day.
+    async fn open_group(&mut self) -> Result<(), StoreError> {
+        let CatchUp { records, repair, new_segment } = self.store.begin().await?;
+        self.looked_at = self.clock.elapsed();
+        let is_first = self.draft.state().segment().is_none();
+        self.draft.catch_up(&records)?;
+        if self.draft.state().segment().is_none() {
+            return Err(StoreError::Missing { path: PathBuf::from("the first segment") });
+        }
+        self.draft.start(self.clock.now(), repair, new_segment)?;
+        if is_first {
+            self.declare_dead().await?;
+        }
+        Ok(())
+    }
+
+    /// Writes what happened to attempts. An end that finds nothing to end was overtaken by someone
+    /// else's, and is reported when the ledger is closed.
+    fn write_ends(&mut self) -> Result<(), StoreError> {
+        self.ends_since = None;
+        for end in self.ends.drain(..) {
+            fail_point!("ledger::before_settle", |_| Err(StoreError::Poisoned));
+            let (rid, booked) = match end {
+                End::Settle(settle) => (settle.rid, self.draft.settle(settle)?),
+                End::Release(release) => (release.rid, self.draft.release(release)?),
+                End::Unknown(rid, class) => (rid, self.draft.unknown(rid, class)?),
+                End::Ack(ack) if self.draft.state().hold(ack.rid).is_some() => {
+                    let rid = ack.rid;
+                    self.draft.push(RecordKind::Ack(ack))?;
+                    (rid, Booked::Written)
+                }
+                End::Ack(ack) => (ack.rid, Booked::Misfit),
+            };
+            if booked == Booked::Misfit {
+                self.closing.misfits.push(rid);
+            }
+        }
+        Ok(())
+    }
+
+    async fn declare_dead(&mut self) -> Result<(), StoreError> {
+        let owners = self.draft.other_owners();
+        if owners.is_empty() {
+            return Ok(());
+        }
+        let dead = self.store.dead_owners(owners).await?;
+        Ok(self.draft.lose(&dead)?)
+    }
+
+    /// Admits the longest prefix of the queue that fits. A refusal is final and does not block it.
+    fn admit(&mut self) -> Result<(), StoreError> {
+        while let Some(waiting) = self.waiting.pop_front() {
+            if waiting.reply.is_closed() {
+                continue;
+            }
+            let (run, max) = (waiting.ask.run, waiting.ask.max);
+            let ask = Ask { run, max, ceilings: self.options.ceilings };
+            match self.draft.state().admit(&ask, self.draft.day()) {
+                Admission::Admit => {
+                    let reserve = self.reserve_of(&waiting.ask);
+                    self.draft.push(RecordKind::Reserve(Box::new(reserve)))?;
+                    self.admitted.push(waiting);
+                }
+                Admission::Wait => {
+                    self.waiting.push_front(waiting);
+                    break;
+                }
+                Admission::Refuse(refusal) => {
+                    let _ = waiting.reply.send(Err(refusal.into()));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn reserve_of(&self, ask: &ReserveAsk) -> Reserve {
+        let millis = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+        Reserve {
+            rid: ask.rid,
+            run: ask.run,
+            row: ask.row,
+            variant: ask.variant,
+            attempt_no: ask.attempt_no,
+            owner: self.options.owner,
+            provider: ask.provider.clone(),
+            model: ask.model.clone(),
+            max: ask.max,
+            request_digest: ask.request_digest,
+            timeout_ms: millis(ask.timeout),
+            late_ms: millis(ask.late),
+        }
+    }
+
+    /// One commit for the group, then the answers.
+    async fn commit(&mut self) -> Result<(), StoreError> {
+        if self.draft.records().is_empty() {
+            return self.store.abandon().await;
+        }
+        self.since_check += self.draft.records().len();
+        if self.since_check >= CHECK_EVERY && self.store.manners().linger.is_some() {
+            self.since_check = 0;
+            self.draft.check()?;
+        }
+        self.store.commit(self.draft.records()).await?;
+        self.draft.committed();
+        for waiting in self.admitted.drain(..) {
+            let (rid, max) = (waiting.ask.rid, waiting.ask.max);
+            let reservation = Reservation { rid, max, time: self.draft.time() };
+            // An answer that cannot be delivered comes back as an orphan when it is dropped.
+            let delivery = Delivery::new(reservation, self.orphan_sender.clone());
+            let _ = waiting.reply.send(Ok(delivery));
+        }
+        Ok(())
+    }
+}

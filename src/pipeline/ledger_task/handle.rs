@@ -1,0 +1,121 @@
+//! The way to the ledger task: cheap to clone, bounded, and honest about failure.
+
+use std::sync::{Arc, OnceLock};
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::domain::ids::{AttemptId, RunId};
+use crate::domain::ledger::{Ack, CostSource, Evidence, Release, Settle, UnknownClass};
+use crate::domain::money::NanoUsd;
+use crate::pipeline::ledger_task::messages::{
+    Closing, End, LedgerStopped, Message, Reservation, ReserveAsk, ReserveError, Snapshot, Waiting,
+};
+use crate::ports::ledger::StoreError;
+
+/// What every part of the pipeline holds of the ledger.
+#[derive(Clone, Debug)]
+pub struct LedgerHandle {
+    pub(super) sender: mpsc::Sender<Message>,
+    /// The failure that stopped the task, if one did.
+    pub(super) failure: Arc<OnceLock<Arc<StoreError>>>,
+}
+
+impl LedgerHandle {
+    /// Reserves a worst case. When this returns a reservation, it is durable, and the attempt may
+    /// be sent. It waits, in the order of asking, while holds that may still fall fill the limit.
+    /// Dropping the future gives the reservation back.
+    ///
+    /// # Errors
+    /// When the worst case does not fit, or the ledger takes nothing more.
+    pub async fn reserve(&self, ask: ReserveAsk) -> Result<Reservation, ReserveError> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Message::Reserve(Waiting { ask, reply })).await?;
+        match answer.await {
+            Ok(answer) => answer.map(super::messages::Delivery::accept),
+            Err(_) => Err(self.stopped().into()),
+        }
+    }
+
+    /// Ends an attempt that cost `amount`. It does not wait for the disk: a settle that is lost
+    /// leaves the hold, which is only more cautious.
+    ///
+    /// # Errors
+    /// When the ledger takes nothing more.
+    pub async fn settle(
+        &self,
+        rid: AttemptId,
+        amount: NanoUsd,
+        source: CostSource,
+        provider_request_id: Option<Arc<str>>,
+    ) -> Result<(), LedgerStopped> {
+        let provider_id = provider_request_id;
+        self.end(End::Settle(Settle { rid, amount, source, provider_id })).await
+    }
+
+    /// Ends an attempt that cost nothing, by evidence.
+    ///
+    /// # Errors
+    /// When the ledger takes nothing more.
+    pub async fn release(
+        &self,
+        rid: AttemptId,
+        evidence: Evidence,
+        status: Option<u16>,
+    ) -> Result<(), LedgerStopped> {
+        self.end(End::Release(Release { rid, evidence, status })).await
+    }
+
+    /// Declares that nobody knows what an attempt cost; its hold stays.
+    ///
+    /// # Errors
+    /// When the ledger takes nothing more.
+    pub async fn unknown(&self, rid: AttemptId, class: UnknownClass) -> Result<(), LedgerStopped> {
+        self.end(End::Unknown(rid, class)).await
+    }
+
+    /// Notes the provider's name for an attempt under way.
+    ///
+    /// # Errors
+    /// When the ledger takes nothing more.
+    pub async fn ack(&self, rid: AttemptId, provider_id: Arc<str>) -> Result<(), LedgerStopped> {
+        self.end(End::Ack(Ack { rid, provider_id })).await
+    }
+
+    /// The sums, with those of `run`. Ends that were sent before are written first; what other
+    /// processes wrote since the latest group is not looked up.
+    ///
+    /// # Errors
+    /// When the ledger takes nothing more.
+    pub async fn snapshot(&self, run: RunId) -> Result<Snapshot, LedgerStopped> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Message::Snapshot(run, reply)).await?;
+        answer.await.unwrap_or_else(|_| Err(self.stopped()))
+    }
+
+    /// Writes every end that is on its way, declares what has none unknown, and closes the ledger.
+    ///
+    /// # Errors
+    /// When the ledger failed, now or before.
+    pub async fn shutdown(&self) -> Result<Closing, LedgerStopped> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Message::Shutdown(reply)).await?;
+        answer.await.unwrap_or_else(|_| Err(self.stopped()))
+    }
+
+    async fn end(&self, end: End) -> Result<(), LedgerStopped> {
+        if self.failure.get().is_some() {
+            return Err(self.stopped());
+        }
+        self.send(Message::End(end)).await
+    }
+
+    async fn send(&self, message: Message) -> Result<(), LedgerStopped> {
+        self.sender.send(message).await.map_err(|_| self.stopped())
+    }
+
+    fn stopped(&self) -> LedgerStopped {
+        self.failure
+            .get()
+            .map_or(LedgerStopped::Closed, |failure| LedgerStopped::Failed(Arc::clone(failure)))
+    }
+}

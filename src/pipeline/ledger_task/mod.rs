@@ -1,0 +1,12 @@
+//! The one task that owns the money of this process, and the handle through which it is asked.
+
+mod group;
+mod handle;
+mod messages;
+mod task;
+
+pub use handle::LedgerHandle;
+pub use messages::{
+    Closing, LATE_CALL, LATE_JOB, LedgerStopped, Reservation, ReserveAsk, ReserveError, Snapshot,
+};
+pub use task::{TaskOptions, spawn};

@@ -1,0 +1,292 @@
+//! The loop of the ledger task: gathers what is asked, and works it off in groups.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use crate::domain::ids::{AttemptId, RunId};
+use crate::domain::ledger::{Ceilings, Draft, Evidence, OwnerId, Release};
+use crate::pipeline::ledger_task::handle::LedgerHandle;
+use crate::pipeline::ledger_task::messages::{
+    Closing, End, LedgerStopped, Message, Snapshot, Waiting,
+};
+use crate::ports::clock::Clock;
+use crate::ports::ledger::{LedgerStore, StoreError};
+
+/// Messages that may be on their way; senders wait beyond it. More than any number of slots.
+const INBOX: usize = 1024;
+/// Messages worked off in one group, so that no one waits for an endless one.
+const GROUP: usize = 1024;
+
+/// What the task needs to know.
+#[derive(Clone, Debug)]
+pub struct TaskOptions {
+    /// This process, whose lock the store holds.
+    pub owner: OwnerId,
+    /// The time zone of the ledger's days.
+    pub zone: TimeZone,
+    /// The version of the tool, for new segments.
+    pub tool: Arc<str>,
+    /// What the run allows itself; it can only lower the ledger's own limits.
+    pub ceilings: Ceilings,
+}
+
+/// Starts the task on the present runtime. It ends after a shutdown, or with its last handle.
+pub fn spawn(
+    store: Box<dyn LedgerStore>,
+    clock: Arc<dyn Clock>,
+    options: TaskOptions,
+) -> (LedgerHandle, JoinHandle<()>) {
+    let (sender, inbox) = mpsc::channel(INBOX);
+    let (orphan_sender, orphans) = mpsc::unbounded_channel();
+    let failure = Arc::new(OnceLock::new());
+    let TaskOptions { owner, zone, tool, .. } = options.clone();
+    let draft = Draft::new(owner, zone, tool);
+    let task = LedgerTask {
+        store,
+        clock,
+        options,
+        draft,
+        waiting: VecDeque::new(),
+        ends: Vec::new(),
+        snapshots: Vec::new(),
+        admitted: Vec::new(),
+        since_check: 0,
+        fresh: false,
+        ends_since: None,
+        looked_at: Duration::ZERO,
+        orphan_sender,
+        failure: Arc::clone(&failure),
+        closing: Closing::default(),
+    };
+    let join = tokio::spawn(task.run(inbox, orphans));
+    (LedgerHandle { sender, failure }, join)
+}
+
+/// The task's own state. Only it touches the store.
+#[derive(Debug)]
+pub(super) struct LedgerTask {
+    pub(super) store: Box<dyn LedgerStore>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) options: TaskOptions,
+    /// The sums, and the records of the group under way.
+    pub(super) draft: Draft,
+    /// Asks in the order of asking.
+    pub(super) waiting: VecDeque<Waiting>,
+    /// Ends that are not written yet.
+    pub(super) ends: Vec<End>,
+    /// Who wants to see the sums, with all ends that came before.
+    snapshots: Vec<(RunId, oneshot::Sender<Result<Snapshot, LedgerStopped>>)>,
+    /// Asks that the group under way admits; answered once it is durable.
+    pub(super) admitted: Vec<Waiting>,
+    /// Records since the last checkpoint.
+    pub(super) since_check: usize,
+    /// Whether an ask came that no group has judged yet.
+    fresh: bool,
+    /// When the oldest end that is not written came.
+    pub(super) ends_since: Option<Duration>,
+    /// When the last group was.
+    pub(super) looked_at: Duration,
+    pub(super) orphan_sender: mpsc::UnboundedSender<AttemptId>,
+    failure: Arc<OnceLock<Arc<StoreError>>>,
+    pub(super) closing: Closing,
+}
+
+/// What woke the task.
+enum Wake {
+    Message(Option<Message>),
+    Orphan(AttemptId),
+    Timer,
+}
+
+impl LedgerTask {
+    async fn run(
+        mut self,
+        mut inbox: mpsc::Receiver<Message>,
+        mut orphans: mpsc::UnboundedReceiver<AttemptId>,
+    ) {
+        self.work().await;
+        loop {
+            let mut closing = None;
+            let timer = self.timer().map(|timer| timer.saturating_sub(self.clock.elapsed()));
+            match wake(&*self.clock, timer, &mut inbox, &mut orphans).await {
+                Wake::Message(None) => {
+                    // Every handle is gone: what is on its way is still written.
+                    self.gather_orphans(&mut orphans);
+                    self.close().await;
+                    return;
+                }
+                Wake::Message(Some(message)) => {
+                    closing = self.take(message);
+                    for _ in 1..GROUP {
+                        if closing.is_some() {
+                            break;
+                        }
+                        let Ok(message) = inbox.try_recv() else { break };
+                        closing = self.take(message);
+                    }
+                }
+                Wake::Orphan(rid) => self.take_orphan(rid),
+                Wake::Timer => {}
+            }
+            self.gather_orphans(&mut orphans);
+            if let Some(reply) = closing {
+                self.close().await;
+                let closing = std::mem::take(&mut self.closing);
+                // Nobody is left to hear it when the caller gave up.
+                let _ = reply.send(self.stopped().map_or(Ok(closing), Err));
+                return;
+            }
+            if self.is_due() {
+                self.work().await;
+            }
+            for (run, reply) in std::mem::take(&mut self.snapshots) {
+                let _ = reply.send(self.stopped().map_or_else(|| Ok(self.snapshot(run)), Err));
+            }
+        }
+    }
+
+    /// The moment at which ends must be written, or waiting asks be judged again.
+    fn timer(&self) -> Option<Duration> {
+        if self.failure.get().is_some() {
+            return None;
+        }
+        let manners = self.store.manners();
+        let linger = self.ends_since.zip(manners.linger).map(|(since, linger)| since + linger);
+        let poll = manners.poll.filter(|_| !self.waiting.is_empty());
+        let poll = poll.map(|poll| self.looked_at + poll);
+        [linger, poll].into_iter().flatten().min()
+    }
+
+    fn is_timer_over(&self) -> bool {
+        self.timer().is_some_and(|timer| timer <= self.clock.elapsed())
+    }
+
+    /// Whether a group is due: someone waits for an answer that it may bring, or a timer is over.
+    fn is_due(&self) -> bool {
+        let is_asked = !self.waiting.is_empty() || !self.snapshots.is_empty();
+        let ends_count =
+            !self.ends.is_empty() && (is_asked || self.store.manners().linger.is_none());
+        self.fresh || ends_count || self.is_timer_over()
+    }
+
+    /// Takes one message in; returns the reply of a shutdown.
+    fn take(
+        &mut self,
+        message: Message,
+    ) -> Option<oneshot::Sender<Result<Closing, LedgerStopped>>> {
+        match message {
+            Message::Reserve(waiting) => match self.stopped() {
+                Some(stopped) => {
+                    let _ = waiting.reply.send(Err(stopped.into()));
+                }
+                None => {
+                    self.waiting.push_back(waiting);
+                    self.fresh = true;
+                }
+            },
+            Message::End(end) => self.take_end(end),
+            Message::Snapshot(run, reply) => self.snapshots.push((run, reply)),
+            Message::Shutdown(reply) => return Some(reply),
+        }
+        None
+    }
+
+    fn take_end(&mut self, end: End) {
+        if self.stopped().is_none() {
+            self.ends.push(end);
+            if self.ends_since.is_none() && self.store.manners().linger.is_some() {
+                self.ends_since = Some(self.clock.elapsed());
+            }
+        }
+    }
+
+    fn take_orphan(&mut self, rid: AttemptId) {
+        let release = Release { rid, evidence: Evidence::NeverSent, status: None };
+        self.take_end(End::Release(release));
+    }
+
+    fn gather_orphans(&mut self, orphans: &mut mpsc::UnboundedReceiver<AttemptId>) {
+        while let Ok(rid) = orphans.try_recv() {
+            self.take_orphan(rid);
+        }
+    }
+
+    fn snapshot(&self, run: RunId) -> Snapshot {
+        let state = self.draft.state();
+        Snapshot {
+            day: self.draft.day(),
+            limit_per_day: state.limit_per_day().cloned(),
+            today: state.today(),
+            run: state.run(run),
+            waiting: self.waiting.len(),
+        }
+    }
+
+    /// Works off one group; a failure stops everything.
+    async fn work(&mut self) {
+        if self.failure.get().is_some() {
+            return;
+        }
+        self.fresh = false;
+        if let Err(error) = self.group().await {
+            self.stop(error);
+        }
+    }
+
+    async fn close(&mut self) {
+        if self.failure.get().is_none()
+            && let Err(error) = self.closing_group().await
+        {
+            self.stop(error);
+        }
+        for waiting in std::mem::take(&mut self.waiting) {
+            let stopped = self.stopped().unwrap_or(LedgerStopped::Closed);
+            let _ = waiting.reply.send(Err(stopped.into()));
+        }
+    }
+
+    /// Nothing moves any more: what is held stays held, and everyone who waits is told.
+    fn stop(&mut self, error: StoreError) {
+        let _ = self.failure.set(Arc::new(error));
+        self.ends.clear();
+        self.ends_since = None;
+        let told = std::mem::take(&mut self.admitted).into_iter();
+        for waiting in told.chain(std::mem::take(&mut self.waiting)) {
+            let stopped = self.stopped().expect("the failure was just set");
+            let _ = waiting.reply.send(Err(stopped.into()));
+        }
+    }
+
+    fn stopped(&self) -> Option<LedgerStopped> {
+        self.failure.get().map(|failure| LedgerStopped::Failed(Arc::clone(failure)))
+    }
+}
+
+/// Waits for something to do, at most for `timer`. Biased, so that the order of work does not
+/// depend on chance: a timer that is over must not wait behind an inbox that never empties.
+async fn wake(
+    clock: &dyn Clock,
+    timer: Option<Duration>,
+    inbox: &mut mpsc::Receiver<Message>,
+    orphans: &mut mpsc::UnboundedReceiver<AttemptId>,
+) -> Wake {
+    match timer {
+        None => tokio::select! {
+            biased;
+            Some(rid) = orphans.recv() => Wake::Orphan(rid),
+            message = inbox.recv() => Wake::Message(message),
+        },
+        Some(Duration::ZERO) => Wake::Timer,
+        Some(rest) => tokio::select! {
+            biased;
+            Some(rid) = orphans.recv() => Wake::Orphan(rid),
+            () = clock.sleep(rest) => Wake::Timer,
+            message = inbox.recv() => Wake::Message(message),
+        },
+    }
+}

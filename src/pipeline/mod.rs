@@ -1,0 +1,16 @@
+//! Floor 2: the run itself. Feed, spawn, join; every stage of a row in a file of its own.
+
+mod admit;
+pub mod context;
+pub mod event_task;
+mod exchange;
+mod feed;
+mod fetch;
+mod generate;
+pub mod ledger_task;
+pub mod persist;
+mod row;
+mod settle;
+pub mod stop;
+
+pub use feed::run;

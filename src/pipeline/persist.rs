@@ -1,0 +1,146 @@
+//! Makes finished images durable in groups, off the request's path; only then are they stored.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use crate::domain::event::{ImageStored, RunEvent};
+use crate::domain::ids::{AttemptId, RunId};
+use crate::domain::image::StoredImage;
+use crate::domain::ledger::CostSource;
+use crate::domain::money::NanoUsd;
+use crate::domain::sidecar::{SCHEMA, Sidecar, SidecarReference};
+use crate::pipeline::context::RunContext;
+use crate::pipeline::event_task::EventHandle;
+use crate::pipeline::generate::VariantJob;
+use crate::pipeline::stop::{Stop, StopReason};
+use crate::ports::images::ImageStore;
+use crate::ports::provider::Generation;
+
+/// Images that may wait for their sync. A full queue slows the sending down, so that a crash
+/// can lose at most this many paid images.
+const QUEUE: usize = 64;
+
+/// An image that has its final name and whose money is settled.
+pub(crate) struct Finished<'a> {
+    /// The attempt that paid for it.
+    pub(crate) rid: AttemptId,
+    /// What was asked.
+    pub(crate) job: &'a VariantJob,
+    /// The file.
+    pub(crate) image: &'a StoredImage,
+    /// What the provider said.
+    pub(crate) generation: &'a Generation,
+    /// What it cost.
+    pub(crate) amount: NanoUsd,
+    /// Where that figure comes from.
+    pub(crate) source: CostSource,
+}
+
+type Item = (StoredImage, Sidecar, ImageStored);
+
+/// The way to the persist task; a rehearsal has none.
+#[derive(Clone, Debug)]
+pub struct PersistHandle {
+    queue: Option<mpsc::Sender<Item>>,
+}
+
+impl PersistHandle {
+    /// A handle that stores nothing and calls every image stored at once.
+    pub const fn rehearsal() -> Self {
+        Self { queue: None }
+    }
+
+    /// Starts the task. It ends when every handle is gone and its queue is empty.
+    pub fn spawn(
+        images: Arc<dyn ImageStore>,
+        events: EventHandle,
+        stop: Arc<Stop>,
+    ) -> (Self, JoinHandle<()>) {
+        let (queue, inbox) = mpsc::channel(QUEUE);
+        (Self { queue: Some(queue) }, tokio::spawn(work(inbox, images, events, stop)))
+    }
+
+    /// Hands a finished image on.
+    pub(crate) async fn keep(&self, cx: &RunContext, finished: Finished<'_>) {
+        let stored = ImageStored {
+            rid: finished.rid,
+            row: finished.job.row.number,
+            scene_id: finished.job.row.scene_id.clone(),
+            variant: finished.job.request.variant,
+            file: finished.image.path.to_string_lossy().into_owned(),
+            n_bytes: finished.image.n_bytes,
+            sha256: self.queue.is_some().then_some(finished.image.sha256),
+        };
+        match &self.queue {
+            None => cx.events.emit(RunEvent::ImageStored(Box::new(stored))).await,
+            Some(queue) => {
+                let sidecar = sidecar(cx, cx.run_id, &finished);
+                // The task outlives every sender; if it died, its stop reason is already given.
+                let _ = queue.send((finished.image.clone(), sidecar, stored)).await;
+            }
+        }
+    }
+}
+
+async fn work(
+    mut inbox: mpsc::Receiver<Item>,
+    images: Arc<dyn ImageStore>,
+    events: EventHandle,
+    stop: Arc<Stop>,
+) {
+    let mut group = Vec::with_capacity(QUEUE);
+    while inbox.recv_many(&mut group, QUEUE).await > 0 {
+        let mut finished = Vec::with_capacity(group.len());
+        let mut stored = Vec::with_capacity(group.len());
+        for (image, sidecar, event) in group.drain(..) {
+            finished.push((image, sidecar));
+            stored.push(event);
+        }
+        match images.persist(finished).await {
+            Ok(()) => {
+                for event in stored {
+                    events.emit(RunEvent::ImageStored(Box::new(event))).await;
+                }
+            }
+            Err(error) => {
+                stop.drain(StopReason::Environment(format!("images cannot be kept: {error}")));
+            }
+        }
+    }
+}
+
+fn sidecar(cx: &RunContext, run_id: RunId, finished: &Finished<'_>) -> Sidecar {
+    let request = &finished.job.request;
+    let simulated = cx.settings.is_simulated();
+    Sidecar {
+        schema: SCHEMA,
+        run_id,
+        rid: finished.rid,
+        scene_id: request.scene_id.as_str().to_owned(),
+        variant: request.variant,
+        work: finished.job.identity(simulated),
+        prompt: request.prompt.to_string(),
+        request: (*request.spec).clone(),
+        references: request
+            .references
+            .iter()
+            .map(|reference| SidecarReference {
+                name: reference.reference.redacted().to_owned(),
+                sha256: reference.sha256,
+            })
+            .collect(),
+        amount: finished.amount,
+        cost_source: finished.source.word().to_owned(),
+        simulated,
+        provider_request_id: finished.generation.request_id.as_deref().map(str::to_owned),
+        file: finished.image.path.to_string_lossy().into_owned(),
+        kind: finished.image.kind,
+        n_bytes: finished.image.n_bytes,
+        sha256: finished.image.sha256,
+        width: finished.image.pixels.map(|(width, _)| width),
+        height: finished.image.pixels.map(|(_, height)| height),
+        finished_at: cx.clock.now().to_string(),
+    }
+}

@@ -1,0 +1,203 @@
+//! The spine: the way of one row, top to bottom; no stage calls back.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+
+use crate::domain::batch::ClassId;
+use crate::domain::event::{RowFinished, RowWork, RunEvent, Tags};
+use crate::domain::request::{ImageRequest, ImageSpec, LoadedReference};
+use crate::domain::row::{Outcome, Row};
+use crate::domain::settings::OnBadRow;
+use crate::pipeline::context::RunContext;
+use crate::pipeline::fetch::fetch;
+use crate::pipeline::generate::{VariantEnding, VariantJob, VariantReport, generate};
+use crate::pipeline::stop::StopReason;
+
+/// Works one row to its end and reports it.
+pub(crate) async fn process(cx: Arc<RunContext>, row: Row, class: ClassId) {
+    let started = cx.clock.elapsed();
+    let row = Arc::new(row);
+    let scene_id = row.scene_id.clone();
+    cx.events.emit(RunEvent::RowStarted { row: row.number, scene_id }).await;
+    let tags = Tags {
+        spec: cx.batch.spec_for(class, &row, &cx.settings.spec),
+        variants: row.variants.get(),
+        has_refs: !row.references.is_empty(),
+    };
+    let references = match fetch(&cx, &row).await {
+        Ok(references) => references,
+        Err(reason) => return finish_rejected(&cx, &row, tags, reason).await,
+    };
+    let fetched = cx.clock.elapsed();
+    let reports = make_variants(&cx, &row, class, &tags, references).await;
+    let summary = Summary::of(&reports);
+    let finished = RowFinished {
+        row: row.number,
+        scene_id: row.scene_id.clone(),
+        outcome: summary.outcome,
+        error_kind: summary.error_kind,
+        reason: summary.reason,
+        latency: summary.sent_at.zip(summary.named_at).map(|(from, to)| to.saturating_sub(from)),
+        queue: summary.sent_at.map(|sent| sent.saturating_sub(started)),
+        fetch: (!row.references.is_empty()).then(|| fetched.saturating_sub(started)),
+        work: summary.work,
+        counts_as_error: false,
+        tags,
+    };
+    cx.events.emit(RunEvent::RowFinished(Box::new(finished))).await;
+}
+
+/// Makes every image of the row; images of one row wait for permits side by side.
+async fn make_variants(
+    cx: &Arc<RunContext>,
+    row: &Arc<Row>,
+    class: ClassId,
+    tags: &Tags,
+    references: Arc<[LoadedReference]>,
+) -> Vec<VariantReport> {
+    let prompt: Arc<str> = row.prompt.as_str().into();
+    let job = |variant: u8| VariantJob {
+        row: Arc::clone(row),
+        quote: cx.batch.quote(class),
+        tags: tags.clone(),
+        request: ImageRequest {
+            scene_id: row.scene_id.clone(),
+            variant,
+            prompt: Arc::clone(&prompt),
+            spec: Arc::<ImageSpec>::clone(&tags.spec),
+            references: Arc::clone(&references),
+        },
+    };
+    if row.variants.get() == 1 {
+        return vec![generate(cx, job(1)).await];
+    }
+    let mut tasks = JoinSet::new();
+    for variant in row.variants.each() {
+        let cx = Arc::clone(cx);
+        let job = job(variant);
+        tasks.spawn(async move { generate(&cx, job).await });
+    }
+    let mut reports = Vec::with_capacity(usize::from(row.variants.get()));
+    while let Some(joined) = tasks.join_next().await {
+        match joined {
+            Ok(report) => reports.push(report),
+            Err(error) => {
+                // The attempt's hold stays: a task that died leaves `unknown`.
+                cx.stop.drain(StopReason::Broken(format!("a task failed: {error}")));
+                reports.push(VariantReport::lost());
+            }
+        }
+    }
+    reports
+}
+
+async fn finish_rejected(cx: &RunContext, row: &Row, tags: Tags, reason: String) {
+    let finished = RowFinished {
+        row: row.number,
+        scene_id: row.scene_id.clone(),
+        outcome: Outcome::Rejected,
+        error_kind: Some("reference"),
+        reason: Some(reason),
+        latency: None,
+        queue: None,
+        fetch: None,
+        work: RowWork { images_expected: u32::from(row.variants.get()), ..RowWork::default() },
+        counts_as_error: cx.settings.on_bad_row == OnBadRow::Stop,
+        tags,
+    };
+    cx.events.emit(RunEvent::RowFinished(Box::new(finished))).await;
+}
+
+/// The reports of a row's images, put together.
+struct Summary {
+    outcome: Outcome,
+    error_kind: Option<&'static str>,
+    reason: Option<String>,
+    sent_at: Option<Duration>,
+    named_at: Option<Duration>,
+    work: RowWork,
+}
+
+impl Summary {
+    fn of(reports: &[VariantReport]) -> Self {
+        let mut work = RowWork::default();
+        for report in reports {
+            work.attempts += report.attempts;
+            work.timeouts += report.timeouts;
+            work.throttles += report.throttles;
+            work.cost = work.cost.saturating_add(report.cost);
+            work.images_expected += 1;
+            work.images_stored += u32::from(report.ending == VariantEnding::Stored);
+            work.images_invalid += u32::from(report.ending == VariantEnding::NotAnImage);
+        }
+        // The first image that did not come explains the row.
+        let worst = reports.iter().find(|report| report.ending != VariantEnding::Stored);
+        Self {
+            outcome: outcome(reports),
+            error_kind: worst.and_then(|report| report.ending.error_kind()),
+            reason: worst.and_then(|report| report.reason.clone()),
+            sent_at: reports.iter().filter_map(|report| report.sent_at).min(),
+            named_at: reports.iter().filter_map(|report| report.ended_at).max(),
+            work,
+        }
+    }
+}
+
+/// What became of a row, from what became of its images.
+fn outcome(reports: &[VariantReport]) -> Outcome {
+    let count = |wanted: fn(VariantEnding) -> bool| {
+        reports.iter().filter(|report| wanted(report.ending)).count()
+    };
+    let stored = count(|ending| ending == VariantEnding::Stored);
+    let stopped = count(|ending| ending == VariantEnding::Cancelled);
+    let over_budget = count(|ending| ending == VariantEnding::OverBudget);
+    let refused = count(|ending| ending == VariantEnding::Refused);
+    let unknown = count(|ending| ending == VariantEnding::Unknown);
+    let failed = reports.len() - stored - stopped - over_budget - refused - unknown;
+    if stored == reports.len() {
+        Outcome::Ok
+    } else if stored > 0 && stopped + over_budget < reports.len() - stored {
+        Outcome::Partial
+    } else if stopped > 0 && failed + refused + unknown == 0 {
+        Outcome::Cancelled
+    } else if over_budget > 0 && failed + refused + unknown == 0 {
+        if stored > 0 { Outcome::Cancelled } else { Outcome::Rejected }
+    } else if unknown > 0 {
+        Outcome::Unknown
+    } else if failed > 0 {
+        Outcome::Failed
+    } else {
+        Outcome::Refused
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_outcome_of_a_row_follows_from_its_images() {
+        use VariantEnding::{Cancelled, Failed, NotAnImage, OverBudget, Refused, Stored, Unknown};
+        let check = |endings: &[VariantEnding], expect: Outcome| {
+            let reports: Vec<VariantReport> = endings
+                .iter()
+                .map(|&ending| VariantReport { ending, ..VariantReport::lost() })
+                .collect();
+            assert_eq!(outcome(&reports), expect, "{endings:?}");
+        };
+        check(&[Stored, Stored], Outcome::Ok);
+        check(&[Stored, Failed], Outcome::Partial);
+        check(&[Stored, Unknown, Refused], Outcome::Partial);
+        check(&[Failed, Refused], Outcome::Failed);
+        check(&[NotAnImage], Outcome::Failed);
+        check(&[Refused, Refused], Outcome::Refused);
+        check(&[Unknown, Failed], Outcome::Unknown);
+        check(&[Cancelled, Cancelled], Outcome::Cancelled);
+        check(&[Stored, Cancelled], Outcome::Cancelled);
+        check(&[OverBudget, OverBudget], Outcome::Rejected);
+        check(&[Stored, OverBudget], Outcome::Cancelled);
+        check(&[Failed, Cancelled], Outcome::Failed);
+    }
+}

@@ -1,0 +1,78 @@
+//! How a run is told to stop: first it drains, then it aborts.
+
+use std::sync::Mutex;
+
+use tokio_util::sync::CancellationToken;
+
+/// Why a run stops before its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StopReason {
+    /// Ctrl-C.
+    Interrupted,
+    /// A termination signal.
+    Terminated,
+    /// The limit refused the next attempt.
+    Budget(String),
+    /// A gate cannot pass any more.
+    Gate(String),
+    /// The disk or another part of the environment failed.
+    Environment(String),
+    /// The ledger or the journal cannot be written, or a task failed: nothing may be spent.
+    Broken(String),
+}
+
+impl StopReason {
+    /// The reason in one sentence, without a final period.
+    pub fn sentence(&self) -> String {
+        match self {
+            Self::Interrupted => "interrupted by Ctrl-C".to_owned(),
+            Self::Terminated => "terminated by a signal".to_owned(),
+            Self::Budget(text)
+            | Self::Gate(text)
+            | Self::Environment(text)
+            | Self::Broken(text) => text.clone(),
+        }
+    }
+}
+
+/// The shared stop switch of a run.
+#[derive(Debug, Default)]
+pub struct Stop {
+    drain: CancellationToken,
+    abort: CancellationToken,
+    reasons: Mutex<Vec<StopReason>>,
+}
+
+impl Stop {
+    /// Admits nothing more; what is out finishes and is settled.
+    pub fn drain(&self, reason: StopReason) {
+        self.reasons.lock().expect("no holder panics").push(reason);
+        self.drain.cancel();
+    }
+
+    /// Leaves now; what is out becomes `unknown`.
+    pub fn abort(&self) {
+        self.drain.cancel();
+        self.abort.cancel();
+    }
+
+    /// Whether nothing more is admitted.
+    pub fn is_draining(&self) -> bool {
+        self.drain.is_cancelled()
+    }
+
+    /// Waits until nothing more is admitted.
+    pub async fn draining(&self) {
+        self.drain.cancelled().await;
+    }
+
+    /// Waits until everything must be left.
+    pub async fn aborting(&self) {
+        self.abort.cancelled().await;
+    }
+
+    /// Every reason that was given, the first one first.
+    pub fn reasons(&self) -> Vec<StopReason> {
+        self.reasons.lock().expect("no holder panics").clone()
+    }
+}

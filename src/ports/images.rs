@@ -1,0 +1,73 @@
+//! Where finished images go: a writer that receives bytes as they arrive, then a durable store.
+
+use std::fmt::Debug;
+use std::io;
+use std::path::PathBuf;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use crate::domain::image::StoredImage;
+use crate::domain::sidecar::Sidecar;
+
+/// Why an image could not be kept.
+#[derive(Debug, thiserror::Error)]
+pub enum ImageStoreError {
+    /// The bytes are no png, jpeg or webp picture; they were kept at the path.
+    #[error("the answer is no image (its bytes are kept in {})", kept.display())]
+    NotAnImage {
+        /// Where the paid bytes lie now.
+        kept: PathBuf,
+    },
+    /// A file of that name exists with other bytes; it is never overwritten.
+    #[error("{} exists with other bytes", path.display())]
+    Exists {
+        /// The file in the way.
+        path: PathBuf,
+    },
+    /// The file system refused.
+    #[error("failed to write {}", path.display())]
+    Io {
+        /// The file concerned.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// Receives the bytes of one image while they arrive.
+#[async_trait]
+pub trait ImageWriter: Send {
+    /// Takes the next bytes.
+    ///
+    /// # Errors
+    /// When the file system refuses them.
+    async fn write(&mut self, chunk: Bytes) -> Result<(), ImageStoreError>;
+
+    /// Checks the magic bytes and gives the file its final name; not yet synced.
+    ///
+    /// # Errors
+    /// When the bytes are no image, the name is taken by other bytes, or the disk refuses.
+    async fn finish(self: Box<Self>) -> Result<StoredImage, ImageStoreError>;
+
+    /// Drops the temporary file; nothing was paid for it.
+    async fn discard(self: Box<Self>);
+}
+
+/// Keeps images.
+#[async_trait]
+pub trait ImageStore: Debug + Send + Sync {
+    /// Opens a temporary file for one image of a row.
+    ///
+    /// # Errors
+    /// When the file cannot be made.
+    async fn begin(&self, stem: &str, variant: u8)
+    -> Result<Box<dyn ImageWriter>, ImageStoreError>;
+
+    /// Makes finished images and their sidecars durable, many with few syncs.
+    ///
+    /// # Errors
+    /// When the disk refuses; then none of them may be called stored.
+    async fn persist(&self, finished: Vec<(StoredImage, Sidecar)>) -> Result<(), ImageStoreError>;
+}

@@ -1,0 +1,188 @@
+//! The plan on at most 30 lines, whatever the number of rows.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use crate::domain::plan::Plan;
+use crate::report::words;
+
+/// The most lines of each list in the plan; the rest is counted.
+const MOST_LISTED: usize = 5;
+
+/// The plan for people. No sentence of it speaks as if something had been sent.
+pub fn plan_view(plan: &Plan, width: u16) -> String {
+    let mut text = String::new();
+    let dry = plan.mode == "dry-run";
+    if dry {
+        text.push_str("DRY RUN: nothing will be sent, nothing will be spent\n\n");
+    }
+    let mut line = |label: &str, body: String| {
+        for (n, part) in wrap(&body, usize::from(width).saturating_sub(12)).iter().enumerate() {
+            let label = if n == 0 { label } else { "" };
+            let _ = writeln!(text, "{label:<11} {part}");
+        }
+    };
+    line("Input", input(plan));
+    line("References", references(plan));
+    for (n, request) in requests(plan).into_iter().enumerate() {
+        line(if n == 0 { if dry { "Would ask" } else { "Asks" } } else { "" }, request);
+    }
+    if let Some(canary) = &plan.rows.canary {
+        line("Canary", canary_line(plan, canary));
+    }
+    line("Output", plan.output.clone());
+    let cost = &plan.cost;
+    line(
+        "Cost",
+        format!(
+            "{} expected, {} at most; limit {} a day ({})",
+            words::dollars(cost.expected),
+            words::dollars(cost.maximum),
+            words::dollars(cost.limit_per_day),
+            cost.limit_origin
+        ),
+    );
+    line("", at_most(plan));
+    line("Today", today(plan));
+    if let Some(limit) = cost.limit_per_run {
+        line("Run limit", words::dollars(limit));
+    }
+    line(
+        "Time",
+        format!(
+            "about {} at {} in flight",
+            words::duration(Duration::from_millis(plan.forecast_ms)),
+            plan.concurrency
+        ),
+    );
+    for (n, gate) in listed(&plan.gates).into_iter().enumerate() {
+        line(if n == 0 { "Gates" } else { "" }, gate);
+    }
+    for (n, note) in listed(&plan.unusual).into_iter().enumerate() {
+        line(if n == 0 { "Unusual" } else { "" }, format!("! {note}"));
+    }
+    text.push('\n');
+    text
+}
+
+fn input(plan: &Plan) -> String {
+    let rows = &plan.rows;
+    let mut text = format!(
+        "{}: {} accepted, {} rejected, {}",
+        crate::domain::sanitize::one_line(&plan.bound.rows_path),
+        words::count(rows.accepted, "row"),
+        rows.rejected,
+        words::count(rows.images, "image")
+    );
+    if rows.held_by_budget > 0 {
+        let _ = write!(text, "; {} held to fit the budget", rows.held_by_budget);
+    }
+    text
+}
+
+fn references(plan: &Plan) -> String {
+    let rows = &plan.rows;
+    if rows.with_references == 0 {
+        return "none".to_owned();
+    }
+    format!(
+        "{} with references: {} local, {} by URL (not fetched by this version)",
+        words::count(rows.with_references, "row"),
+        rows.local_references,
+        rows.url_references
+    )
+}
+
+fn requests(plan: &Plan) -> Vec<String> {
+    let lines: Vec<String> = plan
+        .requests
+        .iter()
+        .map(|ask| {
+            let text = format!(
+                "{} / {}, {} {}: {}",
+                ask.provider,
+                ask.model,
+                ask.size,
+                ask.quality,
+                words::count(ask.images, "image")
+            );
+            crate::domain::sanitize::one_line(&text).into_owned()
+        })
+        .collect();
+    listed(&lines)
+}
+
+fn canary_line(plan: &Plan, canary: &str) -> String {
+    let rows = &plan.rows;
+    let mut text = format!(
+        "{canary}: {} with {}; {} held",
+        words::count(rows.selected, "row"),
+        words::count(rows.images_selected, "image"),
+        rows.held_by_canary
+    );
+    if !rows.uncovered.is_empty() {
+        let _ = write!(text, "; no row of {}", listed(&rows.uncovered).join(", "));
+    }
+    text
+}
+
+fn at_most(plan: &Plan) -> String {
+    let cost = &plan.cost;
+    match cost.paid_retries {
+        0 => format!(
+            "at most = {}, no paid retries",
+            words::count(plan.rows.images_selected, "image")
+        ),
+        n => format!(
+            "at most = {} and up to {}",
+            words::count(plan.rows.images_selected, "image"),
+            if n == 1 { "1 paid retry".to_owned() } else { format!("{n} paid retries") }
+        ),
+    }
+}
+
+fn today(plan: &Plan) -> String {
+    let cost = &plan.cost;
+    let after = cost.exposure_today.saturating_add(cost.first_attempts);
+    let money = if cost.simulated { "simulated money: " } else { "" };
+    let verdict = if cost.fits {
+        "FITS".to_owned()
+    } else {
+        format!("DOES NOT FIT: the smallest limit is {}", words::dollars(cost.smallest_limit))
+    };
+    format!(
+        "{} {money}{} settled, {} held; {} before paid retries; {verdict}; resets {}",
+        cost.day,
+        words::dollars(cost.settled_today),
+        words::dollars(cost.held_today),
+        words::dollars(after),
+        cost.resets
+    )
+}
+
+/// The first few lines of a list; the others are counted.
+fn listed(lines: &[String]) -> Vec<String> {
+    let mut shown: Vec<String> = lines.iter().take(MOST_LISTED).cloned().collect();
+    if lines.len() > MOST_LISTED {
+        shown.push(format!("and {} more", lines.len() - MOST_LISTED));
+    }
+    shown
+}
+
+/// Breaks a text at blanks so that no line is wider than `width`, as far as words allow.
+fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let line = lines.last_mut().expect("there is always a line");
+        let full = line.chars().count() + 1 + word.chars().count() > width;
+        if !line.is_empty() && full {
+            lines.push(word.to_owned());
+        } else {
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+    }
+    lines
+}

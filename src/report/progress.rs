@@ -1,0 +1,335 @@
+//! Progress on standard error: a bar on a terminal, plain lines elsewhere, JSON, or nothing.
+//! It lives on a thread with the real clock and only looks; it can fail without the run noticing.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::domain::measure::Measure;
+use crate::domain::sanitize;
+use crate::domain::stats::Notice;
+use crate::report::words;
+
+/// How often the thread looks.
+const TICK: Duration = Duration::from_millis(100);
+
+/// Ticks between two plain lines: 10 s, or 5 % if that takes longer.
+const TICKS_PER_LINE: u32 = 100;
+
+/// Percent between two plain lines.
+const PERCENT_PER_LINE: u64 = 5;
+
+/// The most attempts in flight that are shown.
+const MOST_IN_FLIGHT: usize = 8;
+
+/// The most notices that are printed; the result counts them all.
+const MOST_NOTICES: u64 = 20;
+
+/// How progress is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProgressKind {
+    /// A bar.
+    Bar,
+    /// Plain lines.
+    Lines,
+    /// JSON lines.
+    Json,
+    /// Nothing at all.
+    Silent,
+}
+
+/// A running display.
+#[derive(Debug)]
+pub struct Progress {
+    done: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Progress {
+    /// Starts to show; `rehearsal` chooses words that do not claim that anything was sent.
+    pub fn start(kind: ProgressKind, measure: Arc<Mutex<Measure>>, rehearsal: bool) -> Self {
+        let done = Arc::new(AtomicBool::new(false));
+        let is_done = Arc::clone(&done);
+        let thread = thread::Builder::new()
+            .name("progress".to_owned())
+            .spawn(move || Display::new(kind, measure, rehearsal).run(&is_done))
+            .ok();
+        Self { done, thread }
+    }
+
+    /// Shows the last state and ends.
+    pub fn finish(mut self) {
+        self.end();
+    }
+
+    fn end(&mut self) {
+        self.done.store(true, Ordering::Release);
+        if let Some(thread) = self.thread.take() {
+            thread.thread().unpark();
+            // A display that died is no reason to stop.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+struct Display {
+    kind: ProgressKind,
+    measure: Arc<Mutex<Measure>>,
+    rehearsal: bool,
+    bars: Option<(MultiProgress, ProgressBar, ProgressBar)>,
+    n_notices: u64,
+    line_at_percent: u64,
+    ticks: u32,
+}
+
+impl Display {
+    fn new(kind: ProgressKind, measure: Arc<Mutex<Measure>>, rehearsal: bool) -> Self {
+        let bars = (kind == ProgressKind::Bar).then(|| {
+            let all = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
+            let images = all.add(ProgressBar::new(1));
+            let style =
+                ProgressStyle::with_template(" images {bar:30} {pos}/{len} {percent} % {msg}")
+                    .expect("the template is a constant");
+            images.set_style(style);
+            let rest = all.add(ProgressBar::new_spinner());
+            rest.set_style(
+                ProgressStyle::with_template("{msg}").expect("the template is a constant"),
+            );
+            (all, images, rest)
+        });
+        Self { kind, measure, rehearsal, bars, n_notices: 0, line_at_percent: 0, ticks: 0 }
+    }
+
+    fn run(mut self, done: &AtomicBool) {
+        while !done.load(Ordering::Acquire) {
+            self.tick(false);
+            thread::park_timeout(TICK);
+        }
+        self.tick(true);
+        if let Some((all, ..)) = &self.bars {
+            let _ = all.clear();
+        }
+    }
+
+    fn tick(&mut self, last: bool) {
+        self.ticks = self.ticks.saturating_add(1);
+        // The lock is held for as long as a few numbers take to copy into text.
+        let (notices, status) = {
+            let shared = Arc::clone(&self.measure);
+            let Ok(measure) = shared.lock() else { return };
+            (self.new_notices(&measure), Status::of(&measure))
+        };
+        for notice in notices {
+            self.say(&notice);
+        }
+        match self.kind {
+            ProgressKind::Bar => self.draw(&status),
+            ProgressKind::Silent => {}
+            ProgressKind::Lines | ProgressKind::Json => {
+                if self.is_line_due(&status, last) {
+                    let json = self.kind == ProgressKind::Json;
+                    self.say(&if json { status.json() } else { status.line() });
+                }
+            }
+        }
+    }
+
+    fn is_line_due(&mut self, status: &Status, last: bool) -> bool {
+        let percent = status.percent();
+        let due =
+            self.ticks >= TICKS_PER_LINE && percent >= self.line_at_percent + PERCENT_PER_LINE;
+        if due {
+            self.ticks = 0;
+            self.line_at_percent = percent;
+        }
+        due || last
+    }
+
+    fn draw(&self, status: &Status) {
+        let Some((_, images, rest)) = &self.bars else { return };
+        images.set_length(status.images_total.max(1));
+        images.set_position(status.images_done);
+        images.set_message(status.speed());
+        rest.set_message(status.block());
+    }
+
+    /// Prints a line above the bar, or plainly when there is no bar or it is hidden: a hidden
+    /// bar swallows its lines.
+    fn say(&self, line: &str) {
+        if self.kind == ProgressKind::Silent {
+            return;
+        }
+        match &self.bars {
+            Some((all, ..)) if !all.is_hidden() => {
+                let _ = all.println(line);
+            }
+            Some(_) | None => {
+                use std::io::Write;
+                let _ = writeln!(std::io::stderr().lock(), "{line}");
+            }
+        }
+    }
+
+    fn new_notices(&mut self, measure: &Measure) -> Vec<String> {
+        let stats = measure.stats();
+        let mut lines = Vec::new();
+        for (number, notice) in &stats.notices {
+            if *number <= self.n_notices {
+                continue;
+            }
+            self.n_notices = *number;
+            if self.kind == ProgressKind::Json {
+                continue;
+            }
+            match (*number).cmp(&(MOST_NOTICES + 1)) {
+                std::cmp::Ordering::Less => lines.push(notice_line(notice, self.rehearsal)),
+                std::cmp::Ordering::Equal => {
+                    lines.push("more rows did not end well; the result counts them".to_owned());
+                }
+                std::cmp::Ordering::Greater => {}
+            }
+        }
+        lines
+    }
+}
+
+fn notice_line(notice: &Notice, rehearsal: bool) -> String {
+    match notice {
+        Notice::Row { scene_id, outcome, reason } => {
+            let scene_id = sanitize::cut(scene_id.as_str(), 60).into_owned();
+            let reason = sanitize::cut(reason, 200).into_owned();
+            if rehearsal {
+                format!("! {scene_id} would end {outcome}: {reason}")
+            } else {
+                format!("! {scene_id} {outcome}: {reason}")
+            }
+        }
+        Notice::Stopping(reason) => format!("Stopping: {}", sanitize::cut(reason, 300)),
+    }
+}
+
+/// The state of a run at one look.
+struct Status {
+    images_done: u64,
+    images_total: u64,
+    rows_ok: u64,
+    rows_bad: u64,
+    rows_open: u64,
+    retries: u64,
+    settled: crate::domain::money::NanoUsd,
+    held: crate::domain::money::NanoUsd,
+    limit: crate::domain::money::NanoUsd,
+    p95: u64,
+    elapsed: Duration,
+    eta: Option<Duration>,
+    in_flight: Vec<String>,
+    n_in_flight: usize,
+}
+
+impl Status {
+    fn of(measure: &Measure) -> Self {
+        let stats = measure.stats();
+        let elapsed = measure.elapsed();
+        let mut oldest: Vec<_> = stats.in_flight.values().collect();
+        oldest.sort_by_key(|attempt| attempt.since);
+        Self {
+            images_done: stats.images_stored,
+            images_total: measure.frame().images_selected,
+            rows_ok: stats.rows.ok,
+            rows_bad: stats.rows.finished() - stats.rows.ok,
+            rows_open: stats.rows_open,
+            retries: stats.retries,
+            settled: stats.money.settled,
+            held: stats.money.reserved.saturating_add(stats.money.unknown),
+            limit: measure.frame().limit_per_day,
+            p95: stats.latency().p95,
+            elapsed,
+            eta: measure.eta(elapsed),
+            in_flight: oldest
+                .iter()
+                .take(MOST_IN_FLIGHT)
+                .map(|attempt| {
+                    format!(
+                        "{} v{}  {}",
+                        sanitize::cut(attempt.scene_id.as_str(), 40),
+                        attempt.variant,
+                        words::duration(elapsed.saturating_sub(attempt.since))
+                    )
+                })
+                .collect(),
+            n_in_flight: oldest.len(),
+        }
+    }
+
+    fn percent(&self) -> u64 {
+        (self.images_done * 100).checked_div(self.images_total).unwrap_or(100)
+    }
+
+    fn speed(&self) -> String {
+        let seconds = self.elapsed.as_secs();
+        let rate = match seconds {
+            0 => "-".to_owned(),
+            _ => (self.images_done * 60 / seconds).to_string(),
+        };
+        format!("{rate}/min  ETA {}", self.eta.map_or("-".to_owned(), words::duration))
+    }
+
+    fn block(&self) -> String {
+        let mut text = format!(
+            " cost   {} settled + {} held of {}\n rows   {} ok, {} not, {} open, {} retries, p95 {}",
+            words::dollars(self.settled),
+            words::dollars(self.held),
+            words::dollars(self.limit),
+            self.rows_ok,
+            self.rows_bad,
+            self.rows_open,
+            self.retries,
+            words::duration(Duration::from_millis(self.p95)),
+        );
+        for line in &self.in_flight {
+            text.push_str("\n   ");
+            text.push_str(line);
+        }
+        if self.n_in_flight > self.in_flight.len() {
+            text.push_str(&format!("\n   and {} more", self.n_in_flight - self.in_flight.len()));
+        }
+        text
+    }
+
+    fn line(&self) -> String {
+        format!(
+            "+{} {}/{} images ({} %) rows {} ok {} not  {} settled {} held  p95 {}  eta {}",
+            words::duration(self.elapsed),
+            self.images_done,
+            self.images_total,
+            self.percent(),
+            self.rows_ok,
+            self.rows_bad,
+            words::dollars(self.settled),
+            words::dollars(self.held),
+            words::duration(Duration::from_millis(self.p95)),
+            self.eta.map_or("-".to_owned(), words::duration)
+        )
+    }
+
+    fn json(&self) -> String {
+        serde_json::json!({
+            "type": "progress",
+            "elapsed_ms": u64::try_from(self.elapsed.as_millis()).unwrap_or(u64::MAX),
+            "images": { "done": self.images_done, "total": self.images_total },
+            "rows": { "ok": self.rows_ok, "not_ok": self.rows_bad, "open": self.rows_open },
+            "cost": { "settled": self.settled, "held": self.held, "limit_per_day": self.limit },
+            "eta_ms": self.eta.map(|eta| u64::try_from(eta.as_millis()).unwrap_or(u64::MAX)),
+        })
+        .to_string()
+    }
+}

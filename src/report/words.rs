@@ -1,0 +1,66 @@
+//! Times, shares and amounts as people read them.
+
+use std::time::Duration;
+
+use crate::domain::money::NanoUsd;
+
+/// A duration in at most two or three units: `0.8s`, `12.0s`, `6m02s`, `1h02m03s`.
+pub fn duration(duration: Duration) -> String {
+    let tenths = (duration.as_millis() + 50) / 100;
+    if tenths < 600 {
+        return format!("{}.{}s", tenths / 10, tenths % 10);
+    }
+    let seconds = (duration.as_millis() + 500) / 1000;
+    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    if hours > 0 {
+        format!("{hours}h{minutes:02}m{seconds:02}s")
+    } else {
+        format!("{minutes}m{seconds:02}s")
+    }
+}
+
+/// A count with its noun: `1 row`, `2 rows`.
+pub fn count(number: u64, noun: &str) -> String {
+    if number == 1 { format!("{number} {noun}") } else { format!("{number} {noun}s") }
+}
+
+/// An amount with a currency sign, rounded up to a cent when it has finer digits above a dollar.
+pub fn dollars(amount: NanoUsd) -> String {
+    const NANOS_PER_CENT: i64 = 10_000_000;
+    let fine = amount.nanos() % NANOS_PER_CENT != 0;
+    if fine && amount >= NanoUsd::from_dollars(1) {
+        let cents = amount.nanos() / NANOS_PER_CENT + 1;
+        return NanoUsd::from_nanos(cents.saturating_mul(NANOS_PER_CENT)).dollars().to_string();
+    }
+    amount.dollars().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_short() {
+        let check = |millis: u64, expect: &str| {
+            assert_eq!(duration(Duration::from_millis(millis)), expect);
+        };
+        check(0, "0.0s");
+        check(840, "0.8s");
+        check(12_000, "12.0s");
+        check(59_949, "59.9s");
+        check(59_960, "1m00s");
+        check(362_000, "6m02s");
+        check(3_723_000, "1h02m03s");
+    }
+
+    #[test]
+    fn amounts_round_up_to_cents() {
+        let check = |text: &str, expect: &str| {
+            assert_eq!(dollars(text.parse().expect("an amount")), expect);
+        };
+        check("7.96", "$7.96");
+        check("7.961", "$7.97");
+        check("0.0131", "$0.0131");
+        check("10", "$10.00");
+    }
+}

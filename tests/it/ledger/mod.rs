@@ -1,0 +1,7 @@
+//! The ledger as a whole: its task over memory and over real files.
+
+mod faults;
+mod files;
+mod recovery;
+mod support;
+mod task;

@@ -1,0 +1,155 @@
+//! Clocks, ids and a ledger in a folder that is thrown away.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use imagemill::adapters::ledger::directory::{DirectoryLedger, OpenOrCreate};
+use imagemill::adapters::ledger::memory::MemoryLedger;
+use imagemill::domain::ids::{AttemptId, RunId};
+use imagemill::domain::ledger::{Ceilings, Founding, LedgerId, LimitOrigin, Money, OwnerId};
+use imagemill::domain::money::NanoUsd;
+use imagemill::pipeline::ledger_task::{LATE_CALL, LedgerHandle, ReserveAsk, TaskOptions, spawn};
+use imagemill::ports::clock::Clock;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use uuid::Uuid;
+
+/// When every test starts.
+pub(crate) const START: &str = "2026-11-21T10:00:00Z";
+
+/// The runtime's time, real or paused, with a wall clock that can be set.
+#[derive(Debug)]
+pub(crate) struct TestClock {
+    start: tokio::time::Instant,
+    ahead_ms: AtomicI64,
+}
+
+impl TestClock {
+    pub(crate) fn new() -> Arc<Self> {
+        #[expect(clippy::disallowed_methods, reason = "this is the tests' clock")]
+        let start = tokio::time::Instant::now();
+        Arc::new(Self { start, ahead_ms: AtomicI64::new(0) })
+    }
+
+    /// Sets the wall clock forward or back.
+    pub(crate) fn shift(&self, by: SignedDuration) {
+        let by = i64::try_from(by.as_millis()).expect("a short shift");
+        self.ahead_ms.fetch_add(by, Ordering::SeqCst);
+    }
+}
+
+#[async_trait]
+impl Clock for TestClock {
+    fn now(&self) -> Timestamp {
+        let start: Timestamp = START.parse().expect("a time");
+        let ahead = SignedDuration::from_millis(self.ahead_ms.load(Ordering::SeqCst));
+        start + self.elapsed() + ahead
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.start.elapsed()
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this is the tests' clock")]
+    async fn sleep(&self, duration: Duration) {
+        tokio::time::sleep(duration).await;
+    }
+}
+
+/// An id that no other call returns.
+pub(crate) fn fresh_id() -> Uuid {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    Uuid::from_u64_pair(0x0192_f0c1_2b3a_7c4d, 0x8000_0000_0000_0000 | number)
+}
+
+pub(crate) fn run() -> RunId {
+    RunId::new(Uuid::from_u64_pair(0x0192_f0c1_2b3a_7c4d, 0x9000_0000_0000_0001))
+}
+
+pub(crate) fn cents(number: i64) -> NanoUsd {
+    NanoUsd::from_nanos(number * 10_000_000)
+}
+
+pub(crate) fn founding(limit: NanoUsd) -> Founding {
+    Founding {
+        ledger: LedgerId::new(fresh_id()),
+        zone: "UTC".into(),
+        money: Money::Simulated,
+        limit_per_day: Some((limit, LimitOrigin::Flag)),
+        owner: OwnerId::new(fresh_id()),
+        tool: "imagemill test".into(),
+    }
+}
+
+pub(crate) fn ask(max: NanoUsd) -> ReserveAsk {
+    ReserveAsk {
+        rid: AttemptId::new(fresh_id()),
+        run: run(),
+        row: 1,
+        variant: 1,
+        attempt_no: 1,
+        provider: "sim".into(),
+        model: "sim-1".into(),
+        max,
+        request_digest: [7; 32],
+        timeout: Duration::from_secs(120),
+        late: LATE_CALL,
+    }
+}
+
+pub(crate) fn options(owner: OwnerId) -> TaskOptions {
+    TaskOptions {
+        owner,
+        zone: TimeZone::UTC,
+        tool: "imagemill test".into(),
+        ceilings: Ceilings::default(),
+    }
+}
+
+/// A task over a ledger in memory.
+pub(crate) fn in_memory(limit: NanoUsd) -> (LedgerHandle, Arc<TestClock>) {
+    let clock = TestClock::new();
+    let founding = founding(limit);
+    let store = MemoryLedger::new(&founding, clock.now(), &TimeZone::UTC);
+    let (handle, _) = spawn(Box::new(store), clock.clone(), options(founding.owner));
+    (handle, clock)
+}
+
+pub(crate) fn open_or_create(root: &Path, limit: NanoUsd) -> OpenOrCreate {
+    let now = START.parse().expect("a time");
+    OpenOrCreate { root: root.to_owned(), founding: founding(limit), now }
+}
+
+/// A task over a ledger in a folder.
+pub(crate) async fn in_folder(root: &Path, limit: NanoUsd) -> (LedgerHandle, Arc<TestClock>) {
+    let clock = TestClock::new();
+    let how = open_or_create(root, limit);
+    let owner = how.founding.owner;
+    let store = DirectoryLedger::open(how).await.expect("a ledger");
+    let (handle, _) = spawn(Box::new(store), clock.clone(), options(owner));
+    (handle, clock)
+}
+
+/// A runtime as a live run has it.
+pub(crate) fn runtime() -> tokio::runtime::Runtime {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.worker_threads(2).enable_all().build().expect("a runtime")
+}
+
+/// Copies a ledger's files, so that damage is done to the copy.
+pub(crate) fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("a folder");
+    for entry in std::fs::read_dir(from).expect("a folder") {
+        let entry = entry.expect("an entry");
+        let target = to.join(entry.file_name());
+        if entry.file_type().expect("a type").is_dir() {
+            copy_folder(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).expect("a copy");
+        }
+    }
+}
