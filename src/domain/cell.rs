@@ -72,7 +72,7 @@ pub fn check_scene_id(text: &str) -> Result<(), CellFault> {
     if text.len() <= MAX_SCENE_ID_CHARS
         && !text.starts_with(' ')
         && !text.is_empty()
-        && text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+        && sanitize::is_plain(text)
     {
         return Ok(());
     }

@@ -6,6 +6,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use crate::domain::sanitize;
+
 /// The most bytes of one reference; signed URLs have about two thousand.
 pub const MAX_REFERENCE_BYTES: usize = 8 * 1024;
 /// The schemes that a reference may have.
@@ -95,8 +97,7 @@ impl ReferenceKind {
         if text.len() > MAX_REFERENCE_BYTES {
             return Err(ReferenceError::TooLong);
         }
-        let is_plain = text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
-        if !is_plain && text.chars().any(char::is_control) {
+        if !sanitize::is_plain(text) && text.chars().any(char::is_control) {
             return Err(ReferenceError::ControlCharacter);
         }
         if text.starts_with("//") || text.starts_with("\\\\") {

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::domain::ids::RunId;
-use crate::domain::ledger::reading::{CheckReport, Finding, Shown, Summary};
 use crate::domain::ledger::DEFAULT_LIMIT_PER_DAY;
+use crate::domain::ledger::reading::{CheckReport, Finding, Shown, Summary};
 use crate::domain::money::NanoUsd;
 use crate::report::words;
 

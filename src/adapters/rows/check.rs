@@ -101,16 +101,14 @@ fn place_value<'a>(record: &Record<'a>, name: &str) -> Option<&'a str> {
 }
 
 impl<'a> Checker<'_, 'a> {
+    #[inline]
     fn given<T>(
         &mut self,
         field: Field,
         rule: impl FnOnce(&'a str) -> Result<T, CellFault>,
     ) -> Option<T> {
-        let (column, text) = self.record.field(field)?;
-        if text.is_empty() {
-            return None;
-        }
-        match rule(text) {
+        let column = self.record.given(field)?;
+        match rule(self.record.text(column)) {
             Ok(value) => Some(value),
             Err(fault) => {
                 self.problems.push(Problem::of_cell(self.record, column, fault));

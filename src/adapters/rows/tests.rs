@@ -314,7 +314,8 @@ fn a_row_that_changed_in_between_is_never_read() {
     std::fs::write(&path, "id,prompt\nA,one\nB,two\n").expect("written");
     let input = crate::adapters::rows::RowInput::Path(path.clone());
     let mut source = RowSource::open(&input, &ReadOptions::default()).expect("a source");
-    let index: Arc<RowIndex> = Arc::new(source.index(&mut |_| Ok(()), &mut |_| {}).expect("an index"));
+    let index: Arc<RowIndex> =
+        Arc::new(source.index(&mut |_| Ok(()), &mut |_| {}).expect("an index"));
     std::fs::write(&path, "id,prompt\nA,six\nB,two\n").expect("written");
     let mut reader = source.reader(&index).expect("a reader");
     assert!(matches!(reader.read(0), Err(RowReadError::Changed { line: 2 })));
