@@ -95,6 +95,13 @@ pub fn check_scene_id(text: &str) -> Result<(), CellFault> {
     }
 }
 
+/// Whether a prompt is good, has no places, and is so at the first glance, as nearly all are.
+pub fn is_simple_prompt(text: &str) -> bool {
+    text.as_bytes().first().is_some_and(u8::is_ascii_graphic)
+        && text.len() <= MAX_PROMPT_CHARS
+        && text.bytes().fold(true, |is_simple, byte| is_simple & (byte != 0) & (byte != b'{'))
+}
+
 /// Checks a prompt, filled or not.
 ///
 /// # Errors

@@ -2,12 +2,11 @@
 //! before them are checked. Blocks of records go back and forth, so memory is bounded.
 
 use std::ops::Range;
-use std::str::Utf8Error;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread;
 
 use crate::adapters::rows::cells::Cell;
-use crate::adapters::rows::csv_split::Extent;
+use crate::adapters::rows::csv_split::Form;
 use crate::adapters::rows::error::Error;
 use crate::adapters::rows::stream::{Stream, StreamFault};
 
@@ -25,22 +24,29 @@ const BLOCK_CELLS: usize = 16 * 1024;
 /// One record as it was found.
 #[derive(Debug)]
 pub(crate) struct Found<'b> {
+    /// Where it stands.
+    pub(crate) place: &'b FoundPlace,
+    /// It without the line end, or its bytes when they are no text.
+    pub(crate) source: Result<&'b str, &'b [u8]>,
+    /// In CSV, its cells.
+    pub(crate) cells: &'b mut [Cell],
+}
+
+/// Where a record stands, in the input and in its block.
+#[derive(Debug)]
+pub(crate) struct FoundPlace {
     /// Place in the input.
     pub(crate) offset: u64,
     /// Line at which it starts.
     pub(crate) line: u64,
     /// Characters of that line before it.
     pub(crate) before: u64,
-    /// What was found of its form.
-    pub(crate) extent: Extent,
     /// The checksum of its bytes.
     pub(crate) check: u32,
-    /// Its bytes without the line end.
-    pub(crate) bytes: &'b [u8],
-    /// The same as text.
-    pub(crate) text: Result<&'b str, Utf8Error>,
-    /// In CSV, its cells.
-    pub(crate) cells: &'b mut [Cell],
+    /// What was found of its cells.
+    pub(crate) form: Form,
+    bytes_end: u32,
+    cells_end: u32,
 }
 
 /// Hands each record behind the stream's start to `then`, in their order.
@@ -103,7 +109,7 @@ fn take_blocks(
 #[derive(Debug, Default)]
 struct Block {
     content: Content,
-    records: Vec<Place>,
+    records: Vec<FoundPlace>,
     cells: Vec<Cell>,
     /// How the input ended, in the last block.
     end: Option<Result<(), StreamFault>>,
@@ -115,18 +121,6 @@ struct Block {
 enum Content {
     Text(String),
     Bytes(Vec<u8>),
-}
-
-/// Where a record stands, in the input and in its block.
-#[derive(Debug)]
-struct Place {
-    offset: u64,
-    line: u64,
-    before: u64,
-    extent: Extent,
-    check: u32,
-    bytes: Range<usize>,
-    cells: Range<usize>,
 }
 
 impl Block {
@@ -155,17 +149,16 @@ impl Block {
         let (offset, line, before) = (stream.offset(), stream.line(), stream.before());
         let extent = stream.extent();
         let (source, cells) = stream.parts();
-        let (bytes_start, cells_start) = (bytes.len(), self.cells.len());
         bytes.extend_from_slice(source);
         self.cells.extend_from_slice(cells);
-        self.records.push(Place {
+        self.records.push(FoundPlace {
             offset,
             line,
             before,
-            extent,
             check: crc32c::crc32c(source),
-            bytes: bytes_start..bytes.len(),
-            cells: cells_start..self.cells.len(),
+            form: extent.form,
+            bytes_end: narrow(bytes.len()),
+            cells_end: narrow(self.cells.len()),
         });
         bytes.push(b'\n');
     }
@@ -174,18 +167,15 @@ impl Block {
         &mut self,
         then: &mut impl FnMut(Found<'_>) -> Result<(), Error>,
     ) -> Result<(), Error> {
+        let (mut bytes_start, mut cells_start) = (0, 0);
         for place in &self.records {
-            let (bytes, text) = self.content.record(place.bytes.clone());
+            let (bytes_end, cells_end) = (place.bytes_end as usize, place.cells_end as usize);
             then(Found {
-                offset: place.offset,
-                line: place.line,
-                before: place.before,
-                extent: place.extent,
-                check: place.check,
-                bytes,
-                text,
-                cells: &mut self.cells[place.cells.clone()],
+                place,
+                source: self.content.record(bytes_start..bytes_end),
+                cells: &mut self.cells[cells_start..cells_end],
             })?;
+            (bytes_start, cells_start) = (bytes_end + 1, cells_end);
         }
         Ok(())
     }
@@ -212,18 +202,18 @@ impl Content {
         }
     }
 
-    fn record(&self, place: Range<usize>) -> (&[u8], Result<&str, Utf8Error>) {
+    fn record(&self, place: Range<usize>) -> Result<&str, &[u8]> {
         match self {
-            Self::Text(text) => {
-                let text = &text[place];
-                (text.as_bytes(), Ok(text))
-            }
+            Self::Text(text) => Ok(&text[place]),
             Self::Bytes(bytes) => {
-                let bytes = &bytes[place];
-                (bytes, std::str::from_utf8(bytes))
+                std::str::from_utf8(&bytes[place.clone()]).map_err(|_| &bytes[place])
             }
         }
     }
+}
+
+fn narrow(at: usize) -> u32 {
+    u32::try_from(at).expect("a block is far smaller than 4 GiB")
 }
 
 #[cfg(test)]
@@ -235,11 +225,12 @@ mod tests {
         let mut found = Vec::new();
         let stream = Stream::new(text, RowFormat::Csv, 0, 1);
         let end = for_each_record("rows.csv", stream, |record| {
-            assert_eq!(record.check, crc32c::crc32c(record.bytes));
-            assert_eq!(record.text.ok(), std::str::from_utf8(record.bytes).ok());
-            assert_eq!(record.cells.len(), record.extent.n_cells);
-            let shown = String::from_utf8_lossy(record.bytes).into_owned();
-            found.push((record.offset, record.line, shown));
+            let bytes = record.source.map_or_else(|bytes| bytes, str::as_bytes);
+            assert_eq!(record.place.check, crc32c::crc32c(bytes));
+            assert_eq!(record.source.is_ok(), std::str::from_utf8(bytes).is_ok());
+            assert_eq!(record.cells.len(), record.place.form.n_cells as usize);
+            let shown = String::from_utf8_lossy(bytes).into_owned();
+            found.push((record.place.offset, record.place.line, shown));
             Ok(())
         });
         (found, end)

@@ -47,6 +47,8 @@ pub(crate) struct Record<'a> {
     pub(crate) slots: &'a Slots,
     /// The columns of the input.
     pub(crate) columns: &'a Columns,
+    /// Whether it is a JSON object, whose cells can be nested.
+    pub(crate) is_object: bool,
 }
 
 impl<'a> Record<'a> {

@@ -111,19 +111,22 @@ impl Checker<'_> {
     ) -> Result<Option<BadRow>, Error> {
         let Buffers { problems, filled, name } = &mut self.buffers;
         problems.clear();
-        let Found { offset, line, before, extent, check: sum, bytes, text, cells } = found;
-        let place = Whereabouts { file: self.file, number, line, before };
-        let source = match text {
+        let Found { place, source, cells } = found;
+        let whereabouts =
+            Whereabouts { file: self.file, number, line: place.line, before: place.before };
+        let source = match source {
             Ok(source) => source,
-            Err(error) => {
-                problems.push(no_text(error.valid_up_to(), self.columns, cells));
+            Err(bytes) => {
+                let n_valid = bytes.utf8_chunks().next().map_or(0, |chunk| chunk.valid().len());
+                problems.push(no_text(n_valid, self.columns, cells));
                 let text = String::from_utf8_lossy(bytes);
-                return Ok(Some(bad_row(place, problems, &text, bytes, None)));
+                return Ok(Some(bad_row(whereabouts, problems, &text, bytes, None)));
             }
         };
-        let decoded = self.decoder.decode(self.columns, source, cells, extent, problems);
+        let bytes = source.as_bytes();
+        let decoded = self.decoder.decode(self.columns, source, cells, place.form, problems);
         let Some(record) = decoded else {
-            return Ok(Some(bad_row(place, problems, source, bytes, None)));
+            return Ok(Some(bad_row(whereabouts, problems, source, bytes, None)));
         };
         let checked = check(&record, filled, problems);
         if problems.is_empty() {
@@ -137,7 +140,7 @@ impl Checker<'_> {
                 None => match on_row(brief(&checked, name, filled)) {
                     Ok(()) => {
                         self.seen.add(name, self.index.len());
-                        self.index.add(offset, line, sum);
+                        self.index.add(place.offset, place.line, place.check);
                         return Ok(None);
                     }
                     Err(Objection { field, fault }) => problems.push(match record.field(field) {
@@ -148,7 +151,7 @@ impl Checker<'_> {
             }
         }
         let scene_id = record.field(Field::SceneId).map(|(_, text)| text);
-        Ok(Some(bad_row(place, problems, source, bytes, scene_id)))
+        Ok(Some(bad_row(whereabouts, problems, source, bytes, scene_id)))
     }
 }
 

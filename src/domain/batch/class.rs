@@ -93,7 +93,7 @@ pub(super) fn spread(brief: &RowBrief<'_>) -> usize {
         | u64::from(n_references(brief)) << 8
         | u64::from(prompt_steps(brief)) << 32;
     let words = [brief.provider, brief.model, brief.size, brief.quality];
-    let sum = words.into_iter().fold(numbers, |sum, word| mix(sum, word.map_or(0, ends)));
+    let sum = words.into_iter().flatten().fold(numbers, |sum, word| mix(sum, ends(word)));
     (mix(sum, 0) >> 32) as usize
 }
 
