@@ -72,7 +72,7 @@ pub fn check_scene_id(text: &str) -> Result<(), CellFault> {
     if text.len() <= MAX_SCENE_ID_CHARS
         && !text.starts_with(' ')
         && !text.is_empty()
-        && text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+        && sanitize::is_plain(text)
     {
         return Ok(());
     }
@@ -93,6 +93,13 @@ pub fn check_scene_id(text: &str) -> Result<(), CellFault> {
             "remove the character",
         )),
     }
+}
+
+/// Whether a prompt is good, has no places, and is so at the first glance, as nearly all are.
+pub fn is_simple_prompt(text: &str) -> bool {
+    text.as_bytes().first().is_some_and(u8::is_ascii_graphic)
+        && text.len() <= MAX_PROMPT_CHARS
+        && text.bytes().fold(true, |is_simple, byte| is_simple & (byte != 0) & (byte != b'{'))
 }
 
 /// Checks a prompt, filled or not.

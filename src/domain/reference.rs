@@ -6,6 +6,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use crate::domain::sanitize;
+
 /// The most bytes of one reference; signed URLs have about two thousand.
 pub const MAX_REFERENCE_BYTES: usize = 8 * 1024;
 /// The schemes that a reference may have.
@@ -95,8 +97,7 @@ impl ReferenceKind {
         if text.len() > MAX_REFERENCE_BYTES {
             return Err(ReferenceError::TooLong);
         }
-        let is_plain = text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
-        if !is_plain && text.chars().any(char::is_control) {
+        if !sanitize::is_plain(text) && text.chars().any(char::is_control) {
             return Err(ReferenceError::ControlCharacter);
         }
         if text.starts_with("//") || text.starts_with("\\\\") {
@@ -181,14 +182,16 @@ fn check_address(text: &str, scheme: &str) -> Result<(), ReferenceError> {
 /// Whether the host is one that every parser takes alike, so that the full parser (which
 /// allocates) can be spared: a million rows are checked before the first one is sent.
 fn is_ordinary_host(host: &str) -> bool {
-    let plain = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-');
-    let last = &host[memchr::memrchr(b'.', host.as_bytes()).map_or(0, |at| at + 1)..];
-    host.len() <= 253
-        && host.bytes().all(plain)
-        && last.starts_with(|first: char| first.is_ascii_lowercase())
-        && host
-            .split('.')
-            .all(|label| (1..=63).contains(&label.len()) && !label.starts_with("xn--"))
+    let plain = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-');
+    let mut last: &[u8] = &[];
+    let mut is_ordinary = host.len() <= 253;
+    for label in host.as_bytes().split(|byte| *byte == b'.') {
+        is_ordinary &= (1..=63).contains(&label.len())
+            && !label.starts_with(b"xn--")
+            && label.iter().all(|byte| plain(*byte));
+        last = label;
+    }
+    is_ordinary && last.first().is_some_and(u8::is_ascii_lowercase)
 }
 
 impl fmt::Debug for Reference {

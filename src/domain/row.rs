@@ -65,6 +65,9 @@ impl FromStr for Variants {
 
     /// Reads plain digits; blanks, signs and points are refused.
     fn from_str(text: &str) -> Result<Self, VariantsError> {
+        if let [digit @ b'1'..=b'9'] = text.as_bytes() {
+            return Ok(Self(digit - b'0'));
+        }
         let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
         if !digits {
             return Err(VariantsError::NotANumber);

@@ -20,6 +20,13 @@ pub const fn is_hazard(character: char) -> bool {
     )
 }
 
+/// Whether a text has only the printable characters of ASCII, the blank included.
+///
+/// All bytes are looked at whatever they are: that is done many at a time.
+pub fn is_plain(text: &str) -> bool {
+    text.bytes().fold(true, |is_plain, byte| is_plain & matches!(byte, b' '..=b'~'))
+}
+
 /// The text with every hazard replaced by something visible, so that it stays on one line.
 ///
 /// A tab becomes a blank, another C0 control its picture (`␛` for the escape character), every

@@ -9,7 +9,6 @@ use crate::domain::column::Field;
 use crate::domain::ids::SceneId;
 use crate::domain::reference::Reference;
 use crate::domain::row::{Row, RowBrief, RowOptions};
-use crate::domain::template;
 
 /// Hexadecimal digits of the digest in a derived name.
 const NAME_DIGITS: usize = 12;
@@ -68,8 +67,7 @@ pub(crate) fn name_of<'a>(
 ///
 /// `filled` is the prompt with its places filled, for a prompt that has places.
 pub(crate) fn brief<'a>(checked: &Checked<'a>, name: &'a str, filled: &str) -> RowBrief<'a> {
-    let has_places = template::has_places(checked.prompt);
-    let n_prompt_bytes = if has_places { filled.len() } else { checked.prompt.len() };
+    let n_prompt_bytes = if checked.has_places { filled.len() } else { checked.prompt.len() };
     RowBrief {
         n_prompt_bytes: u32::try_from(n_prompt_bytes).expect("prompts are short"),
         scene_id: name,
@@ -95,7 +93,7 @@ pub(crate) fn row(
 ) -> Row {
     let owned = |text: Option<&str>| text.map(str::to_owned);
     let mut prompt = checked.prompt.to_owned();
-    if template::has_places(checked.prompt) {
+    if checked.has_places {
         let mut filled = String::new();
         if fill_prompt(record, checked.prompt, &mut filled).is_ok() {
             prompt = filled;

@@ -47,11 +47,13 @@ pub(crate) struct Record<'a> {
     pub(crate) slots: &'a Slots,
     /// The columns of the input.
     pub(crate) columns: &'a Columns,
+    /// Whether it is a JSON object, whose cells can be nested.
+    pub(crate) is_object: bool,
 }
 
 impl<'a> Record<'a> {
-    #[inline]
     /// The text of the cell in a column; empty when the record has none.
+    #[inline]
     pub(crate) fn text(&self, column: usize) -> &'a str {
         let Some(cell) = self.cells.get(column) else { return "" };
         let range = cell.text_start as usize..cell.text_end as usize;
@@ -62,8 +64,15 @@ impl<'a> Record<'a> {
         }
     }
 
+    /// The column of a field that the record has and that is not empty.
     #[inline]
+    pub(crate) fn given(&self, field: Field) -> Option<usize> {
+        let cell = self.cells.get(usize::from(self.slots[field as usize]))?;
+        (cell.text_start < cell.text_end).then(|| usize::from(self.slots[field as usize]))
+    }
+
     /// The column and text of a field; nothing when the record does not have it.
+    #[inline]
     pub(crate) fn field(&self, field: Field) -> Option<(usize, &'a str)> {
         let column = self.slots[field as usize];
         (column != NO_COLUMN).then(|| (usize::from(column), self.text(usize::from(column))))

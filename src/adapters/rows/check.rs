@@ -19,6 +19,8 @@ const BACKGROUNDS: &[&str] = &["auto", "opaque", "transparent"];
 pub(crate) struct Checked<'a> {
     pub(crate) scene_id: Option<&'a str>,
     pub(crate) prompt: &'a str,
+    /// Whether the prompt can have places.
+    pub(crate) has_places: bool,
     pub(crate) variants: Variants,
     pub(crate) n_url_references: u32,
     pub(crate) n_local_references: u32,
@@ -51,11 +53,11 @@ pub(crate) fn check<'a>(
     problems: &mut Vec<Problem>,
 ) -> Checked<'a> {
     let mut checker = Checker { record, problems };
-    if record.cells.iter().any(|cell| cell.is_nested) {
+    if record.is_object && record.cells.iter().any(|cell| cell.is_nested) {
         checker.nested();
     }
     let scene_id = checker.given(Field::SceneId, |text| cell::check_scene_id(text).map(|()| text));
-    let prompt = checker.prompt(filled);
+    let (prompt, has_places) = checker.prompt(filled);
     let variants = checker.given(Field::Variants, cell::parse_variants).unwrap_or(Variants::ONE);
     let (n_url_references, n_local_references) = checker.references();
     checker.tags();
@@ -63,6 +65,7 @@ pub(crate) fn check<'a>(
     Checked {
         scene_id,
         prompt,
+        has_places,
         variants,
         n_url_references,
         n_local_references,
@@ -101,16 +104,14 @@ fn place_value<'a>(record: &Record<'a>, name: &str) -> Option<&'a str> {
 }
 
 impl<'a> Checker<'_, 'a> {
+    #[inline]
     fn given<T>(
         &mut self,
         field: Field,
         rule: impl FnOnce(&'a str) -> Result<T, CellFault>,
     ) -> Option<T> {
-        let (column, text) = self.record.field(field)?;
-        if text.is_empty() {
-            return None;
-        }
-        match rule(text) {
+        let column = self.record.given(field)?;
+        match rule(self.record.text(column)) {
             Ok(value) => Some(value),
             Err(fault) => {
                 self.problems.push(Problem::of_cell(self.record, column, fault));
@@ -119,10 +120,12 @@ impl<'a> Checker<'_, 'a> {
         }
     }
 
+    #[inline]
     fn word(&mut self, field: Field, code: &'static str) -> Option<&'a str> {
         self.given(field, |text| cell::check_word(code, field.name(), text).map(|()| text))
     }
 
+    #[inline]
     fn choice(
         &mut self,
         field: Field,
@@ -132,13 +135,23 @@ impl<'a> Checker<'_, 'a> {
         self.given(field, |text| cell::check_choice(code, field.name(), choices, text))
     }
 
-    fn prompt(&mut self, filled: &mut String) -> &'a str {
+    /// The prompt, and whether it can have places.
+    #[inline]
+    fn prompt(&mut self, filled: &mut String) -> (&'a str, bool) {
         let Some((column, text)) = self.record.field(Field::Prompt) else {
             self.missing_prompt();
-            return "";
+            return ("", false);
         };
+        if cell::is_simple_prompt(text) {
+            return (text, false);
+        }
+        (text, self.other_prompt(column, text, filled))
+    }
+
+    fn other_prompt(&mut self, column: usize, text: &'a str, filled: &mut String) -> bool {
+        let has_places = template::has_places(text);
         let checked = cell::check_prompt(text).and_then(|()| {
-            if !template::has_places(text) {
+            if !has_places {
                 return Ok(());
             }
             fill_prompt(self.record, text, filled)
@@ -161,7 +174,7 @@ impl<'a> Checker<'_, 'a> {
         if let Err(fault) = checked {
             self.problems.push(Problem::of_cell(self.record, column, fault));
         }
-        text
+        has_places
     }
 
     /// Only rows of JSON can lack a prompt; in CSV the header would.

@@ -3,6 +3,8 @@
 //! The walk reads as the `csv` crate does (a test compares them), but keeps where each cell
 //! stands, copies nothing, and never needs more than one record at hand.
 
+use std::num::NonZeroU32;
+
 use memchr::{memchr, memchr_iter};
 
 use crate::adapters::rows::cells::{Cell, Place};
@@ -28,16 +30,29 @@ pub(crate) struct Extent {
     pub(crate) len: usize,
     /// Line ends in it, the last one included.
     pub(crate) n_lines: u64,
+    /// What was found of its cells.
+    pub(crate) form: Form,
+}
+
+/// What was found of a record's cells, in few bytes: many records are read ahead.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Form {
     /// Cells in it; those beyond the limit are counted but not kept.
-    pub(crate) n_cells: usize,
+    pub(crate) n_cells: u32,
     /// The first byte that stands behind a closing quote and should not.
-    pub(crate) stray: Option<usize>,
+    pub(crate) stray: Option<NonZeroU32>,
+    /// Whether a cell has doubled quotes.
+    pub(crate) has_doubled: bool,
 }
 
 impl Extent {
     /// Nothing.
-    pub(crate) const EMPTY: Self =
-        Self { text_len: 0, len: 0, n_lines: 0, n_cells: 0, stray: None };
+    pub(crate) const EMPTY: Self = Self {
+        text_len: 0,
+        len: 0,
+        n_lines: 0,
+        form: Form { n_cells: 0, stray: None, has_doubled: false },
+    };
 }
 
 /// Walks over the record at the start of `bytes`; `is_ended` when nothing comes behind them.
@@ -58,6 +73,7 @@ pub(crate) fn split(bytes: &[u8], is_ended: bool, delimiter: u8, cells: &mut Vec
                 return Split::Incomplete;
             }
             extent.n_lines += count_lines(&bytes[start..close]);
+            extent.form.has_doubled |= cell.place == Place::Doubled;
             (text_start, text_end) = (start + 1, close);
             at = close + 1;
         } else {
@@ -68,14 +84,14 @@ pub(crate) fn split(bytes: &[u8], is_ended: bool, delimiter: u8, cells: &mut Vec
             return Split::Incomplete;
         }
         let end = found.unwrap_or(bytes.len());
-        if text_end != usize::MAX && end > at && extent.stray.is_none() {
-            extent.stray = Some(at);
+        if text_end != usize::MAX && end > at && extent.form.stray.is_none() {
+            extent.form.stray = NonZeroU32::new(narrow(at));
         }
         cell.raw_start = narrow(start);
         cell.raw_end = narrow(end);
         cell.text_start = narrow(text_start);
         cell.text_end = narrow(text_end.min(end));
-        extent.n_cells += 1;
+        extent.form.n_cells += 1;
         if cells.len() <= MAX_COLUMNS {
             cells.push(cell);
         }
@@ -223,7 +239,7 @@ mod tests {
                         }
                         out
                     };
-                    if extent.stray.is_some() {
+                    if extent.form.stray.is_some() {
                         return None;
                     }
                     records.push(cells.iter().map(text_of).collect());
@@ -272,7 +288,7 @@ mod tests {
         let mut cells = Vec::new();
         let text = b"B-2,\"a dog, \"\"running\"\"\nfast\",nine,\r\nnext";
         let Split::Record(extent) = split(text, false, b',', &mut cells) else { panic!("whole") };
-        assert_eq!((extent.n_cells, extent.n_lines, extent.stray), (4, 2, None));
+        assert_eq!((extent.form.n_cells, extent.n_lines, extent.form.stray), (4, 2, None));
         let raw = |cell: &Cell| &text[cell.raw_start as usize..cell.raw_end as usize];
         assert_eq!(raw(&cells[1]), b"\"a dog, \"\"running\"\"\nfast\"");
         assert_eq!(raw(&cells[2]), b"nine");
@@ -295,7 +311,7 @@ mod tests {
         let Split::Record(extent) = split(b"\"a\"b,c\n", false, b',', &mut cells) else {
             panic!("whole")
         };
-        assert_eq!(extent.stray, Some(3));
+        assert_eq!(extent.form.stray, NonZeroU32::new(3));
     }
 
     #[test]
@@ -305,7 +321,7 @@ mod tests {
         let Split::Record(extent) = split(text.as_bytes(), true, b',', &mut cells) else {
             panic!("whole")
         };
-        assert_eq!(extent.n_cells, 1_000_001);
+        assert_eq!(extent.form.n_cells, 1_000_001);
         assert!(cells.capacity() <= 4 * MAX_COLUMNS);
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::adapters::rows::cells::{Cell, Place, Record};
 use crate::adapters::rows::columns::{Columns, NO_COLUMN, Slots};
-use crate::adapters::rows::csv_split::{Extent, undouble};
+use crate::adapters::rows::csv_split::{Form, undouble};
 use crate::adapters::rows::json_object::ObjectCells;
 use crate::adapters::rows::problem::Problem;
 use crate::domain::cell::CellFault;
@@ -31,57 +31,67 @@ impl Decoder {
     }
 
     /// Decodes a record; nothing when its cells cannot be told, which is a problem.
+    #[inline]
     pub(crate) fn decode<'a>(
         &'a mut self,
         columns: &'a mut Columns,
         source: &'a str,
         cells: &'a mut [Cell],
-        extent: Extent,
+        form: Form,
         problems: &mut Vec<Problem>,
     ) -> Option<Record<'a>> {
         match self.format {
             RowFormat::Csv | RowFormat::Tsv => {
-                self.decode_cells(columns, source, cells, extent, problems)
+                self.decode_cells(columns, source, cells, form, problems)
             }
             RowFormat::Json | RowFormat::Jsonl => {
                 if !self.object.read(columns, source, problems) {
                     return None;
                 }
                 let ObjectCells { cells, scratch, slots } = &self.object;
-                Some(Record { source, scratch, cells, slots, columns })
+                Some(Record { source, scratch, cells, slots, columns, is_object: true })
             }
         }
     }
 
+    #[inline]
     fn decode_cells<'a>(
         &'a mut self,
         columns: &'a Columns,
         source: &'a str,
         cells: &'a mut [Cell],
-        extent: Extent,
+        form: Form,
         problems: &mut Vec<Problem>,
     ) -> Option<Record<'a>> {
-        if let Some(stray) = extent.stray {
+        if let Some(stray) = form.stray {
+            let stray = stray.get() as usize;
             let title = "a quoted cell must end with its closing quote";
             let fix = "write a quote within a cell twice (\"\")";
             let fault = CellFault::new("row.quote", title, "text after the quote", fix);
             problems.push(Problem { span: stray..stray + 1, column: None, fault });
         }
         let n_columns = columns.list().len();
-        if extent.n_cells != n_columns {
-            problems.push(wrong_count(cells, extent.n_cells, n_columns, source.len()));
+        if form.n_cells as usize != n_columns {
+            problems.push(wrong_count(cells, form.n_cells, n_columns, source.len()));
             return None;
         }
+        if form.has_doubled {
+            self.undouble_cells(source, cells);
+        }
+        let Self { scratch, slots, .. } = self;
+        Some(Record { source, scratch, cells, slots, columns, is_object: false })
+    }
+
+    fn undouble_cells(&mut self, source: &str, cells: &mut [Cell]) {
+        let narrow = |at: usize| u32::try_from(at).expect("a record is far smaller than 4 GiB");
         self.scratch.clear();
         for cell in cells.iter_mut().filter(|cell| cell.place == Place::Doubled) {
             let start = self.scratch.len();
             undouble(&source[cell.text_start as usize..cell.text_end as usize], &mut self.scratch);
             cell.place = Place::Scratch;
-            cell.text_start = u32::try_from(start).expect("a record is far smaller than 4 GiB");
-            cell.text_end =
-                u32::try_from(self.scratch.len()).expect("a record is far smaller than 4 GiB");
+            cell.text_start = narrow(start);
+            cell.text_end = narrow(self.scratch.len());
         }
-        Some(Record { source, scratch: &self.scratch, cells, slots: &self.slots, columns })
     }
 }
 
@@ -94,7 +104,7 @@ pub(crate) fn no_text(valid_up_to: usize, columns: &Columns, cells: &[Cell]) -> 
     Problem { span: valid_up_to..valid_up_to + '\u{fffd}'.len_utf8(), column, fault }
 }
 
-fn wrong_count(cells: &[Cell], n_cells: usize, n_columns: usize, end: usize) -> Problem {
+fn wrong_count(cells: &[Cell], n_cells: u32, n_columns: usize, end: usize) -> Problem {
     let cells_word = if n_cells == 1 { "cell" } else { "cells" };
     let title = format!("the row has {n_cells} {cells_word}, but the header has {n_columns}");
     let (span, label, fix) = match cells.get(n_columns) {

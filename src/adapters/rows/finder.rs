@@ -51,7 +51,7 @@ impl Finder {
             Ok(_) | Err(StreamFault::Input(_)) => return Err(Lost::Changed),
             Err(StreamFault::Io(error)) => return Err(Lost::Io(error)),
         }
-        let extent = self.stream.extent();
+        let form = self.stream.extent().form;
         let (bytes, cells) = self.stream.parts();
         if crc32c::crc32c(bytes) != check {
             return Err(Lost::Changed);
@@ -59,7 +59,7 @@ impl Finder {
         let source = std::str::from_utf8(bytes).map_err(|_| Lost::Changed)?;
         self.problems.clear();
         let record =
-            self.decoder.decode(&mut self.columns, source, cells, extent, &mut self.problems);
+            self.decoder.decode(&mut self.columns, source, cells, form, &mut self.problems);
         record.and_then(|record| then(&record)).ok_or(Lost::Changed)
     }
 }

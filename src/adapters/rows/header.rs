@@ -33,8 +33,8 @@ pub(crate) fn read<R: std::io::Read>(
     let (line, extent) = (stream.line(), stream.extent());
     let (bytes, cells) = stream.parts();
     let bytes = bytes.to_vec();
-    if extent.n_cells > MAX_COLUMNS {
-        let title = format!("{name} has {} columns", extent.n_cells);
+    if extent.form.n_cells as usize > MAX_COLUMNS {
+        let title = format!("{name} has {} columns", extent.form.n_cells);
         let fix = format!("use at most {MAX_COLUMNS} columns");
         return Err(Error::of_file("input.columns", name, title, &fix));
     }
@@ -73,13 +73,13 @@ fn name_columns(
     const CODE: &str = "input.column";
     // The names are cells of a record whose columns have no names yet.
     let mut blank = Columns::default();
-    for _ in 0..extent.n_cells {
+    for _ in 0..extent.form.n_cells {
         let _ = blank.add("");
     }
     let mut decoder = Decoder::new(format, &blank);
     let mut problems = Vec::new();
     let record: Option<Record<'_>> =
-        decoder.decode(&mut blank, source, cells, extent, &mut problems);
+        decoder.decode(&mut blank, source, cells, extent.form, &mut problems);
     if let Some(problem) = problems.pop() {
         let at = |at: usize| u32::try_from(at).unwrap_or_default();
         let (start, end) = (at(problem.span.start), at(problem.span.end));

@@ -5,23 +5,29 @@ use sha2::{Digest, Sha256};
 /// The good rows of an input by position, in sixteen bytes a row.
 #[derive(Debug, Default)]
 pub struct RowIndex {
-    offsets: Vec<u64>,
-    lines: Vec<u32>,
-    /// A checksum of each row's bytes: a row that changed in between is never sent.
-    checks: Vec<u32>,
+    rows: Vec<Place>,
     /// The numbers of the bad records, ascending.
     bad: Vec<u32>,
+}
+
+/// Where one row is.
+#[derive(Debug)]
+struct Place {
+    offset: u64,
+    line: u32,
+    /// A checksum of its bytes: a row that changed in between is never sent.
+    check: u32,
 }
 
 impl RowIndex {
     /// How many good rows there are.
     pub fn len(&self) -> u32 {
-        u32::try_from(self.offsets.len()).expect("records are counted with 32 bits")
+        u32::try_from(self.rows.len()).expect("records are counted with 32 bits")
     }
 
     /// Whether there is no good row.
     pub fn is_empty(&self) -> bool {
-        self.offsets.is_empty()
+        self.rows.is_empty()
     }
 
     /// How many bad rows there are.
@@ -31,7 +37,7 @@ impl RowIndex {
 
     /// The line at which a row starts.
     pub fn line(&self, position: u32) -> Option<u64> {
-        self.lines.get(position as usize).map(|line| u64::from(*line))
+        self.rows.get(position as usize).map(|row| u64::from(row.line))
     }
 
     /// The number of a row among all data records, the bad ones included, counted from 1.
@@ -55,16 +61,15 @@ impl RowIndex {
     /// same one.
     pub fn fingerprint(&self) -> String {
         let mut digest = Sha256::new();
-        for check in &self.checks {
-            digest.update(check.to_le_bytes());
+        for row in &self.rows {
+            digest.update(row.check.to_le_bytes());
         }
         digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
-    pub(crate) fn add(&mut self, offset: u64, line: u64, source: &[u8]) {
-        self.offsets.push(offset);
-        self.lines.push(u32::try_from(line).unwrap_or(u32::MAX));
-        self.checks.push(crc32c::crc32c(source));
+    pub(crate) fn add(&mut self, offset: u64, line: u64, check: u32) {
+        let line = u32::try_from(line).unwrap_or(u32::MAX);
+        self.rows.push(Place { offset, line, check });
     }
 
     pub(crate) fn add_bad(&mut self, number: u64) {
@@ -72,15 +77,12 @@ impl RowIndex {
     }
 
     pub(crate) fn place(&self, position: u32) -> Option<(u64, u64, u32)> {
-        let at = position as usize;
-        let offset = *self.offsets.get(at)?;
-        Some((offset, u64::from(self.lines[at]), self.checks[at]))
+        let row = self.rows.get(position as usize)?;
+        Some((row.offset, u64::from(row.line), row.check))
     }
 
     pub(crate) fn shrink(&mut self) {
-        self.offsets.shrink_to_fit();
-        self.lines.shrink_to_fit();
-        self.checks.shrink_to_fit();
+        self.rows.shrink_to_fit();
     }
 }
 
@@ -97,7 +99,7 @@ mod tests {
             if bad.contains(&number) {
                 index.add_bad(number);
             } else {
-                index.add(number * 10, number + 1, b"x");
+                index.add(number * 10, number + 1, 7);
                 expect.push(number);
             }
         }

@@ -1,9 +1,11 @@
 //! Rows: CSV, TSV, JSON and JSONL, read twice with bounded memory.
 //!
-//! `source` opens an input; `stream` finds its records within `window`; `decode` finds the cells
-//! of one; `check` applies the rules of `domain::cell`; `pass` does all of it once for every row
-//! and fills `index`; `reader` reads single rows again; `rejected` writes the bad ones.
+//! `source` opens an input; `stream` finds its records within `window`, and `ahead` does so on a
+//! thread of its own; `decode` finds the cells of one; `check` applies the rules of
+//! `domain::cell`; `pass` does all of it once for every row and fills `index`; `reader` reads
+//! single rows again; `rejected` writes the bad ones.
 
+mod ahead;
 mod bad_row;
 mod build;
 mod cells;

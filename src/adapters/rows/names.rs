@@ -26,15 +26,26 @@ pub(crate) struct Names {
 /// table of a million names costs more time than reading them.
 #[derive(Debug, Default)]
 pub(crate) struct Ascent {
+    /// The largest file name, folded.
     last: Vec<u8>,
+    /// The name of its row when that is the file name before folding, else nothing.
+    name: Vec<u8>,
     next: Vec<u8>,
 }
 
 impl Ascent {
     /// Whether the name is larger than all before it; it is then the largest.
     pub(crate) fn climb(&mut self, scene_id: &str) -> bool {
+        if let Some(at) = counted_up(&self.name, scene_id.as_bytes()) {
+            let tail = &scene_id.as_bytes()[at..];
+            self.name[at..].copy_from_slice(tail);
+            self.last[at..].copy_from_slice(tail);
+            self.last[at..].make_ascii_lowercase();
+            return true;
+        }
         self.next.clear();
-        if file_name::is_fit(scene_id.as_bytes()) {
+        let is_fit = file_name::is_fit(scene_id.as_bytes());
+        if is_fit {
             self.next.extend_from_slice(scene_id.as_bytes());
         } else {
             self.next.extend_from_slice(file_name::file_stem(scene_id).as_bytes());
@@ -43,9 +54,25 @@ impl Ascent {
         let is_larger = (self.last.len(), &self.last) < (self.next.len(), &self.next);
         if is_larger {
             std::mem::swap(&mut self.last, &mut self.next);
+            self.name.clear();
+            if is_fit {
+                self.name.extend_from_slice(scene_id.as_bytes());
+            }
         }
         is_larger
     }
+}
+
+/// Where a name starts to differ from the one before it, when digits in the places of digits are
+/// all that differs and it is the larger one: it is then fit for a file name if the other is.
+fn counted_up(last: &[u8], name: &[u8]) -> Option<usize> {
+    if last.len() != name.len() {
+        return None;
+    }
+    let at = last.iter().zip(name).position(|(old, new)| old != new)?;
+    let is_counted =
+        |(old, new): (&u8, &u8)| old == new || (old.is_ascii_digit() && new.is_ascii_digit());
+    (last[at] < name[at] && last[at..].iter().zip(&name[at..]).all(is_counted)).then_some(at)
 }
 
 /// The names whose hashes start alike, with open addressing.
@@ -135,6 +162,9 @@ pub(crate) fn hash_of(scene_id: &str) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -162,8 +192,31 @@ mod tests {
             ("row-2", false),
             ("Row-12", true),
             ("row-12", false),
+            ("rOw-13b", true),
+            ("rOw-13B", false),
+            ("rOw-14b", true),
+            ("row-14B", false),
+            ("row-13b", false),
+            ("nul9.x-1", true),
+            ("nul9.x-0", false),
+            ("nul9.y-0", true),
+            ("row-99 ", true),
+            ("row-99 ", false),
         ] {
             assert_eq!(ascent.climb(name), expect, "{name}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn climbing_is_comparing_folded_stems(names in vec("[aB0-2. ]{1,4}", 0..20)) {
+            let (mut ascent, mut last) = (Ascent::default(), (0, String::new()));
+            for name in names {
+                let stem = file_name::folded_stem(&name);
+                let next = (stem.len(), stem);
+                prop_assert_eq!(ascent.climb(&name), last < next);
+                last = last.max(next);
+            }
         }
     }
 

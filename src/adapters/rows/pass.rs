@@ -2,6 +2,7 @@
 
 use std::fs::File;
 
+use crate::adapters::rows::ahead::{Found, for_each_record};
 use crate::adapters::rows::bad_row::BadRow;
 use crate::adapters::rows::build::{brief, name_of};
 use crate::adapters::rows::cells::Record;
@@ -58,67 +59,88 @@ struct Buffers {
 impl Pass<'_> {
     /// Reads all records and hands each to one of the two.
     pub(crate) fn run(
-        mut self,
+        self,
         on_row: &mut OnRow<'_>,
         on_bad: &mut dyn FnMut(BadRow),
     ) -> Result<RowIndex, Error> {
-        let mut index = RowIndex::default();
-        let mut seen = Seen::default();
-        let mut buffers = Buffers::default();
+        let Self { file, stream, decoder, finder, columns } = self;
+        let mut checker = Checker {
+            file,
+            decoder,
+            finder,
+            columns,
+            index: RowIndex::default(),
+            seen: Seen::default(),
+            buffers: Buffers::default(),
+        };
         let mut number = 0;
-        while self.stream.step().map_err(|fault| Error::of_stream(self.file, fault))? {
+        for_each_record(file, stream, |found| {
             number += 1;
             if number > MAX_RECORDS {
-                let title = format!("{} has more than {MAX_RECORDS} rows", self.file);
-                return Err(Error::of_file("input.rows", self.file, title, "split the input"));
+                let title = format!("{file} has more than {MAX_RECORDS} rows");
+                return Err(Error::of_file("input.rows", file, title, "split the input"));
             }
-            if let Some(bad) = self.record(number, &mut index, &mut seen, &mut buffers, on_row)? {
-                index.add_bad(number);
+            if let Some(bad) = checker.record(number, found, on_row)? {
+                checker.index.add_bad(number);
                 on_bad(bad);
             }
-        }
-        index.shrink();
-        Ok(index)
+            Ok(())
+        })?;
+        checker.index.shrink();
+        Ok(checker.index)
     }
+}
 
+/// What checks record after record.
+struct Checker<'s> {
+    file: &'s str,
+    decoder: Decoder,
+    finder: Finder,
+    columns: &'s mut Columns,
+    index: RowIndex,
+    seen: Seen,
+    buffers: Buffers,
+}
+
+impl Checker<'_> {
     fn record(
         &mut self,
         number: u64,
-        index: &mut RowIndex,
-        seen: &mut Seen,
-        buffers: &mut Buffers,
+        found: Found<'_>,
         on_row: &mut OnRow<'_>,
     ) -> Result<Option<BadRow>, Error> {
-        let Buffers { problems, filled, name } = buffers;
+        let Buffers { problems, filled, name } = &mut self.buffers;
         problems.clear();
-        let (offset, extent) = (self.stream.offset(), self.stream.extent());
-        let (line, before) = (self.stream.line(), self.stream.before());
-        let place = Whereabouts { file: self.file, number, line, before };
-        let (bytes, cells) = self.stream.parts();
-        let source = match std::str::from_utf8(bytes) {
+        let Found { place, source, cells } = found;
+        let whereabouts =
+            Whereabouts { file: self.file, number, line: place.line, before: place.before };
+        let source = match source {
             Ok(source) => source,
-            Err(error) => {
-                problems.push(no_text(error.valid_up_to(), self.columns, cells));
+            Err(bytes) => {
+                let n_valid = bytes.utf8_chunks().next().map_or(0, |chunk| chunk.valid().len());
+                problems.push(no_text(n_valid, self.columns, cells));
                 let text = String::from_utf8_lossy(bytes);
-                return Ok(Some(bad_row(place, problems, &text, bytes, None)));
+                return Ok(Some(bad_row(whereabouts, problems, &text, bytes, None)));
             }
         };
-        let decoded = self.decoder.decode(self.columns, source, cells, extent, problems);
+        let bytes = source.as_bytes();
+        let decoded = self.decoder.decode(self.columns, source, cells, place.form, problems);
         let Some(record) = decoded else {
-            return Ok(Some(bad_row(place, problems, source, bytes, None)));
+            return Ok(Some(bad_row(whereabouts, problems, source, bytes, None)));
         };
         let checked = check(&record, filled, problems);
         if problems.is_empty() {
             let name = name_of(&record, &checked, name);
-            let twin = seen
-                .find_twin(name, index, &mut self.finder)
+            let twin = self
+                .seen
+                .find_twin(name, &self.index, &mut self.finder)
                 .map_err(|lost| read_error(self.file, lost))?;
             match twin {
                 Some(twin) => problems.push(twin_problem(&record, &checked, name, &twin)),
                 None => match on_row(brief(&checked, name, filled)) {
                     Ok(()) => {
-                        seen.add(name, index.len());
-                        index.add(offset, line, bytes);
+                        self.seen.add(name, self.index.len());
+                        self.index.add(place.offset, place.line, place.check);
                         return Ok(None);
                     }
                     Err(Objection { field, fault }) => problems.push(match record.field(field) {
@@ -129,7 +151,7 @@ impl Pass<'_> {
             }
         }
         let scene_id = record.field(Field::SceneId).map(|(_, text)| text);
-        Ok(Some(bad_row(place, problems, source, bytes, scene_id)))
+        Ok(Some(bad_row(whereabouts, problems, source, bytes, scene_id)))
     }
 }
 

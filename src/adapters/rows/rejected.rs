@@ -102,7 +102,7 @@ impl RejectedWriter {
         let n_columns = self.shape.columns.list().len();
         let mut cells = Vec::new();
         let n_cells = match split(source, true, delimiter, &mut cells) {
-            Split::Record(extent) => extent.n_cells,
+            Split::Record(extent) => extent.form.n_cells as usize,
             Split::Incomplete | Split::Unclosed(_) => n_columns,
         };
         let is_header = error == ERROR_COLUMN;

@@ -86,3 +86,26 @@ pub(super) const fn n_references(brief: &RowBrief<'_>) -> u32 {
 const fn prompt_steps(brief: &RowBrief<'_>) -> u32 {
     brief.n_prompt_bytes.div_ceil(PROMPT_STEP_BYTES)
 }
+
+/// A number that is the same for all rows of a class and another one for most other rows.
+pub(super) fn spread(brief: &RowBrief<'_>) -> usize {
+    const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
+    let mix = |sum: u64, part: u64| (sum.rotate_left(23) ^ part).wrapping_mul(FACTOR);
+    let numbers = u64::from(brief.variants.get())
+        | u64::from(n_references(brief)) << 8
+        | u64::from(prompt_steps(brief)) << 32;
+    let words = [brief.provider, brief.model, brief.size, brief.quality];
+    let sum = words.into_iter().flatten().fold(numbers, |sum, word| mix(sum, ends(word)));
+    (mix(sum, 0) >> 32) as usize
+}
+
+/// The two ends of a word, in which such words differ.
+fn ends(word: &str) -> u64 {
+    let bytes = word.as_bytes();
+    match (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        (Some(first), Some(last)) => {
+            u64::from(u32::from_le_bytes(*first)) << 32 | u64::from(u32::from_le_bytes(*last))
+        }
+        _ => bytes.iter().fold(1, |sum, byte| sum << 8 | u64::from(*byte)),
+    }
+}

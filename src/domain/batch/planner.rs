@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::civil::Date;
 
-use crate::domain::batch::class::{ClassId, ClassKey, RowClass, n_references};
+use crate::domain::batch::class::{ClassId, ClassKey, RowClass, n_references, spread};
 use crate::domain::batch::selection::Batch;
 use crate::domain::canary::{self, CanaryOrder, OrderHasher, Strata};
 use crate::domain::money::NanoUsd;
@@ -17,8 +17,9 @@ use crate::domain::settings::CanaryShare;
 /// The largest side that the simulator paints, in pixels.
 const MAX_SIM_SIDE: u32 = 4_096;
 
-/// Slots of the small table that finds the class of most rows without a look-up.
-const RECENT: usize = 64;
+/// Slots of the small table that finds the class of most rows without a look-up: a few times as
+/// many as the classes of most batches.
+const RECENT: usize = 1_024;
 
 /// Why the planning pass gives up.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -66,7 +67,8 @@ pub struct Planner<'a> {
     canary: Option<CanaryNotes>,
     keys: Vec<ClassKey>,
     by_key: BTreeMap<ClassKey, u16>,
-    recent: [u16; RECENT],
+    /// The last class that was found for each slot.
+    recent: Vec<u16>,
     classes: Vec<RowClass>,
     class_of: Vec<ClassId>,
     url_references: u64,
@@ -102,7 +104,7 @@ impl<'a> Planner<'a> {
             }),
             keys: Vec::new(),
             by_key: BTreeMap::new(),
-            recent: [0; RECENT],
+            recent: vec![0; RECENT],
             classes: Vec::new(),
             class_of: Vec::new(),
             url_references: 0,
@@ -183,8 +185,7 @@ impl<'a> Planner<'a> {
     }
 
     fn class_for(&mut self, brief: &RowBrief<'_>) -> Option<ClassId> {
-        let slot =
-            (usize::from(brief.variants.get()) * 4 + n_references(brief).min(3) as usize) % RECENT;
+        let slot = spread(brief) % RECENT;
         let recent = self.recent[slot];
         if self.keys.get(usize::from(recent)).is_some_and(|key| key.is_of(brief)) {
             return Some(ClassId(recent));
