@@ -10,8 +10,9 @@ use crate::adapters::rows::csv_split::Form;
 use crate::adapters::rows::error::Error;
 use crate::adapters::rows::stream::{Stream, StreamFault};
 
-/// Blocks that are filled and not yet taken: enough that neither side waits for a hiccup.
-const MAX_WAITING: usize = 2;
+/// Blocks that are filled and not yet taken: some milliseconds of work, so that neither side
+/// stands still when the other one has to wait for a processor.
+const MAX_WAITING: usize = 12;
 /// All blocks: those that wait, the one being filled and the one being checked.
 const N_BLOCKS: usize = MAX_WAITING + 2;
 /// Bytes of records at which a block is full: it still fits into the caches beside its cells.
