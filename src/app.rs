@@ -44,21 +44,15 @@ fn tell(printer: &Printer, failure: &Failure) -> Exit {
 fn parse_failure(invocation: &Invocation, error: &clap::Error) -> Exit {
     let printer = Printer::new(terminal(invocation, ColorChoice::Auto));
     let text = error.render();
-    match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-            printer.result(&if printer.color() {
-                text.ansi().to_string()
-            } else {
-                text.to_string()
-            });
-            Exit::Ok
-        }
-        _ => {
-            let color = printer.color_stderr();
-            let text = if color { text.ansi().to_string() } else { text.to_string() };
-            printer.say(text.trim_end());
-            Exit::Usage
-        }
+    let is_asked_for = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+    let color = if is_asked_for { printer.color() } else { printer.color_stderr() };
+    let text = if color { text.ansi().to_string() } else { text.to_string() };
+    if is_asked_for {
+        printer.result(&text);
+        Exit::Ok
+    } else {
+        printer.say(text.trim_end());
+        Exit::Usage
     }
 }
 

@@ -43,6 +43,21 @@ impl LocalReferences {
     }
 }
 
+impl LocalReferences {
+    /// Looks at the first bytes of a reference, without keeping any.
+    ///
+    /// # Errors
+    /// When it must not or cannot be used; see [`ReferenceError`].
+    pub fn check(&self, reference: &Reference) -> Result<(), ReferenceError> {
+        match reference {
+            Reference::Url(_) => Err(ReferenceError::UrlNotFetched(reference.clone())),
+            Reference::Local(path) => {
+                read_below(&self.folder, Path::new(path), reference.clone(), HEAD).map(drop)
+            }
+        }
+    }
+}
+
 #[async_trait]
 impl ReferenceReader for LocalReferences {
     async fn read(&self, reference: &Reference) -> Result<LoadedReference, ReferenceError> {

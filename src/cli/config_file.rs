@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use toml_edit::{Document, Item, Value};
 
 use crate::cli::layers::{LIMIT_PER_DAY, Layers, Origin, SETTINGS};
-use crate::domain::suggest::closest;
+use crate::domain::suggest::{closest, did_you_mean};
 
 /// The name of the config file in a project.
 pub const PROJECT_FILE: &str = "imagemill.toml";
@@ -28,7 +28,7 @@ pub enum ConfigError {
         message: String,
     },
     /// A key is not known.
-    #[error("{file}:{line}: unknown key {key:?}{}", .suggestion.as_ref().map(|it| format!("; did you mean {it:?}?")).unwrap_or_default())]
+    #[error("{file}:{line}: unknown key {key:?}{}", did_you_mean(.suggestion))]
     UnknownKey {
         /// The file.
         file: String,
@@ -173,7 +173,8 @@ mod tests {
     #[test]
     fn values_keep_their_source_text_and_line() {
         let mut layers = Layers::default();
-        let text = "provider = \"sim\"\nconcurrency = 1_6\nlimit_per_day = 0.10\ngates = [\"errors < 5%\"]\n";
+        let text = "provider = \"sim\"\nconcurrency = 1_6\nlimit_per_day = 0.10\n\
+            gates = [\"errors < 5%\"]\n";
         let config =
             apply(text, "imagemill.toml", Whose::Project, TRUSTED, &mut layers).expect("valid");
         let get = |setting| layers.get(setting).map(|it| (it.text.as_str(), it.origin.to_string()));

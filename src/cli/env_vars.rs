@@ -12,15 +12,15 @@ pub struct EnvVar {
 /// The prefix of the variables that stand for settings: `IMAGEMILL_` and the key in capitals.
 pub const SETTING_PREFIX: &str = "IMAGEMILL_";
 
-/// Colour off when set to anything.
-pub const NO_COLOR: EnvVar = EnvVar { name: "NO_COLOR", meaning: "set and not empty: no colour" };
+/// Color off when set to anything.
+pub const NO_COLOR: EnvVar = EnvVar { name: "NO_COLOR", meaning: "set and not empty: no color" };
 
-/// Colour on without a terminal.
+/// Color on without a terminal.
 pub const CLICOLOR_FORCE: EnvVar =
-    EnvVar { name: "CLICOLOR_FORCE", meaning: "set and not `0`: colour even without a terminal" };
+    EnvVar { name: "CLICOLOR_FORCE", meaning: "set and not `0`: color even without a terminal" };
 
 /// A terminal that can do nothing.
-pub const TERM: EnvVar = EnvVar { name: "TERM", meaning: "`dumb`: no bar, no colour" };
+pub const TERM: EnvVar = EnvVar { name: "TERM", meaning: "`dumb`: no bar, no color" };
 
 /// Continuous integration.
 pub const CI: EnvVar = EnvVar { name: "CI", meaning: "set: plain progress lines, no bar" };
@@ -35,5 +35,9 @@ pub const PROGRESS: EnvVar = EnvVar {
     meaning: "progress as `auto`, `bar`, `lines`, `json` or `none`",
 };
 
+/// The user's name.
+pub const USER: EnvVar =
+    EnvVar { name: "USER", meaning: "who changed a limit, as the ledger records it" };
+
 /// Every variable that is no setting of a run.
-pub const ALL: &[EnvVar] = &[NO_COLOR, CLICOLOR_FORCE, TERM, CI, COLUMNS, PROGRESS];
+pub const ALL: &[EnvVar] = &[NO_COLOR, CLICOLOR_FORCE, TERM, CI, COLUMNS, PROGRESS, USER];

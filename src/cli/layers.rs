@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::cli::env_vars::SETTING_PREFIX;
+use crate::cli::env_vars::{self, SETTING_PREFIX};
 use crate::cli::invocation::Invocation;
+use crate::domain::suggest::closest;
 
 /// A setting that can be given by flag, environment variable or config file.
 #[derive(Clone, Copy, Debug)]
@@ -55,6 +56,20 @@ impl Setting {
     pub fn env(&self) -> String {
         format!("{SETTING_PREFIX}{}", self.key.to_ascii_uppercase())
     }
+}
+
+/// Variables that look like ours and mean nothing, each with the one that may be meant.
+pub fn unknown_variables(invocation: &Invocation) -> Vec<String> {
+    let settings = SETTINGS.iter().map(Setting::env);
+    let others = env_vars::ALL.iter().map(|variable| variable.name.to_owned());
+    let known: Vec<String> = settings.chain(others).collect();
+    let ours = invocation.env.keys().filter(|name| name.starts_with(SETTING_PREFIX));
+    ours.filter(|name| !known.contains(name))
+        .map(|name| match closest(name, known.iter().map(String::as_str)) {
+            Some(meant) => format!("{name}; did you mean {meant}?"),
+            None => name.clone(),
+        })
+        .collect()
 }
 
 /// Where a value came from.

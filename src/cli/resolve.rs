@@ -13,6 +13,7 @@ use crate::domain::settings::{
     CanaryShare, GivenLimit, Mode, OnBadRow, PaidRetries, PaidRetryOn, RowsInput, RunSettings,
 };
 use crate::domain::sim::SimSpec;
+use crate::domain::suggest::{closest, did_you_mean};
 
 /// The provider of a dry run that names none.
 const DRY_RUN_PROVIDER: &str = "sim";
@@ -65,6 +66,14 @@ pub enum ResolveError {
     /// A live run names no provider.
     #[error("a live run needs a provider")]
     NoProvider,
+    /// The price book has no such provider.
+    #[error("unknown provider {provider:?}{}", did_you_mean(.suggestion))]
+    UnknownProvider {
+        /// The provider.
+        provider: String,
+        /// The known provider that looks most like it.
+        suggestion: Option<String>,
+    },
     /// The provider has no default model.
     #[error("provider {0:?} has no default model")]
     NoModel(String),
@@ -82,6 +91,9 @@ impl ResolveError {
             Self::NoProvider => Some("add --provider sim to run with simulated money".to_owned()),
             Self::NoModel(provider) => {
                 Some(format!("add --model NAME; imagemill prices list {provider} shows them"))
+            }
+            Self::UnknownProvider { .. } => {
+                Some("imagemill prices list shows the providers that have prices".to_owned())
             }
             Self::Value { .. } | Self::Gate { .. } => None,
         }
@@ -167,9 +179,7 @@ fn image_spec(mode: Mode, layers: &Layers, book: &PriceBook) -> Result<ImageSpec
     };
     let model = match layers.get(layers::MODEL) {
         Some(given) => given.text.as_str(),
-        None => book
-            .default_model(provider)
-            .ok_or_else(|| ResolveError::NoModel(provider.to_owned()))?,
+        None => book.default_model(provider).ok_or_else(|| no_model(provider, book))?,
     };
     Ok(ImageSpec {
         provider: provider.into(),
@@ -182,6 +192,14 @@ fn image_spec(mode: Mode, layers: &Layers, book: &PriceBook) -> Result<ImageSpec
         seed: None,
         negative_prompt: None,
     })
+}
+
+fn no_model(provider: &str, book: &PriceBook) -> ResolveError {
+    if book.providers().any(|known| known == provider) {
+        return ResolveError::NoModel(provider.to_owned());
+    }
+    let suggestion = closest(provider, book.providers()).map(str::to_owned);
+    ResolveError::UnknownProvider { provider: provider.to_owned(), suggestion }
 }
 
 fn limit_per_day(layers: &Layers) -> Result<Option<GivenLimit>, ResolveError> {

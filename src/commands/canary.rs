@@ -24,13 +24,13 @@ pub fn run(world: &World, command: &CanaryCommand) -> Result<Exit, Failure> {
 fn set(world: &World, args: &CanarySetArgs) -> Result<Exit, Failure> {
     let percent: Percent =
         args.percent.parse().map_err(|error| Failure::new(Exit::Usage, error))?;
-    let share = StandingShare::new(percent, args.name.clone(), system::now().to_string());
+    let share = StandingShare::new(percent, args.name.clone(), format!("{:.0}", system::now()));
     share.write(&world.invocation.cwd).map_err(|error| Failure::new(Exit::Environment, error))?;
     let text = if percent.is_whole() {
         "Canary 100 %: the next runs send every row\n".to_owned()
     } else {
         format!(
-            "Canary {percent}, named {}: of 100 rows the next runs send {} and hold {}\n\
+            "Canary {percent} %, named {}: of 100 rows the next runs send {} and hold {}\n\
              Next: imagemill run rows.csv    back: imagemill canary set 100\n",
             sanitize::one_line(&args.name),
             percent.prefix(100),
@@ -44,6 +44,7 @@ fn set(world: &World, args: &CanarySetArgs) -> Result<Exit, Failure> {
 fn status(world: &World, args: &CanaryStatusArgs) -> Result<Exit, Failure> {
     let share = StandingShare::read(&world.invocation.cwd)
         .map_err(|error| Failure::new(Exit::Invalid, error))?;
+    let share = share.filter(|share| !share.percent.is_whole());
     let text = match (args.format, &share) {
         (TableOrJson::Json, Some(share)) => {
             format!("{}\n", serde_json::to_string(share).expect("plain values serialize"))
@@ -52,7 +53,7 @@ fn status(world: &World, args: &CanaryStatusArgs) -> Result<Exit, Failure> {
             "{\"schema\":\"imagemill.canary-share/1\",\"percent\":null}\n".to_owned()
         }
         (TableOrJson::Table, Some(share)) => format!(
-            "Canary {}, named {}, set {}\n",
+            "Canary {} %, named {}, set {}\n",
             share.percent,
             sanitize::one_line(&share.name),
             share.set_at

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 
 use crate::exit::Exit;
+use crate::ports::ledger::StoreError;
 
 /// A failure on its way to the user.
 #[derive(Debug)]
@@ -16,18 +17,27 @@ pub struct Failure {
     pub hint: Option<String>,
     /// A picture of it that is shown instead of the error's own text.
     pub picture: Option<String>,
+    /// The good and the bad rows of the input, once they are counted.
+    pub rows: Option<(u64, u64)>,
 }
 
 impl Failure {
     /// A failure with an exit and an error.
     pub fn new(exit: Exit, error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self { exit, error: error.into(), hint: None, picture: None }
+        Self { exit, error: error.into(), hint: None, picture: None, rows: None }
     }
 
     /// With something to do about it.
     #[must_use]
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+
+    /// With the good and the bad rows of the input.
+    #[must_use]
+    pub fn with_rows(mut self, n_good: u64, n_bad: u64) -> Self {
+        self.rows = Some((n_good, n_bad));
         self
     }
 
@@ -56,4 +66,27 @@ pub struct FileError {
     /// What the system said.
     #[source]
     pub source: std::io::Error,
+}
+
+/// A store's error with the exit that it means.
+pub(super) fn store_failure(error: StoreError) -> Failure {
+    let exit = match &error {
+        StoreError::WrongMoney { .. } => Exit::Invalid,
+        StoreError::Io { .. } => Exit::Environment,
+        StoreError::Corrupt { .. }
+        | StoreError::Rule { .. }
+        | StoreError::Missing { .. }
+        | StoreError::Replaced { .. }
+        | StoreError::Description { .. }
+        | StoreError::Poisoned => Exit::Bug,
+    };
+    let failure = Failure::new(exit, error);
+    if exit == Exit::Bug {
+        failure
+            .with_hint("nothing is spent until the ledger is sound again: imagemill ledger check")
+    } else if exit == Exit::Invalid {
+        failure.with_hint("name another ledger with --ledger DIR")
+    } else {
+        failure
+    }
 }

@@ -6,9 +6,9 @@ use crate::cli::args::TableOrJson;
 use crate::cli::args::ledger::{
     LedgerCommand, LedgerReadArgs, LedgerShowArgs, LimitCommand, LimitSetArgs,
 };
-use crate::cli::layers;
-use crate::commands::failure::Failure;
-use crate::commands::ledger_access::{opening, store_failure, summary};
+use crate::cli::{env_vars, layers};
+use crate::commands::failure::{Failure, store_failure};
+use crate::commands::ledger_access::{ledger_exists, opening, summary};
 use crate::commands::world::World;
 use crate::domain::ledger::LimitOrigin;
 use crate::domain::money::NanoUsd;
@@ -42,6 +42,10 @@ fn show_summary(world: &World, args: &LedgerReadArgs) -> Result<Exit, Failure> {
 
 fn show(world: &World, args: &LedgerShowArgs) -> Result<Exit, Failure> {
     let folder = folder(world, args.ledger.as_ref())?;
+    if summary(&folder, system::now())?.is_none() {
+        return Err(Failure::new(Exit::Invalid, view::no_ledger(&folder).trim_end().to_owned())
+            .with_hint("simulated money is in the run's own folder: --ledger out/RUN/ledger"));
+    }
     let run = read::find_run(&folder, &args.run).map_err(store_failure)?.ok_or_else(|| {
         Failure::new(Exit::Invalid, format!("the ledger has no run {:?}", args.run))
             .with_hint("name it by its id or by the last digits of it")
@@ -56,6 +60,10 @@ fn show(world: &World, args: &LedgerShowArgs) -> Result<Exit, Failure> {
 
 fn check(world: &World, args: &LedgerReadArgs) -> Result<Exit, Failure> {
     let folder = folder(world, args.ledger.as_ref())?;
+    if !ledger_exists(&folder) {
+        world.printer.say(view::no_ledger(&folder).trim_end());
+        return Ok(Exit::Ok);
+    }
     let report = audit::check(&folder).map_err(store_failure)?;
     match args.format {
         TableOrJson::Json => world.printer.result(&view::check_json(&report)),
@@ -85,7 +93,7 @@ fn set_limit(world: &World, args: &LimitSetArgs) -> Result<Exit, Failure> {
     let simulated = before
         .as_ref()
         .is_some_and(|ledger| ledger.money == crate::domain::ledger::Money::Simulated);
-    let by = world.invocation.env("USER").unwrap_or("unknown").to_owned();
+    let by = world.invocation.env(env_vars::USER.name).unwrap_or("unknown").to_owned();
     let default = (crate::domain::ledger::DEFAULT_LIMIT_PER_DAY, LimitOrigin::Default);
     let options = opening(folder.clone(), simulated, default, now);
     read::set_limit(options, per_day, &args.why, &by).map_err(store_failure)?;

@@ -11,14 +11,15 @@ use crate::adapters::ledger::directory::OpenOrCreate;
 use crate::adapters::ledger::read;
 use crate::adapters::system;
 use crate::cli::layers::Layers;
-use crate::commands::failure::Failure;
+use crate::commands::failure::{Failure, store_failure};
 use crate::commands::world::World;
 use crate::domain::ledger::reading::Summary;
-use crate::domain::ledger::{Founding, LedgerId, LimitOrigin, Money, OwnerId};
+use crate::domain::ledger::{
+    DEFAULT_LIMIT_PER_DAY, Founding, LedgerId, LimitOrigin, Money, OwnerId,
+};
 use crate::domain::money::NanoUsd;
 use crate::domain::settings::RunSettings;
 use crate::exit::Exit;
-use crate::ports::ledger::StoreError;
 
 /// The version of the tool as it stands in the ledger.
 pub(super) const TOOL: &str = concat!("imagemill ", env!("CARGO_PKG_VERSION"));
@@ -42,6 +43,8 @@ pub(super) struct MoneyView {
     pub(super) limit_per_day: NanoUsd,
     /// Where that limit comes from, for people.
     pub(super) limit_origin: String,
+    /// Whether it is the ledger's own limit, which only `ledger limit set` raises.
+    pub(super) limit_is_ledgers: bool,
     /// What a new ledger is founded with.
     pub(super) founding_limit: (NanoUsd, LimitOrigin),
     /// Settled money of the day.
@@ -74,7 +77,7 @@ pub(super) fn view(
     let mut note = None;
     let (limit_per_day, limit_origin, founding) = match (&existing, given) {
         (Some(ledger), Some(given)) if given.amount < ledger.limit_per_day => {
-            (given.amount, given.origin.clone(), LimitOrigin::Flag)
+            (given.amount, Some(given.origin.clone()), LimitOrigin::Flag)
         }
         (Some(ledger), given) => {
             if let Some(given) = given.filter(|given| given.amount > ledger.limit_per_day) {
@@ -87,14 +90,10 @@ pub(super) fn view(
                     given.amount,
                 ));
             }
-            (ledger.limit_per_day, "the ledger's own".to_owned(), ledger.limit_origin)
+            (ledger.limit_per_day, None, ledger.limit_origin)
         }
-        (None, Some(given)) => (given.amount, given.origin.clone(), LimitOrigin::Flag),
-        (None, None) => (
-            crate::domain::ledger::DEFAULT_LIMIT_PER_DAY,
-            "default".to_owned(),
-            LimitOrigin::Default,
-        ),
+        (None, Some(given)) => (given.amount, Some(given.origin.clone()), LimitOrigin::Flag),
+        (None, None) => (DEFAULT_LIMIT_PER_DAY, Some("default".to_owned()), LimitOrigin::Default),
     };
     let zone = existing.as_ref().map_or(ZONE, |ledger| &ledger.tz);
     let zone = TimeZone::get(zone).map_err(|error| Failure::new(Exit::Bug, error))?;
@@ -104,7 +103,8 @@ pub(super) fn view(
         day: counts.map_or_else(|| zone.to_datetime(now).date(), |ledger| ledger.day),
         zone,
         limit_per_day,
-        limit_origin,
+        limit_is_ledgers: limit_origin.is_none(),
+        limit_origin: limit_origin.unwrap_or_else(|| "the ledger's own".to_owned()),
         founding_limit: (limit_per_day, founding),
         settled: counts.map_or(NanoUsd::ZERO, |ledger| ledger.settled),
         held: counts.map_or(NanoUsd::ZERO, |ledger| ledger.reserved.saturating_add(ledger.unknown)),
@@ -112,9 +112,14 @@ pub(super) fn view(
     })
 }
 
+/// Whether the folder holds a ledger.
+pub(super) fn ledger_exists(folder: &Path) -> bool {
+    folder.join(DESCRIPTION).exists()
+}
+
 /// The summary of a ledger, or nothing when the folder holds none.
 pub(super) fn summary(folder: &Path, now: Timestamp) -> Result<Option<Summary>, Failure> {
-    if !folder.join(DESCRIPTION).exists() {
+    if !ledger_exists(folder) {
         return Ok(None);
     }
     read::summary(folder, now).map(Some).map_err(store_failure)
@@ -139,26 +144,5 @@ pub(super) fn founding(simulated: bool, limit: (NanoUsd, LimitOrigin)) -> Foundi
         limit_per_day: Some(limit),
         owner: OwnerId::new(system::uuid()),
         tool: Arc::from(TOOL),
-    }
-}
-
-/// A store's error with the exit that it means.
-pub(super) fn store_failure(error: StoreError) -> Failure {
-    let exit = match &error {
-        StoreError::WrongMoney { .. } => Exit::Invalid,
-        StoreError::Io { .. } => Exit::Environment,
-        StoreError::Corrupt { .. }
-        | StoreError::Rule { .. }
-        | StoreError::Missing { .. }
-        | StoreError::Replaced { .. }
-        | StoreError::Description { .. }
-        | StoreError::Poisoned => Exit::Bug,
-    };
-    let failure = Failure::new(exit, error);
-    match exit {
-        Exit::Bug => failure
-            .with_hint("nothing is spent until the ledger is sound again: imagemill ledger check"),
-        Exit::Invalid => failure.with_hint("name another ledger with --ledger DIR"),
-        _ => failure,
     }
 }

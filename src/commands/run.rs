@@ -1,16 +1,32 @@
 //! `imagemill run`: plan, then rehearse or spend, then say what came of it.
 
+mod bad_rows;
+mod conclude;
+mod flow;
+mod folder;
+mod launch;
+mod objections;
+mod parts;
+mod plan_cost;
+mod plan_document;
+mod planning;
+mod reference_check;
+mod report;
+mod setup;
+mod verdict;
+
 use crate::adapters::system::{self, SystemEntropy};
 use crate::cli::args::run::{FormatArg, ModeArg, RunArgs};
-use crate::commands::conclude::{self, Header};
+
 use crate::commands::failure::Failure;
-use crate::commands::launch::{self, Start};
-use crate::commands::plan_document::{self, Sources};
-use crate::commands::planning::{self, Planned, PlanningAsk};
 use crate::commands::progress_choice;
-use crate::commands::run_setup::{
-    refuse_live, row_format, run_folder, saved_plan, settings, show_plan,
-};
+use crate::commands::run::folder::{refuse_live, run_folder};
+use crate::commands::run::launch::Start;
+use crate::commands::run::plan_document::Sources;
+use crate::commands::run::planning::{Planned, PlanningAsk};
+use crate::commands::run::reference_check::refuse_bad_references;
+use crate::commands::run::report::Header;
+use crate::commands::run::setup::{row_format, saved_plan, settings, show_plan};
 use crate::commands::world::World;
 use crate::domain::plan::Plan;
 use crate::domain::report::RunReport;
@@ -19,6 +35,7 @@ use crate::exit::Exit;
 use crate::ports::entropy::Entropy;
 use crate::ports::sink::EventSink;
 use crate::report::ndjson::EventLines;
+use crate::report::progress::ProgressKind;
 
 /// Does what was asked, and prints the result whatever happens.
 pub fn run(world: &World, args: &RunArgs) -> Exit {
@@ -48,6 +65,7 @@ fn proceed(
     let saved = args.plan.as_ref().map(|file| saved_plan(world, file)).transpose()?;
     let (settings, layers, book) = settings(world, args, header, saved.as_ref())?;
     header.asked = Some((settings.spec.provider.to_string(), settings.spec.model.to_string()));
+    let progress = progress_choice::choose(world, args.progress.as_deref())?;
     let format = args.input_format.map(row_format);
     let ask = PlanningAsk {
         settings: &settings,
@@ -55,6 +73,7 @@ fn proceed(
         book: &book,
         format,
         now: header.started_at,
+        binds: header.mode == Mode::Live || args.plan_out.is_some() || saved.is_some(),
     };
     let planned = planning::plan(world, &ask)?;
     let display_zone = world.display_zone(&layers)?;
@@ -63,10 +82,9 @@ fn proceed(
         layers: &layers,
         book: &book,
         planned: &planned,
-        binds: header.mode == Mode::Live || args.plan_out.is_some() || saved.is_some(),
         display_zone: &display_zone,
     };
-    let made = plan_document::make(world, &sources)?;
+    let made = plan_document::make(&sources)?;
     if let (Some(saved), Some(file)) = (&saved, &args.plan) {
         saved.must_match(&made, file).map_err(|error| {
             Failure::new(Exit::Invalid, error)
@@ -76,31 +94,21 @@ fn proceed(
     let made = plan.insert(made);
     show_plan(world, args, header.format, made)?;
     if args.plan_only {
-        return Ok(plan_only(header, made));
+        return Ok(report::plan_only(header, made));
     }
-    start(world, args, header, settings, planned, made)
-}
-
-/// A run that stops after its plan: the plan alone decides the exit.
-fn plan_only(header: &Header, plan: &Plan) -> RunReport {
-    let (exit, reason) = match () {
-        () if plan.rows.accepted == 0 => (Exit::NoRows, "the input has no rows".to_owned()),
-        () if !plan.cost.fits => (Exit::Budget, conclude::over_budget(plan)),
-        () => (Exit::Ok, "plan only".to_owned()),
-    };
-    conclude::refused(header, Some(plan), exit, &reason)
+    start(world, header, settings, planned, made, progress)
 }
 
 fn start(
     world: &World,
-    args: &RunArgs,
     header: &mut Header,
     settings: RunSettings,
-    planned: Planned,
+    mut planned: Planned,
     plan: &Plan,
+    progress: ProgressKind,
 ) -> Result<RunReport, Failure> {
     if plan.rows.accepted == 0 {
-        return Ok(conclude::refused(header, Some(plan), Exit::NoRows, "the input has no rows"));
+        return Ok(report::refused(header, Some(plan), Exit::NoRows, "the input has no rows"));
     }
     let views: Vec<Box<dyn EventSink>> = match header.format {
         FormatArg::Ndjson => vec![Box::new(EventLines::new(world.printer))],
@@ -110,7 +118,7 @@ fn start(
         run_id: header.run_id,
         identity: plan_document::identity(&settings, &plan.bound.rows_sha256),
         now: header.started_at,
-        progress: progress_choice::choose(world, args.progress.as_deref())?,
+        progress,
         views,
     };
     if header.mode == Mode::DryRun {
@@ -118,8 +126,16 @@ fn start(
         return Ok(conclude::ended(header, &settings, plan, ended));
     }
     refuse_live(&settings, plan)?;
+    refuse_bad_references(&settings, &mut planned)?;
     let folder = run_folder(world, header, &settings, plan, &begin.identity)?;
     header.folder = Some(settings.out.join(header.run_id.to_string()).display().to_string());
-    let ended = launch::live(settings.clone(), planned, begin, &folder)?;
-    Ok(conclude::ended(header, &settings, plan, ended))
+    match launch::live(settings.clone(), planned, begin, &folder) {
+        Ok(ended) => Ok(conclude::ended(header, &settings, plan, ended)),
+        Err(failure) => {
+            // It fails only before its first row, so the same command may be tried again.
+            folder.abandon();
+            header.folder = None;
+            Err(failure)
+        }
+    }
 }

@@ -1,5 +1,7 @@
 //! `imagemill seed`: writes a fixture and tells what it comes to.
 
+use std::path::Path;
+
 use crate::adapters::fixture::{self, Overwrite};
 use crate::cli::args::seed::{SeedArgs, SeedFormatArg};
 use crate::commands::failure::Failure;
@@ -25,8 +27,13 @@ pub fn run(world: &World, args: &SeedArgs) -> Result<Exit, Failure> {
         None => OUT.to_owned(),
     });
     let overwrite = if args.force { Overwrite::Force } else { Overwrite::Refuse };
-    let summary = fixture::write(&plan, &world.path(&out), overwrite)
-        .map_err(|error| Failure::new(Exit::Environment, error))?;
+    let summary =
+        fixture::write(&plan, Path::new(&out), overwrite).map_err(|error| match error {
+            fixture::Error::Exists { .. } | fixture::Error::NoName { .. } => {
+                Failure::new(Exit::Usage, error).with_hint("--force replaces it")
+            }
+            fixture::Error::Io { .. } => Failure::new(Exit::Environment, error),
+        })?;
     world.printer.result(&report::seed::text(&summary));
     Ok(Exit::Ok)
 }

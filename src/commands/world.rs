@@ -63,6 +63,9 @@ impl World {
             }
         }
         layers.put_env(&self.invocation);
+        for name in layers::unknown_variables(&self.invocation) {
+            self.printer.warn(&format!("unknown environment variable {name}"));
+        }
         Ok((layers, config))
     }
 

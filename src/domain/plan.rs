@@ -95,7 +95,7 @@ pub struct PlanRequest {
     pub size: String,
     /// The quality.
     pub quality: String,
-    /// Images over every valid row.
+    /// Images of the rows that this run would send.
     pub images: u64,
 }
 
@@ -114,6 +114,8 @@ pub struct PlanCost {
     pub limit_per_day: NanoUsd,
     /// Where that limit comes from.
     pub limit_origin: String,
+    /// Whether it is the ledger's own limit, which only `ledger limit set` raises.
+    pub limit_is_ledgers: bool,
     /// The limit of the run, when there is one.
     pub limit_per_run: Option<NanoUsd>,
     /// Settled, reserved and unknown money of the day before the run.

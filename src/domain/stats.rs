@@ -1,6 +1,6 @@
 //! Running counters of a run, fed by its events only; fixed size, whatever the number of rows.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
@@ -14,7 +14,7 @@ use crate::domain::row::Outcome;
 /// The longest latency that the histogram tells apart: a week, in microseconds.
 const LATENCY_CEILING_MICROS: u64 = 7 * 24 * 3600 * 1_000_000;
 
-/// How many notices are kept for views; older ones are only counted.
+/// How many notices are kept for views; later ones are only counted.
 const NOTICES: usize = 50;
 
 /// Rows by what became of them.
@@ -111,11 +111,15 @@ pub struct RunStats {
     pub in_flight: BTreeMap<AttemptId, InFlight>,
     /// Failed rows by class.
     pub errors_by_kind: BTreeMap<&'static str, u64>,
-    /// What a person should see as it happens, newest last, each with its number from 1.
-    pub notices: VecDeque<(u64, Notice)>,
+    /// What a person should see as it happens, oldest first, each with its number from 1.
+    pub notices: Vec<(u64, Notice)>,
     /// How many notices there were in all.
     pub n_notices: u64,
     row_latency: Histogram<u64>,
+    /// The shortest and the longest latency, exactly; the histogram keeps three digits.
+    latency_bounds: Option<(u64, u64)>,
+    /// Their sum in microseconds, exactly.
+    latency_sum: u128,
 }
 
 /// Something that a person should see as it happens.
@@ -172,10 +176,12 @@ impl RunStats {
             money: MoneyCounts::default(),
             in_flight: BTreeMap::new(),
             errors_by_kind: BTreeMap::new(),
-            notices: VecDeque::new(),
+            notices: Vec::new(),
             n_notices: 0,
             row_latency: Histogram::new_with_bounds(1, LATENCY_CEILING_MICROS, 3)
                 .expect("the bounds are constants in range"),
+            latency_bounds: None,
+            latency_sum: 0,
         }
     }
 
@@ -212,19 +218,18 @@ impl RunStats {
     /// Latencies of the rows that were sent.
     pub fn latency(&self) -> LatencySummary {
         let histogram = &self.row_latency;
-        if histogram.is_empty() {
-            return LatencySummary::default();
-        }
+        let Some((least, most)) = self.latency_bounds else { return LatencySummary::default() };
+        let mean = self.latency_sum / u128::from(histogram.len().max(1));
         let millis = |micros: u64| (micros + 500) / 1000;
-        let at = |quantile| millis(histogram.value_at_quantile(quantile));
+        let at = |quantile| millis(histogram.value_at_quantile(quantile).clamp(least, most));
         LatencySummary {
-            min: millis(histogram.min()),
-            avg: millis(histogram.mean() as u64),
+            min: millis(least),
+            avg: millis(u64::try_from(mean).unwrap_or(u64::MAX)),
             p50: at(0.50),
             p90: at(0.90),
             p95: at(0.95),
             p99: at(0.99),
-            max: millis(histogram.max()),
+            max: millis(most),
         }
     }
 
@@ -247,7 +252,8 @@ impl RunStats {
     fn row_finished(&mut self, finished: &RowFinished) {
         self.rows_open = self.rows_open.saturating_sub(1);
         self.rows.add(finished.outcome, 1);
-        if finished.outcome != Outcome::Ok {
+        // A row that was never sent is no news: the stop itself has been told.
+        if !matches!(finished.outcome, Outcome::Ok | Outcome::Cancelled) {
             self.notice(Notice::Row {
                 scene_id: finished.scene_id.clone(),
                 outcome: finished.outcome,
@@ -260,14 +266,20 @@ impl RunStats {
         if let (true, Some(latency)) = (finished.outcome.was_sent(), finished.latency) {
             let micros = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
             self.row_latency.saturating_record(micros.max(1));
+            self.latency_sum += u128::from(micros);
+            self.latency_bounds = match self.latency_bounds {
+                Some((least, most)) => Some((least.min(micros), most.max(micros))),
+                None => Some((micros, micros)),
+            };
         }
     }
 
     fn notice(&mut self, notice: Notice) {
         self.n_notices += 1;
-        if self.notices.len() == NOTICES {
-            self.notices.pop_front();
+        // The first ones say what is wrong; why the run stops is told however many came before.
+        let room = if matches!(notice, Notice::Stopping(_)) { 2 * NOTICES } else { NOTICES };
+        if self.notices.len() < room {
+            self.notices.push((self.n_notices, notice));
         }
-        self.notices.push_back((self.n_notices, notice));
     }
 }

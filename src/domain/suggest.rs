@@ -16,6 +16,11 @@ pub fn closest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
         .map(|(_, candidate)| candidate)
 }
 
+/// The end of a sentence that offers a correction.
+pub(crate) fn did_you_mean(suggestion: &Option<String>) -> String {
+    suggestion.as_ref().map(|known| format!("; did you mean {known:?}?")).unwrap_or_default()
+}
+
 fn is_one_slip(word: &str, candidate: &str) -> bool {
     word.len() >= SHORT_WORD && strsim::osa_distance(word, candidate) <= 1
 }

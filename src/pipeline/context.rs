@@ -1,12 +1,13 @@
 //! What every stage of a run shares: the plan and the ports, in one value without globals.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use tokio::sync::Semaphore;
 
 use crate::domain::batch::Batch;
 use crate::domain::ids::RunId;
+use crate::domain::money::NanoUsd;
 use crate::domain::settings::RunSettings;
 use crate::pipeline::event_task::EventHandle;
 use crate::pipeline::ledger_task::LedgerHandle;
@@ -49,6 +50,33 @@ pub struct RunContext {
     pub lane: Semaphore,
     /// How many possibly billed attempts may still be bought again.
     pub paid_retries_left: AtomicU64,
+    /// The worst case of every first attempt that holds nothing yet; paid retries leave it free.
+    pub first_attempts_left: FirstAttempts,
+}
+
+/// A sum of money that many tasks change.
+#[derive(Debug)]
+pub struct FirstAttempts(AtomicI64);
+
+impl FirstAttempts {
+    /// Starts with the worst case of every image of a run.
+    pub const fn new(maximum: NanoUsd) -> Self {
+        Self(AtomicI64::new(maximum.nanos()))
+    }
+
+    /// A first attempt holds its money, or will never be sent.
+    pub(crate) fn leave(&self, maximum: NanoUsd) {
+        self.0.fetch_sub(maximum.nanos(), Ordering::AcqRel);
+    }
+
+    /// A first attempt was put off, and needs its money again.
+    pub(crate) fn come_back(&self, maximum: NanoUsd) {
+        self.0.fetch_add(maximum.nanos(), Ordering::AcqRel);
+    }
+
+    pub(crate) fn sum(&self) -> NanoUsd {
+        NanoUsd::from_nanos(self.0.load(Ordering::Acquire).max(0))
+    }
 }
 
 impl RunContext {

@@ -1,13 +1,15 @@
 //! The one task that owns the counters: numbers events, keeps the journal, feeds the gates.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex};
 
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::domain::event::{RunEvent, Stamped};
 use crate::domain::measure::Measure;
-use crate::pipeline::stop::{Stop, StopReason};
+use crate::pipeline::stop::{Stop, StopReason, with_sources};
 use crate::ports::clock::Clock;
 use crate::ports::journal::JournalStore;
 use crate::ports::sink::EventSink;
@@ -27,6 +29,7 @@ enum Message {
 #[derive(Clone, Debug)]
 pub struct EventHandle {
     queue: mpsc::Sender<Message>,
+    stop: Arc<Stop>,
 }
 
 /// What the event task needs.
@@ -46,16 +49,32 @@ pub struct EventTask {
 impl EventHandle {
     /// Takes one event; waits when too many wait already.
     pub async fn emit(&self, event: RunEvent) {
-        // The task ends only after every handle is gone, or by a panic that ends the run.
-        let _ = self.queue.send(Message::Event(event)).await;
+        // The common case costs no waiting machinery.
+        let sent = match self.queue.try_send(Message::Event(event)) {
+            Err(TrySendError::Full(message)) => self.queue.send(message).await.is_ok(),
+            Err(TrySendError::Closed(_)) => false,
+            Ok(()) => true,
+        };
+        if !sent {
+            self.died();
+        }
     }
 
     /// Returns once every event emitted so far is counted and journaled.
     pub async fn flush(&self) {
         let (reply, answer) = oneshot::channel();
-        let _ = self.queue.send(Message::Flush(reply)).await;
-        // An error means that the task has died; its panic is reported where it is joined.
-        let _ = answer.await;
+        let sent = self.queue.send(Message::Flush(reply)).await.is_ok();
+        if !sent || answer.await.is_err() {
+            self.died();
+        }
+    }
+
+    /// The task ends after every handle is gone, or by a panic: then nobody keeps the journal.
+    fn died(&self) {
+        if !self.stop.is_broken() {
+            let text = "the task that keeps the journal failed".to_owned();
+            self.stop.drain(StopReason::Broken(text));
+        }
     }
 }
 
@@ -63,7 +82,8 @@ impl EventTask {
     /// Starts the task. It ends when every handle is gone and its queue is empty.
     pub fn spawn(self) -> (EventHandle, JoinHandle<()>) {
         let (queue, inbox) = mpsc::channel(QUEUE);
-        (EventHandle { queue }, tokio::spawn(self.work(inbox)))
+        let stop = Arc::clone(&self.stop);
+        (EventHandle { queue, stop }, tokio::spawn(self.work(inbox)))
     }
 
     async fn work(mut self, mut inbox: mpsc::Receiver<Message>) {
@@ -107,13 +127,14 @@ impl EventTask {
         if let Some(journal) = &mut self.journal
             && let Err(error) = journal.append(stamped).await
         {
-            let source = std::error::Error::source(&error).map(ToString::to_string);
-            let text = format!("{error}: {}", source.unwrap_or_default());
-            self.stop.drain(StopReason::Broken(text));
+            self.stop.drain(StopReason::Environment(with_sources(&error)));
+            // What a journal says after a gap must not be believed.
+            self.journal = None;
         }
-        for view in &mut self.views {
-            view.show(stamped);
-        }
+        // A view that panics is shown nothing more; the journal and the money go on without it.
+        self.views.retain_mut(|view| {
+            std::panic::catch_unwind(AssertUnwindSafe(|| view.show(stamped))).is_ok()
+        });
         stamped.clear();
     }
 }

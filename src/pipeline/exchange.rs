@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use crate::domain::image::StoredImage;
+use crate::pipeline::admit::is_young;
 use crate::pipeline::context::RunContext;
 use crate::pipeline::generate::VariantJob;
-use crate::pipeline::stop::StopReason;
+use crate::pipeline::ledger_task::Reservation;
+use crate::pipeline::stop::{StopReason, with_sources};
 use crate::ports::images::ImageStoreError;
 use crate::ports::provider::{Generation, ProviderError};
 
@@ -32,6 +34,8 @@ pub(crate) enum Answer {
     Left,
     /// Nothing was sent, since the file could not be opened.
     NotSent { reason: String },
+    /// Nothing was sent, since the machine slept after the hold was made.
+    HeldTooLong,
 }
 
 impl Answer {
@@ -54,22 +58,33 @@ impl Answer {
                 let error = ProviderError::TimedOut { after: *after };
                 format!("{error}; it may have been billed")
             }
+            Self::HeldTooLong => "not sent: the machine slept since it was reserved".to_owned(),
             Self::Left => "left while it was out; it may have been billed".to_owned(),
         }
     }
 }
 
 /// Sends one request and receives its image into a temporary file.
-pub(crate) async fn exchange(cx: &RunContext, job: &VariantJob, attempt: u32) -> Answer {
+pub(crate) async fn exchange(
+    cx: &RunContext,
+    job: &VariantJob,
+    held: &Reservation,
+    attempt: u32,
+) -> Answer {
     let stem = crate::domain::file_name::file_stem(job.row.scene_id.as_str());
     let mut body = match cx.images.begin(&stem, job.request.variant).await {
         Ok(body) => body,
         Err(error) => {
-            let reason = full_sentence(&error);
+            let reason = with_sources(&error);
             cx.stop.drain(StopReason::Environment(reason.clone()));
             return Answer::NotSent { reason };
         }
     };
+    // A queue that was full or a slow disk may have cost time since the permit was given.
+    if !is_young(cx, held.time) {
+        body.discard().await;
+        return Answer::HeldTooLong;
+    }
     let sent = tokio::select! {
         // Biased: once told to leave, an answer that arrives at the same moment is not waited for.
         biased;
@@ -96,7 +111,7 @@ pub(crate) async fn exchange(cx: &RunContext, job: &VariantJob, attempt: u32) ->
 
 /// A paid image that cannot be kept ends the run: the next one would be lost as well.
 fn not_kept(cx: &RunContext, generation: Option<Generation>, error: &ImageStoreError) -> Answer {
-    let reason = full_sentence(error);
+    let reason = with_sources(error);
     cx.stop.drain(StopReason::Environment(reason.clone()));
     Answer::NotKept { generation, reason }
 }
@@ -111,14 +126,7 @@ fn from_error(error: &ProviderError) -> Answer {
         ProviderError::BadRequest { status } => Answer::BadRequest { status: *status },
         ProviderError::TimedOut { after } => Answer::TimedOut { after: *after },
         ProviderError::NotKept { source } => {
-            Answer::NotKept { generation: None, reason: full_sentence(source) }
+            Answer::NotKept { generation: None, reason: with_sources(source) }
         }
-    }
-}
-
-fn full_sentence(error: &ImageStoreError) -> String {
-    match std::error::Error::source(error) {
-        Some(source) => format!("{error}: {source}"),
-        None => error.to_string(),
     }
 }

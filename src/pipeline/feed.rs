@@ -1,14 +1,20 @@
 //! The feed loop: reads the next row when a slot is free, and joins what has ended.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio::task::{JoinError, JoinSet};
 
+use crate::domain::batch::ClassId;
 use crate::domain::event::RunEvent;
+use crate::domain::row::Row;
 use crate::pipeline::context::RunContext;
-use crate::pipeline::row::process;
-use crate::pipeline::stop::StopReason;
+use crate::pipeline::row::{finish_lost, process};
+use crate::pipeline::stop::{StopReason, with_sources};
 use crate::ports::rows::RowReader;
+
+/// The rows whose tasks have not ended, by their number.
+type OpenRows = BTreeMap<u64, (Arc<Row>, ClassId)>;
 
 /// Runs every selected row and returns when each is finished, held or cancelled.
 ///
@@ -16,12 +22,13 @@ use crate::ports::rows::RowReader;
 /// memory does not grow with their number.
 pub async fn run(cx: &Arc<RunContext>, rows: &mut dyn RowReader) {
     let mut tasks = JoinSet::new();
+    let mut open = BTreeMap::new();
     let n_open = cx.settings.concurrency as usize;
     let mut n_started = 0_u64;
     for position in cx.batch.selected() {
         while tasks.len() >= n_open {
             if let Some(joined) = tasks.join_next().await {
-                note(cx, &joined);
+                note(cx, joined, &mut open);
             }
         }
         if cx.stop.is_draining() {
@@ -30,17 +37,24 @@ pub async fn run(cx: &Arc<RunContext>, rows: &mut dyn RowReader) {
         match rows.read(position) {
             Ok(row) => {
                 n_started += 1;
-                let class = cx.batch.class_of(position);
-                tasks.spawn(process(Arc::clone(cx), row, class));
+                let (row, class) = (Arc::new(row), cx.batch.class_of(position));
+                open.insert(row.number, (Arc::clone(&row), class));
+                // The task is boxed once: tokio moves what it spawns several times.
+                tasks.spawn(Box::pin(process(Arc::clone(cx), row, class)));
             }
             Err(error) => {
-                cx.stop.drain(StopReason::Environment(format!("rows cannot be read: {error}")));
+                let text = with_sources(&error);
+                cx.stop.drain(StopReason::Environment(format!("rows cannot be read: {text}")));
                 break;
             }
         }
     }
     while let Some(joined) = tasks.join_next().await {
-        note(cx, &joined);
+        note(cx, joined, &mut open);
+    }
+    // What is left belongs to tasks that died: whether they sent anything is not known.
+    for (row, class) in open.values() {
+        finish_lost(cx, row, *class).await;
     }
     let n_cancelled = cx.batch.n_selected() - n_started;
     if n_cancelled > 0 {
@@ -52,8 +66,9 @@ pub async fn run(cx: &Arc<RunContext>, rows: &mut dyn RowReader) {
 }
 
 /// A task that died is a defect: nothing more is sent, and its hold stays.
-fn note(cx: &RunContext, joined: &Result<(), JoinError>) {
-    if let Err(error) = joined {
-        cx.stop.drain(StopReason::Broken(format!("a task failed: {error}")));
+fn note(cx: &RunContext, joined: Result<u64, JoinError>, open: &mut OpenRows) {
+    match joined {
+        Ok(number) => drop(open.remove(&number)),
+        Err(error) => cx.stop.drain(StopReason::Broken(format!("a task failed: {error}"))),
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::domain::request::LoadedReference;
 use crate::domain::row::Row;
 use crate::pipeline::context::RunContext;
-use crate::ports::references::ReferenceError;
+use crate::pipeline::stop::with_sources;
 
 /// Reads every reference of the row in its order; a mask comes last.
 ///
@@ -14,14 +14,7 @@ use crate::ports::references::ReferenceError;
 pub(crate) async fn fetch(cx: &RunContext, row: &Row) -> Result<Arc<[LoadedReference]>, String> {
     let mut loaded = Vec::with_capacity(row.references.len());
     for reference in row.references.iter().chain(&row.options.mask) {
-        loaded.push(cx.references.read(reference).await.map_err(|error| sentence(&error))?);
+        loaded.push(cx.references.read(reference).await.map_err(|error| with_sources(&error))?);
     }
     Ok(loaded.into())
-}
-
-fn sentence(error: &ReferenceError) -> String {
-    match std::error::Error::source(error) {
-        Some(source) => format!("{error}: {source}"),
-        None => error.to_string(),
-    }
 }

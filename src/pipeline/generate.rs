@@ -15,6 +15,7 @@ use crate::domain::row::Row;
 use crate::pipeline::admit::{Admission, admit};
 use crate::pipeline::context::RunContext;
 use crate::pipeline::exchange::{Answer, exchange};
+use crate::pipeline::ledger_task::Reservation;
 use crate::pipeline::settle::settle;
 
 /// One image to make.
@@ -45,6 +46,8 @@ pub(crate) enum VariantEnding {
     Refused,
     /// It was not made, and nothing is owed.
     Failed,
+    /// The file for it could not be opened, so nothing was sent.
+    NoFile,
     /// The provider kept putting it off.
     Throttled,
     /// A complete, paid answer that is no image.
@@ -68,7 +71,7 @@ impl VariantEnding {
             Self::Failed => Some("invalid-request"),
             Self::Throttled => Some("throttled"),
             Self::NotAnImage => Some("not-an-image"),
-            Self::NotKept => Some("io"),
+            Self::NotKept | Self::NoFile => Some("io"),
             Self::Unknown => Some("unknown"),
             Self::OverBudget => Some("budget"),
         }
@@ -90,6 +93,8 @@ pub(crate) struct VariantReport {
     pub(crate) throttles: u32,
     /// What was settled.
     pub(crate) cost: NanoUsd,
+    /// Attempts bought again after one that may have been billed.
+    pub(crate) bought: u32,
     /// When the first byte was sent, on the run's clock.
     pub(crate) sent_at: Option<Duration>,
     /// When the last attempt ended, on the run's clock.
@@ -110,13 +115,28 @@ impl VariantReport {
             timeouts: 0,
             throttles: 0,
             cost: NanoUsd::ZERO,
+            bought: 0,
             sent_at: None,
             ended_at: None,
         }
     }
 
+    /// Ends the story. An image that was given up after an attempt that may have been billed is
+    /// `unknown`: nothing later may make that attempt look as if it had not been.
     fn end(mut self, ending: VariantEnding, reason: Option<String>) -> Self {
-        self.ending = ending;
+        let given_up = match ending {
+            VariantEnding::Cancelled
+            | VariantEnding::OverBudget
+            | VariantEnding::Throttled
+            | VariantEnding::NoFile => true,
+            VariantEnding::Stored
+            | VariantEnding::Refused
+            | VariantEnding::Failed
+            | VariantEnding::NotAnImage
+            | VariantEnding::NotKept
+            | VariantEnding::Unknown => false,
+        };
+        self.ending = if given_up && self.bought > 0 { VariantEnding::Unknown } else { ending };
         self.reason = reason.or(self.reason);
         self
     }
@@ -133,25 +153,21 @@ enum Next {
 /// Makes one image, or says why not.
 pub(crate) async fn generate(cx: &Arc<RunContext>, job: VariantJob) -> VariantReport {
     let mut report = VariantReport::new();
-    let mut bought = 0_u32;
     loop {
-        let admission = admit(cx, &job, report.attempts + 1).await;
-        let (permit, rid) = match admission {
-            Admission::Admitted { permit, rid } => (permit, rid),
+        let admission = admit(cx, &job, report.attempts + 1, report.bought > 0).await;
+        let (permit, held) = match admission {
+            Admission::Admitted { permit, reservation } => (permit, reservation),
             Admission::Stopped => return report.end(VariantEnding::Cancelled, None),
-            Admission::OverBudget(_) if bought > 0 => {
-                // A paid retry happens only while it fits; the first hold stays as it is.
-                return report.end(VariantEnding::Unknown, None);
-            }
             Admission::OverBudget(reason) => {
-                return report.end(VariantEnding::OverBudget, Some(reason));
+                // A paid retry happens only while it fits; why it was wanted says more then.
+                let reason = (report.bought == 0).then_some(reason);
+                return report.end(VariantEnding::OverBudget, reason);
             }
         };
         report.attempts += 1;
-        let answer = attempt(cx, &job, rid, &mut report).await;
+        let answer = attempt(cx, &job, &held, &mut report).await;
         drop(permit);
-        let next = decide(cx, &answer, &mut report, &mut bought, rid);
-        match next {
+        match decide(cx, &answer, &mut report, held.rid) {
             Next::End(ending, reason) => return report.end(ending, reason),
             Next::Again(pause) => {
                 report.reason = Some(answer.sentence());
@@ -159,8 +175,7 @@ pub(crate) async fn generate(cx: &Arc<RunContext>, job: VariantJob) -> VariantRe
                     // Biased: a stop that arrives with the end of the pause wins.
                     biased;
                     () = cx.stop.draining() => {
-                        let ending = ending_when_stopped(&answer);
-                        return report.end(ending, None);
+                        return report.end(VariantEnding::Cancelled, None);
                     }
                     () = cx.clock.sleep(pause) => {}
                 }
@@ -173,9 +188,14 @@ pub(crate) async fn generate(cx: &Arc<RunContext>, job: VariantJob) -> VariantRe
 async fn attempt(
     cx: &Arc<RunContext>,
     job: &VariantJob,
-    rid: AttemptId,
+    held: &Reservation,
     report: &mut VariantReport,
 ) -> Answer {
+    let rid = held.rid;
+    let is_first = report.bought == 0;
+    if is_first {
+        cx.first_attempts_left.leave(held.max);
+    }
     let begun = cx.clock.elapsed();
     let simulated = cx.settings.is_simulated();
     let started = AttemptStarted {
@@ -189,9 +209,13 @@ async fn attempt(
     };
     cx.events.emit(RunEvent::AttemptStarted(Box::new(started))).await;
     report.sent_at.get_or_insert(begun);
-    let answer = exchange(cx, job, report.attempts).await;
+    let answer = exchange(cx, job, held, report.attempts).await;
     let ended = cx.clock.elapsed();
     report.ended_at = Some(ended);
+    if is_first && matches!(answer, Answer::RateLimited { .. } | Answer::HeldTooLong) {
+        // Before its hold is given back, so that no paid retry takes the money in between.
+        cx.first_attempts_left.come_back(held.max);
+    }
     let ending = settle(cx, job, rid, report.attempts, &answer, ended.saturating_sub(begun)).await;
     if let Ending::Settled { amount, .. } = ending {
         report.cost = report.cost.saturating_add(amount);
@@ -202,20 +226,17 @@ async fn attempt(
 }
 
 /// What follows from an answer; money has ended already.
-fn decide(
-    cx: &RunContext,
-    answer: &Answer,
-    report: &mut VariantReport,
-    bought: &mut u32,
-    rid: AttemptId,
-) -> Next {
+fn decide(cx: &RunContext, answer: &Answer, report: &mut VariantReport, rid: AttemptId) -> Next {
     let end = |ending| Next::End(ending, Some(answer.sentence()));
     match answer {
         Answer::Image { .. } => Next::End(VariantEnding::Stored, None),
         Answer::NotAnImage { .. } => end(VariantEnding::NotAnImage),
         Answer::NotKept { .. } => end(VariantEnding::NotKept),
         Answer::Refused => end(VariantEnding::Refused),
-        Answer::BadRequest { .. } | Answer::NotSent { .. } => end(VariantEnding::Failed),
+        Answer::BadRequest { .. } => end(VariantEnding::Failed),
+        Answer::NotSent { .. } => end(VariantEnding::NoFile),
+        // Nothing was sent, and the next hold is a fresh one.
+        Answer::HeldTooLong => Next::Again(Duration::ZERO),
         Answer::RateLimited { .. } if report.throttles >= MAX_THROTTLES => {
             end(VariantEnding::Throttled)
         }
@@ -225,19 +246,14 @@ fn decide(
             let policy = &cx.settings.paid_retries;
             let wanted = repurchase_kind(unknown_class(answer))
                 .is_some_and(|kind| policy.on.contains(&kind));
-            if wanted && *bought + 1 < policy.attempts && cx.take_paid_retry() {
-                *bought += 1;
-                Next::Again(paid_retry_pause(*bought, rid))
+            if wanted && report.bought + 1 < policy.attempts && cx.take_paid_retry() {
+                report.bought += 1;
+                Next::Again(paid_retry_pause(report.bought, rid))
             } else {
                 end(VariantEnding::Unknown)
             }
         }
     }
-}
-
-/// The ending of an image whose next attempt was called off by a stop.
-fn ending_when_stopped(answer: &Answer) -> VariantEnding {
-    if answer.evidence().is_some() { VariantEnding::Cancelled } else { VariantEnding::Unknown }
 }
 
 /// The class under which an answer without a known cost is booked.
@@ -252,6 +268,7 @@ pub(crate) const fn unknown_class(answer: &Answer) -> UnknownClass {
         | Answer::Refused
         | Answer::BadRequest { .. }
         | Answer::NotSent { .. }
+        | Answer::HeldTooLong
         | Answer::RateLimited { .. } => UnknownClass::BadBody,
     }
 }
@@ -263,11 +280,27 @@ impl Answer {
         match self {
             Self::RateLimited { .. } => Some(Evidence::RateLimited),
             Self::BadRequest { .. } | Self::Refused => Some(Evidence::Invalid),
-            Self::NotSent { .. } => Some(Evidence::NotSent),
+            Self::NotSent { .. } | Self::HeldTooLong => Some(Evidence::NotSent),
             Self::Image { .. }
             | Self::NotAnImage { .. }
             | Self::NotKept { .. }
             | Self::ServerError { .. }
+            | Self::TimedOut { .. }
+            | Self::Left => None,
+        }
+    }
+
+    /// The HTTP status that is the evidence, where one was answered.
+    pub(crate) const fn status(&self) -> Option<u16> {
+        match self {
+            Self::BadRequest { status } | Self::ServerError { status } => Some(*status),
+            Self::RateLimited { .. } => Some(429),
+            Self::Image { .. }
+            | Self::NotAnImage { .. }
+            | Self::NotKept { .. }
+            | Self::Refused
+            | Self::NotSent { .. }
+            | Self::HeldTooLong
             | Self::TimedOut { .. }
             | Self::Left => None,
         }

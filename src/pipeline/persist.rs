@@ -14,7 +14,7 @@ use crate::domain::sidecar::{SCHEMA, Sidecar, SidecarReference};
 use crate::pipeline::context::RunContext;
 use crate::pipeline::event_task::EventHandle;
 use crate::pipeline::generate::VariantJob;
-use crate::pipeline::stop::{Stop, StopReason};
+use crate::pipeline::stop::{Stop, StopReason, with_sources};
 use crate::ports::images::ImageStore;
 use crate::ports::provider::Generation;
 
@@ -77,8 +77,12 @@ impl PersistHandle {
             None => cx.events.emit(RunEvent::ImageStored(Box::new(stored))).await,
             Some(queue) => {
                 let sidecar = sidecar(cx, cx.run_id, &finished);
-                // The task outlives every sender; if it died, its stop reason is already given.
-                let _ = queue.send((finished.image.clone(), sidecar, stored)).await;
+                if queue.send((finished.image.clone(), sidecar, stored)).await.is_err()
+                    && !cx.stop.is_broken()
+                {
+                    let text = "the task that keeps images failed".to_owned();
+                    cx.stop.drain(StopReason::Broken(text));
+                }
             }
         }
     }
@@ -105,7 +109,8 @@ async fn work(
                 }
             }
             Err(error) => {
-                stop.drain(StopReason::Environment(format!("images cannot be kept: {error}")));
+                let text = with_sources(&error);
+                stop.drain(StopReason::Environment(format!("images cannot be kept: {text}")));
             }
         }
     }

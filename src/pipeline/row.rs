@@ -15,20 +15,26 @@ use crate::pipeline::fetch::fetch;
 use crate::pipeline::generate::{VariantEnding, VariantJob, VariantReport, generate};
 use crate::pipeline::stop::StopReason;
 
-/// Works one row to its end and reports it.
-pub(crate) async fn process(cx: Arc<RunContext>, row: Row, class: ClassId) {
+/// Works one row to its end and reports it; returns its number.
+pub(crate) async fn process(cx: Arc<RunContext>, row: Arc<Row>, class: ClassId) -> u64 {
     let started = cx.clock.elapsed();
-    let row = Arc::new(row);
     let scene_id = row.scene_id.clone();
     cx.events.emit(RunEvent::RowStarted { row: row.number, scene_id }).await;
-    let tags = Tags {
-        spec: cx.batch.spec_for(class, &row, &cx.settings.spec),
-        variants: row.variants.get(),
-        has_refs: !row.references.is_empty(),
-    };
+    let tags = tags_of(&cx, &row, class);
     let references = match fetch(&cx, &row).await {
         Ok(references) => references,
-        Err(reason) => return finish_rejected(&cx, &row, tags, reason).await,
+        Err(reason) => {
+            let maximum = cx.batch.quote(class).maximum;
+            row.variants.each().for_each(|_| cx.first_attempts_left.leave(maximum));
+            let counts = cx.settings.on_bad_row == OnBadRow::Stop;
+            let rejected = RowFinished {
+                error_kind: Some("reference"),
+                counts_as_error: counts,
+                ..unsent(&row, tags, Outcome::Rejected, reason)
+            };
+            cx.events.emit(RunEvent::RowFinished(Box::new(rejected))).await;
+            return row.number;
+        }
     };
     let fetched = cx.clock.elapsed();
     let reports = make_variants(&cx, &row, class, &tags, references).await;
@@ -47,6 +53,25 @@ pub(crate) async fn process(cx: Arc<RunContext>, row: Row, class: ClassId) {
         tags,
     };
     cx.events.emit(RunEvent::RowFinished(Box::new(finished))).await;
+    row.number
+}
+
+/// Reports a row whose task died: what it sent, if anything, is not known.
+pub(crate) async fn finish_lost(cx: &RunContext, row: &Row, class: ClassId) {
+    let reason = "its task failed".to_owned();
+    let lost = RowFinished {
+        error_kind: VariantEnding::Unknown.error_kind(),
+        ..unsent(row, tags_of(cx, row, class), Outcome::Unknown, reason)
+    };
+    cx.events.emit(RunEvent::RowFinished(Box::new(lost))).await;
+}
+
+fn tags_of(cx: &RunContext, row: &Row, class: ClassId) -> Tags {
+    Tags {
+        spec: cx.batch.spec_for(class, row, &cx.settings.spec),
+        variants: row.variants.get(),
+        has_refs: !row.references.is_empty(),
+    }
 }
 
 /// Makes every image of the row; images of one row wait for permits side by side.
@@ -77,7 +102,8 @@ async fn make_variants(
     for variant in row.variants.each() {
         let cx = Arc::clone(cx);
         let job = job(variant);
-        tasks.spawn(async move { generate(&cx, job).await });
+        // The task is boxed once: tokio moves what it spawns several times.
+        tasks.spawn(Box::pin(async move { generate(&cx, job).await }));
     }
     let mut reports = Vec::with_capacity(usize::from(row.variants.get()));
     while let Some(joined) = tasks.join_next().await {
@@ -93,21 +119,21 @@ async fn make_variants(
     reports
 }
 
-async fn finish_rejected(cx: &RunContext, row: &Row, tags: Tags, reason: String) {
-    let finished = RowFinished {
+/// The end of a row of which no attempt is told.
+fn unsent(row: &Row, tags: Tags, outcome: Outcome, reason: String) -> RowFinished {
+    RowFinished {
         row: row.number,
         scene_id: row.scene_id.clone(),
-        outcome: Outcome::Rejected,
-        error_kind: Some("reference"),
+        outcome,
+        error_kind: None,
         reason: Some(reason),
         latency: None,
         queue: None,
         fetch: None,
         work: RowWork { images_expected: u32::from(row.variants.get()), ..RowWork::default() },
-        counts_as_error: cx.settings.on_bad_row == OnBadRow::Stop,
+        counts_as_error: false,
         tags,
-    };
-    cx.events.emit(RunEvent::RowFinished(Box::new(finished))).await;
+    }
 }
 
 /// The reports of a row's images, put together.
@@ -132,8 +158,10 @@ impl Summary {
             work.images_stored += u32::from(report.ending == VariantEnding::Stored);
             work.images_invalid += u32::from(report.ending == VariantEnding::NotAnImage);
         }
-        // The first image that did not come explains the row.
-        let worst = reports.iter().find(|report| report.ending != VariantEnding::Stored);
+        // The first image that did not come explains the row, if it can tell why.
+        let mut missing = reports.iter().filter(|report| report.ending != VariantEnding::Stored);
+        let explained = missing.clone().find(|report| report.reason.is_some());
+        let worst = explained.or_else(|| missing.next());
         Self {
             outcome: outcome(reports),
             error_kind: worst.and_then(|report| report.ending.error_kind()),

@@ -8,7 +8,6 @@ use crate::pipeline::context::RunContext;
 use crate::pipeline::exchange::Answer;
 use crate::pipeline::generate::{VariantJob, unknown_class};
 use crate::pipeline::persist::Finished;
-use crate::pipeline::stop::StopReason;
 
 /// Books the end of an attempt, tells it, and hands a finished image on to be made durable.
 pub(crate) async fn settle(
@@ -25,12 +24,12 @@ pub(crate) async fn settle(
             let request_id = generation(answer).and_then(|it| it.request_id.clone());
             cx.ledger.settle(rid, amount, source, request_id).await
         }
-        Ending::Released { evidence } => cx.ledger.release(rid, evidence, None).await,
+        Ending::Released { evidence } => cx.ledger.release(rid, evidence, answer.status()).await,
         Ending::Unknown { class } => cx.ledger.unknown(rid, class).await,
     };
     if let Err(error) = booked {
         // The hold stays in the file at its worst case, which is the careful reading.
-        cx.stop.drain(StopReason::Broken(format!("the ledger cannot be written: {error}")));
+        cx.stop.drain(error.stop_reason());
     }
     let ended = AttemptEnded {
         rid,
@@ -78,6 +77,7 @@ fn generation(answer: &Answer) -> Option<&crate::ports::provider::Generation> {
         | Answer::ServerError { .. }
         | Answer::TimedOut { .. }
         | Answer::Left
-        | Answer::NotSent { .. } => None,
+        | Answer::NotSent { .. }
+        | Answer::HeldTooLong => None,
     }
 }

@@ -15,9 +15,10 @@ pub enum StopReason {
     Budget(String),
     /// A gate cannot pass any more.
     Gate(String),
-    /// The disk or another part of the environment failed.
+    /// The disk or another part of the environment failed; images, journal or ledger cannot be
+    /// written.
     Environment(String),
-    /// The ledger or the journal cannot be written, or a task failed: nothing may be spent.
+    /// The ledger cannot be trusted, or a task failed: nothing may be spent.
     Broken(String),
 }
 
@@ -25,7 +26,9 @@ impl StopReason {
     /// The reason in one sentence, without a final period.
     pub fn sentence(&self) -> String {
         match self {
-            Self::Interrupted => "interrupted by Ctrl-C".to_owned(),
+            Self::Interrupted => "interrupted by Ctrl-C; no new images, those already sent are \
+                                  waited for, and Ctrl-C again leaves them unknown"
+                .to_owned(),
             Self::Terminated => "terminated by a signal".to_owned(),
             Self::Budget(text)
             | Self::Gate(text)
@@ -33,6 +36,18 @@ impl StopReason {
             | Self::Broken(text) => text.clone(),
         }
     }
+}
+
+/// An error and every source of it, in one sentence.
+pub(crate) fn with_sources(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    text
 }
 
 /// The shared stop switch of a run.
@@ -59,6 +74,12 @@ impl Stop {
     /// Whether nothing more is admitted.
     pub fn is_draining(&self) -> bool {
         self.drain.is_cancelled()
+    }
+
+    /// Whether a task or the ledger has failed already.
+    pub fn is_broken(&self) -> bool {
+        let reasons = self.reasons.lock().expect("no holder panics");
+        reasons.iter().any(|reason| matches!(reason, StopReason::Broken(_)))
     }
 
     /// Waits until nothing more is admitted.

@@ -6,6 +6,7 @@ use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
 use crate::domain::diagnostic::{BadRowTally, Diagnostic};
 use crate::domain::sanitize::{cut, one_line};
+use crate::report::words;
 
 /// Stands for the place of the fault until the picture is drawn; no foreign text has it, since
 /// private characters are not in the input of the drawing.
@@ -14,6 +15,15 @@ const PLACE: char = '\u{f8ff}';
 const MAX_NAME_CHARS: usize = 60;
 /// Columns that a picture may take: a snippet is shorter, so that nothing is cut twice.
 const WIDTH: usize = 240;
+
+/// What can be done about bad rows besides mending them.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TallyWays<'a> {
+    /// How many rows `--on-bad-row skip` would go on with; 0 when it is not worth saying.
+    pub n_good: u64,
+    /// The file in which the bad rows are listed, if there is one.
+    pub listed: Option<&'a str>,
+}
 
 /// Draws one diagnostic, with a line end behind the last line.
 pub fn render(diagnostic: &Diagnostic, with_color: bool) -> String {
@@ -29,26 +39,17 @@ pub fn render(diagnostic: &Diagnostic, with_color: bool) -> String {
 
 /// Draws the first bad row and counts the others.
 ///
-/// `n_good` is the number of rows that `--on-bad-row skip` would go on with; `listed_in` names
-/// the file in which the bad rows are listed, if there will be one.
-pub fn render_tally(
-    tally: &BadRowTally,
-    n_good: u64,
-    listed_in: Option<&str>,
-    with_color: bool,
-) -> String {
+pub fn render_tally(tally: &BadRowTally, ways: &TallyWays<'_>, with_color: bool) -> String {
     let Some(first) = &tally.first else { return String::new() };
     let mut first = first.clone();
-    if n_good > 0 {
-        let rows = if n_good == 1 { "row" } else { "rows" };
-        let skip = format!("or --on-bad-row skip to go on with the other {n_good} {rows}");
-        let listed = listed_in
-            .map(|file| {
-                let bad = if tally.n_rows == 1 { "the bad one is" } else { "the bad ones are" };
-                format!(" ({bad} listed in {file})")
-            })
-            .unwrap_or_default();
-        first.fix = format!("{}, {skip}{listed}", first.fix);
+    if ways.n_good > 0 {
+        let rows = words::count(ways.n_good, "row");
+        let skip = format!("or --on-bad-row skip to go on with the other {rows}");
+        first.fix = format!("{}, {skip}", first.fix);
+    }
+    if let Some(file) = ways.listed {
+        let bad = if tally.n_rows == 1 { "the bad one is" } else { "the bad ones are" };
+        first.fix = format!("{} ({bad} listed in {file})", first.fix);
     }
     let mut out = render(&first, with_color);
     if let Some(others) = tally.others_in_words() {
@@ -135,6 +136,7 @@ mod tests {
     fn a_bad_cell_is_drawn_with_its_place_and_a_fix() {
         let mut tally = BadRowTally::default();
         tally.add(&bad_variants());
+        let ways = TallyWays { n_good: 99, listed: Some("rejected.csv") };
         let expect = "\
 error[row.variants]: variants must be a whole number from 1 to 10
  --> rows.csv:3:28   row 2 (BATCH-002), column variants
@@ -144,9 +146,9 @@ error[row.variants]: variants must be a whole number from 1 to 10
 fix: correct the cell, or --on-bad-row skip to go on with the other 99 rows \
 (the bad one is listed in rejected.csv)
 ";
-        assert_eq!(render_tally(&tally, 99, Some("rejected.csv"), false), expect);
+        assert_eq!(render_tally(&tally, &ways, false), expect);
         tally.add(&bad_variants());
-        let drawn = render_tally(&tally, 0, None, false);
+        let drawn = render_tally(&tally, &TallyWays::default(), false);
         assert!(
             drawn.ends_with("fix: correct the cell\nand 1 more bad row: variants 1\n"),
             "{drawn}"

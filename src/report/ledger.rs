@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::domain::ids::RunId;
-use crate::domain::ledger::DEFAULT_LIMIT_PER_DAY;
 use crate::domain::ledger::reading::{CheckReport, Finding, Shown, Summary};
+use crate::domain::ledger::{DEFAULT_LIMIT_PER_DAY, LimitOrigin};
 use crate::domain::money::NanoUsd;
 use crate::report::words;
 
@@ -35,7 +35,7 @@ pub fn summary(summary: &Summary, folder: &Path) -> String {
         text,
         "Limit    {} a day ({}), {} left",
         words::dollars(summary.limit_per_day),
-        summary.limit_origin,
+        limit_origin(summary.limit_origin),
         words::dollars(left)
     );
     let _ = writeln!(
@@ -70,10 +70,21 @@ pub fn summary(summary: &Summary, folder: &Path) -> String {
     text
 }
 
+const fn limit_origin(origin: LimitOrigin) -> &'static str {
+    match origin {
+        LimitOrigin::Default => "the default",
+        LimitOrigin::Flag => "from a flag, when the ledger was made",
+        LimitOrigin::Config => "from a config file, when the ledger was made",
+        LimitOrigin::Person => "set by hand",
+    }
+}
+
 /// What is said where there is no ledger yet.
 pub fn no_ledger(folder: &Path) -> String {
     format!(
-        "No ledger in {}: nothing was spent. The first live run makes it, with a limit of {} a day\n",
+        "No ledger in {}: no real money was spent. The first run that spends makes it, with a \
+         limit of {} a day. Simulated money is in the folder of its run: \
+         --ledger out/RUN/ledger\n",
         folder.display(),
         DEFAULT_LIMIT_PER_DAY.dollars()
     )

@@ -147,8 +147,18 @@ fn today(plan: &Plan) -> String {
     let money = if cost.simulated { "simulated money: " } else { "" };
     let verdict = if cost.fits {
         "FITS".to_owned()
+    } else if cost.limit_per_run.is_some_and(|limit| cost.first_attempts > limit) {
+        "DOES NOT FIT the run's own limit".to_owned()
     } else {
-        format!("DOES NOT FIT: the smallest limit is {}", words::dollars(cost.smallest_limit))
+        match cost.limit_per_run.filter(|limit| cost.first_attempts > *limit) {
+            Some(limit) => format!("DOES NOT FIT the run's own limit of {}", words::dollars(limit)),
+            None => {
+                format!(
+                    "DOES NOT FIT: the smallest limit is {}",
+                    words::dollars(cost.smallest_limit)
+                )
+            }
+        }
     };
     format!(
         "{} {money}{} settled, {} held; {} before paid retries; {verdict}; resets {}",

@@ -53,8 +53,12 @@ impl Printer {
     /// and a run goes on.
     pub fn result(&self, text: &str) {
         let mut out = io::stdout().lock();
-        // Whatever happens to a view never stops the work.
-        let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+        // Whatever happens to a view never stops the work, but a lost result is told.
+        if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush())
+            && error.kind() != io::ErrorKind::BrokenPipe
+        {
+            self.warn(&format!("the result could not be written: {error}"));
+        }
     }
 
     /// Writes a line to standard error.

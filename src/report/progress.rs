@@ -1,7 +1,8 @@
 //! Progress on standard error: a bar on a terminal, plain lines elsewhere, JSON, or nothing.
 //! It lives on a thread with the real clock and only looks; it can fail without the run noticing.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::cmp::Ordering;
+use std::sync::atomic::{self, AtomicBool};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -66,7 +67,7 @@ impl Progress {
     }
 
     fn end(&mut self) {
-        self.done.store(true, Ordering::Release);
+        self.done.store(true, atomic::Ordering::Release);
         if let Some(thread) = self.thread.take() {
             thread.thread().unpark();
             // A display that died is no reason to stop.
@@ -110,7 +111,7 @@ impl Display {
     }
 
     fn run(mut self, done: &AtomicBool) {
-        while !done.load(Ordering::Acquire) {
+        while !done.load(atomic::Ordering::Acquire) {
             self.tick(false);
             thread::park_timeout(TICK);
         }
@@ -190,12 +191,14 @@ impl Display {
             if self.kind == ProgressKind::Json {
                 continue;
             }
-            match (*number).cmp(&(MOST_NOTICES + 1)) {
-                std::cmp::Ordering::Less => lines.push(notice_line(notice, self.rehearsal)),
-                std::cmp::Ordering::Equal => {
+            match (notice, (*number).cmp(&(MOST_NOTICES + 1))) {
+                (Notice::Stopping(_), _) | (Notice::Row { .. }, Ordering::Less) => {
+                    lines.push(notice_line(notice, self.rehearsal));
+                }
+                (Notice::Row { .. }, Ordering::Equal) => {
                     lines.push("more rows did not end well; the result counts them".to_owned());
                 }
-                std::cmp::Ordering::Greater => {}
+                (Notice::Row { .. }, Ordering::Greater) => {}
             }
         }
         lines
@@ -207,13 +210,21 @@ fn notice_line(notice: &Notice, rehearsal: bool) -> String {
         Notice::Row { scene_id, outcome, reason } => {
             let scene_id = sanitize::cut(scene_id.as_str(), 60).into_owned();
             let reason = sanitize::cut(reason, 200).into_owned();
+            let verb = if rehearsal { "would end " } else { "" };
+            let colon = if reason.is_empty() { "" } else { ": " };
+            format!("! {scene_id} {verb}{outcome}{colon}{reason}")
+        }
+        Notice::Stopping(reason) => {
+            let reason = sanitize::cut(reason, 300);
             if rehearsal {
-                format!("! {scene_id} would end {outcome}: {reason}")
+                format!("Stopping: {reason}")
             } else {
-                format!("! {scene_id} {outcome}: {reason}")
+                format!(
+                    "Stopping: {reason}; no new images, waiting for those already sent. Ctrl-C \
+                     again leaves them unknown"
+                )
             }
         }
-        Notice::Stopping(reason) => format!("Stopping: {}", sanitize::cut(reason, 300)),
     }
 }
 
@@ -245,7 +256,7 @@ impl Status {
             images_done: stats.images_stored,
             images_total: measure.frame().images_selected,
             rows_ok: stats.rows.ok,
-            rows_bad: stats.rows.finished() - stats.rows.ok,
+            rows_bad: stats.rows.sent() + stats.rows.rejected - stats.rows.ok,
             rows_open: stats.rows_open,
             retries: stats.retries,
             settled: stats.money.settled,
@@ -285,7 +296,8 @@ impl Status {
 
     fn block(&self) -> String {
         let mut text = format!(
-            " cost   {} settled + {} held of {}\n rows   {} ok, {} not, {} open, {} retries, p95 {}",
+            " cost   {} settled + {} held of {}\n \
+             rows   {} ok, {} not, {} open, {} retries, p95 {}",
             words::dollars(self.settled),
             words::dollars(self.held),
             words::dollars(self.limit),

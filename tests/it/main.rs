@@ -1,4 +1,10 @@
 //! The one integration-test binary.
 
+mod cli;
+mod docs;
 mod fixtures;
 mod ledger;
+mod same_plan;
+mod sim;
+mod support;
+mod tidy;

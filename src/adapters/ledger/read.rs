@@ -47,6 +47,13 @@ pub fn summary(root: &Path, now: Timestamp) -> Result<Summary, StoreError> {
             last_day: hold.unknown.map(|late| late.last_day),
         }
     });
+    let held: Vec<Held> = held.collect();
+    // What a dead process left is unknown already, although no line says so yet.
+    let is_lost = |held: &&Held| held.last_day.is_none() && held.unknown.is_some();
+    let mut lost = NanoUsd::ZERO;
+    for held in held.iter().filter(is_lost) {
+        lost = lost.saturating_add(held.max);
+    }
     Ok(Summary {
         day,
         tz: description.zone,
@@ -55,14 +62,14 @@ pub fn summary(root: &Path, now: Timestamp) -> Result<Summary, StoreError> {
         limit_origin: limit.map_or(LimitOrigin::Default, |limit| limit.origin),
         exposure_today: totals.exposure(),
         settled: totals.settled,
-        reserved: totals.reserved,
-        unknown: totals.unknown,
+        reserved: totals.reserved.minus_or_zero(lost),
+        unknown: totals.unknown.saturating_add(lost),
         attempts: totals.attempts,
         settles: totals.settles,
         releases: totals.releases,
         unknowns: totals.unknowns,
         overruns: totals.overruns,
-        held: held.collect(),
+        held,
         torn_tail,
     })
 }

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use tokio::task::spawn_blocking;
 
+use crate::adapters::output::run_folder::private_folder;
 use crate::domain::image::{ImageKind, StoredImage};
 use crate::domain::request::WorkDigest;
 use crate::domain::sidecar::Sidecar;
@@ -35,7 +36,7 @@ impl ImageFolder {
     pub fn create(root: &Path) -> Result<Self, ImageStoreError> {
         for name in [IMAGES, RAW] {
             let path = root.join(name);
-            fs::create_dir_all(&path).map_err(|source| ImageStoreError::Io { path, source })?;
+            private_folder(&path).map_err(|source| ImageStoreError::Io { path, source })?;
         }
         Ok(Self { root: Arc::new(root.to_owned()) })
     }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use async_trait::async_trait;
 use tokio::task::spawn_blocking;
 
+use crate::adapters::output::run_folder::private_file;
 use crate::domain::event::Stamped;
 use crate::ports::journal::{JournalError, JournalStore};
 
@@ -27,9 +28,7 @@ impl JournalFile {
     /// When there is one already, or the file system refuses.
     pub fn create(run_folder: &Path) -> Result<Self, JournalError> {
         let path = run_folder.join(FILE_NAME);
-        let file = OpenOptions::new()
-            .append(true)
-            .create_new(true)
+        let file = private_file(OpenOptions::new().append(true).create_new(true))
             .open(&path)
             .map_err(|source| error(&path, source))?;
         Ok(Self { path, file: Some(file) })

@@ -69,7 +69,7 @@ impl RunFolder {
         plan: &str,
         fresh: bool,
     ) -> Result<Self, RunFolderError> {
-        private_folder(out)?;
+        private_folder(out).map_err(|source| at(out, source))?;
         let choice = open_lock(&out.join(CHOICE_LOCK))?;
         choice.lock().map_err(|source| at(out, source))?;
         for folder in same_runs(out, identity)? {
@@ -81,11 +81,22 @@ impl RunFolder {
             }
         }
         let path = out.join(run_id.to_string());
-        private_folder(&path)?;
+        private_folder(&path).map_err(|source| at(&path, source))?;
         let lock = open_lock(&path.join(RUN_LOCK))?;
         lock.lock().map_err(|source| at(&path, source))?;
         write_whole(&path.join(PLAN), plan.as_bytes())?;
         Ok(Self { path, _lock: lock })
+    }
+
+    /// Gives the folder up before anything was sent, so that the same command can be tried
+    /// again. What has something in it stays, but is no run any more.
+    pub fn abandon(self) {
+        // Whatever cannot be removed is told by its missing plan.
+        let _ = fs::remove_file(self.path.join(PLAN));
+        let _ = fs::remove_file(self.path.join(RUN_LOCK));
+        for name in ["images", "raw", "."] {
+            let _ = fs::remove_dir(self.path.join(name).components().collect::<PathBuf>());
+        }
     }
 
     /// The folder.
@@ -113,6 +124,25 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), RunFolderError> {
     written.map_err(|source| at(path, source))
 }
 
+/// Makes a folder, and the missing ones above it, that only its owner can enter.
+///
+/// # Errors
+/// When the file system refuses.
+pub(crate) fn private_folder(path: &Path) -> io::Result<()> {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
+}
+
+/// A file made with these options can be read by its owner only.
+pub(super) fn private_file(options: &mut OpenOptions) -> &mut OpenOptions {
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
+    options
+}
+
 /// Folders below `out` whose plan has this identity.
 fn same_runs(out: &Path, identity: &WorkDigest) -> Result<Vec<PathBuf>, RunFolderError> {
     let wanted = identity.to_string();
@@ -130,19 +160,8 @@ fn same_runs(out: &Path, identity: &WorkDigest) -> Result<Vec<PathBuf>, RunFolde
     Ok(found)
 }
 
-fn private_folder(path: &Path) -> Result<(), RunFolderError> {
-    let mut builder = DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path).map_err(|source| at(path, source))
-}
-
 fn open_lock(path: &Path) -> Result<File, RunFolderError> {
-    OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
+    private_file(OpenOptions::new().create(true).truncate(false).write(true))
         .open(path)
         .map_err(|source| at(path, source))
 }

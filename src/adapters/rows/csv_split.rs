@@ -264,7 +264,10 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(2_000))]
         #[test]
-        fn the_walk_reads_as_the_csv_crate(text in "[ab \"\",,\r\n\u{e9}]{0,40}", step in 1..9_usize) {
+        fn the_walk_reads_as_the_csv_crate(
+            text in "[ab \"\",,\r\n\u{e9}]{0,40}",
+            step in 1..9_usize,
+        ) {
             if let Some(records) = records(text.as_bytes(), step) {
                 let quoted_blank = text.contains("\"");
                 let expect = reference(text.as_bytes());

@@ -221,7 +221,8 @@ mod tests {
         check(
             RowFormat::Tsv,
             "prompt\tvariants\na, b\t0\n",
-            "prompt\tvariants\terror\na, b\t0\tvariants: variants must be a whole number from 1 to 10 (out of range)\n",
+            "prompt\tvariants\terror\n\
+             a, b\t0\tvariants: variants must be a whole number from 1 to 10 (out of range)\n",
         );
     }
 
@@ -239,7 +240,8 @@ mod tests {
             RowFormat::Jsonl,
             "{\"prompt\":\"a\",\"n\":\"x\",\"k\": {\"a\" : [1.50]}}\n{\"prompt\":\"b\"}\n",
             &format!(
-                "{{\"prompt\": \"a\", \"n\": \"x\", \"k\": {{\"a\" : [1.50]}}, \"error\": \"{error}\"}}\n"
+                "{{\"prompt\": \"a\", \"n\": \"x\", \"k\": {{\"a\" : [1.50]}}, \
+                 \"error\": \"{error}\"}}\n"
             ),
         );
         check(

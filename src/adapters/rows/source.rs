@@ -5,6 +5,8 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use sha2::{Digest, Sha256};
+
 use crate::adapters::rows::bad_row::BadRow;
 use crate::adapters::rows::columns::Columns;
 use crate::adapters::rows::decode::Decoder;
@@ -17,7 +19,11 @@ use crate::adapters::rows::pass::{OnRow, Pass};
 use crate::adapters::rows::reader::FileRowReader;
 use crate::adapters::rows::sniff::sniff;
 use crate::adapters::rows::stream::Stream;
+use crate::domain::request::WorkDigest;
 use crate::domain::row_format::RowFormat;
+
+/// How many bytes are digested at a time.
+const DIGEST_BYTES: usize = 1 << 20;
 
 /// Where rows come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -150,6 +156,22 @@ impl RowSource {
         let columns = self.shape.columns.clone();
         let finder = Finder::new(self.reopen()?, self.shape.format, columns);
         Ok(FileRowReader::new(finder, Arc::clone(index)))
+    }
+
+    /// The SHA-256 of the input's bytes, in hexadecimal digits; of a spooled one, of its copy.
+    ///
+    /// # Errors
+    /// When the input cannot be read again.
+    pub fn sha256(&self) -> Result<String, Error> {
+        let mut file = self.reopen()?;
+        let mut hasher = Sha256::new();
+        let mut buffer = vec![0; DIGEST_BYTES];
+        loop {
+            match file.read(&mut buffer).map_err(Error::io("read", &self.name))? {
+                0 => return Ok(WorkDigest(hasher.finalize().into()).to_string()),
+                n_bytes => hasher.update(&buffer[..n_bytes]),
+            }
+        }
     }
 
     fn open_path(path: &Path, options: &ReadOptions) -> Result<Self, Error> {

@@ -188,7 +188,8 @@ fn faults_of_the_header_are_told_with_a_fix() {
         (
             "scene_id,promt,variants,reference_url\n",
             "0:0 input.column: rows.csv has no column \"prompt\" | \
-             its columns: scene_id, promt, variants, reference_url | rename \"promt\" to \"prompt\"",
+             its columns: scene_id, promt, variants, reference_url | \
+             rename \"promt\" to \"prompt\"",
         ),
         (
             "scene_id;prompt\n",
@@ -236,8 +237,8 @@ fn an_input_without_rows_has_none() {
 #[test]
 fn objects_are_read_member_by_member() {
     let text = r#"
-        {"id": 7, "prompt": "a\u00e9 {shape}", "n": 2, "tags": ["a", "b"], "shape": {"k": [1, "x y"]}}
-        {"key": "B", "prompt": "p", "references": ["https://x.example/a|b", "c.png"], "ok": true, "none": null}
+    {"id": 7, "prompt": "a\u00e9 {shape}", "n": 2, "tags": ["a", "b"], "shape": {"k": [1, "x y"]}}
+    {"key": "B", "prompt": "p", "references": ["https://x.io/a|b", "c"], "ok": true, "none": null}
         {"promt": "p"}
         {"prompt": ["p"]}
         {"id": "x", "scene_id": "y", "prompt": "p"}
@@ -277,10 +278,13 @@ fn objects_are_read_member_by_member() {
 
 #[test]
 fn batch_lines_of_the_provider_are_rows() {
-    let text = r#"{"custom_id":"a","method":"POST","url":"/v1/images/generations","body":{"model":"m","prompt":"p","n":2,"size":"1024x1024","output_format":"png","user":"u"}}
+    let body = r#"{"model":"m","prompt":"p","n":2,"size":"s","output_format":"png","user":"u"}"#;
+    let good = r#"{"custom_id":"a","method":"POST","url":"/v1/images/generations","body":"#;
+    let bad = r#"
 {"custom_id":"b","method":"POST","url":"/v1/chat/completions","body":{"model":"m"}}
 {"custom_id":"c","method":"GET","url":"/v1/images/generations","body":{"prompt":"p"}}
 "#;
+    let text = format!("{good}{body}}}{bad}");
     let read = read(RowFormat::Jsonl, text.as_bytes()).expect("readable");
     let row = &read.rows[0];
     assert_eq!((row.scene_id.as_str(), row.prompt.as_str(), row.variants.get()), ("a", "p", 2));

@@ -30,8 +30,8 @@ Examples:
     #[command(
         before_help = "\
 Examples:
-  imagemill ledger show 456789ab                  by the short name of the run
-  imagemill ledger show 456789ab --format json    one JSON document
+  imagemill ledger show RUN --ledger out/RUN/ledger                 simulated money
+  imagemill ledger show RUN --ledger out/RUN/ledger --format json   one JSON document
 ",
         help_template = TEMPLATE
     )]

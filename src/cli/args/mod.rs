@@ -31,7 +31,7 @@ Examples:
     disable_help_subcommand = true
 )]
 pub struct Cli {
-    /// When to use colour
+    /// When to use color
     #[arg(long, global = true, value_enum, default_value = "auto", value_name = "WHEN")]
     pub color: ColorChoice,
 
@@ -44,7 +44,7 @@ pub struct Cli {
     pub command: Command,
 }
 
-/// When to use colour.
+/// When to use color.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum ColorChoice {
     /// On a terminal, unless NO_COLOR or TERM=dumb

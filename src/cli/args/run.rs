@@ -13,7 +13,7 @@ Examples:
   imagemill run rows.csv --plan-only                      only the plan
   imagemill run rows.csv --sim 'latency=12s±30%,errors=2%,429=5%,seed=7'   a rough provider
   imagemill run rows.csv --live --provider sim --out out  really run it, with simulated money
-  imagemill run rows.csv --canary 5 --gate 'latency p(95) < 30s'   a share first, a gate more
+  imagemill run rows.csv --canary 25 --gate 'latency p(95) < 30s'  a share first, a gate more
   imagemill run rows.csv --format json                    one JSON document for a script
 ",
     help_template = TEMPLATE
@@ -32,7 +32,7 @@ pub struct RunArgs {
     pub live: bool,
 
     /// Stop after the plan
-    #[arg(long, conflicts_with_all = ["live", "mode"])]
+    #[arg(long)]
     pub plan_only: bool,
 
     /// Save the plan to a file that --plan can bind to
@@ -59,7 +59,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "NAME", help_heading = "Request")]
     pub provider: Option<String>,
 
-    /// The model; the provider's first one in the price book when none is given
+    /// The model; the provider's default in the price book when none is given
     #[arg(long, value_name = "NAME", help_heading = "Request")]
     pub model: Option<String>,
 
@@ -136,7 +136,7 @@ pub struct RunArgs {
     pub gates: Vec<String>,
 
     /// Only the gates given with --gate count
-    #[arg(long, help_heading = "Gates")]
+    #[arg(long, requires = "gates", help_heading = "Gates")]
     pub gates_only: bool,
 
     /// The result on standard output: table, json, or ndjson (one event a line, then the result)

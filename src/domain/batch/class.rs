@@ -31,6 +31,8 @@ pub struct RowClass {
     pub n_references: u32,
     /// The price of one image.
     pub quote: Result<Arc<Quote>, QuoteError>,
+    /// Whether the provider can make its size; known for the simulator only.
+    pub is_paintable: bool,
     /// How many rows there are.
     pub n_rows: u64,
 }

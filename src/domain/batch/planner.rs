@@ -9,10 +9,13 @@ use crate::domain::batch::class::{ClassId, ClassKey, RowClass, n_references, spr
 use crate::domain::batch::selection::Batch;
 use crate::domain::canary::{self, CanaryOrder, OrderHasher, Strata};
 use crate::domain::money::NanoUsd;
-use crate::domain::price::{PriceAsk, PriceBook, QuoteError};
+use crate::domain::price::{PriceAsk, PriceBook, QuoteError, SIM_PROVIDER};
 use crate::domain::request::ImageSpec;
 use crate::domain::row::RowBrief;
 use crate::domain::settings::CanaryShare;
+
+/// The largest side that the simulator paints, in pixels.
+const MAX_SIM_SIDE: u32 = 4_096;
 
 /// Slots of the small table that finds the class of most rows without a look-up: a few times as
 /// many as the classes of most batches.
@@ -35,8 +38,18 @@ pub enum BatchError {
 /// Why a row is declined in the planning pass.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Objection {
+    /// The simulator cannot paint that size.
+    #[error("the simulator paints sizes of WIDTHxHEIGHT up to {MAX_SIM_SIDE} pixels, not {size:?}")]
+    SimSize {
+        /// The size as it was asked for.
+        size: String,
+    },
     /// One image may cost more than the row allows.
-    #[error("one image may cost {} at worst, more than its max_cost of {}", .worst.dollars(), .allowed.dollars())]
+    #[error(
+        "one image may cost {} at worst, more than its max_cost of {}",
+        .worst.dollars(),
+        .allowed.dollars()
+    )]
     OverMaxCost {
         /// The worst case of one image.
         worst: NanoUsd,
@@ -110,6 +123,9 @@ impl<'a> Planner<'a> {
             return Ok(());
         };
         let class = &mut self.classes[id.index()];
+        if !class.is_paintable {
+            return Err(Objection::SimSize { size: class.spec.size.to_string() });
+        }
         if let (Some(allowed), Ok(quote)) = (brief.max_cost, &class.quote)
             && quote.maximum > allowed
         {
@@ -209,14 +225,24 @@ impl<'a> Planner<'a> {
             })
         });
         self.classes.push(RowClass {
-            spec: Arc::new(spec),
             variants: key.variants,
             n_references: key.n_references,
+            is_paintable: &*spec.provider != SIM_PROVIDER || is_sim_size(&spec.size),
             quote: quote.map(Arc::new),
             n_rows: 0,
+            spec: Arc::new(spec),
         });
         self.by_key.insert(key.clone(), id);
         self.keys.push(key);
         Some(id)
     }
+}
+
+/// Whether the simulator can paint a size such as `1024x1024`.
+fn is_sim_size(size: &str) -> bool {
+    let side = |text: &str| {
+        let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+        digits && text.parse().is_ok_and(|side: u32| (1..=MAX_SIM_SIDE).contains(&side))
+    };
+    size.split_once('x').is_some_and(|(width, height)| side(width) && side(height))
 }

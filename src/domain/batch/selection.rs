@@ -127,15 +127,8 @@ impl Batch {
 
     /// What selectors of gates can choose among the rows that this run sends.
     pub fn planned_tags(&self) -> Vec<RowTags> {
-        let mut sent = vec![self.n_selected == self.n_rows(); self.classes.len()];
-        if self.n_selected < self.n_rows() {
-            for position in self.selected() {
-                sent[self.class_of(position).index()] = true;
-            }
-        }
-        let classes =
-            self.classes.iter().zip(sent).filter(|(class, sent)| *sent && class.n_rows > 0);
-        classes
+        self.selected_classes()
+            .filter(|(_, n_rows)| *n_rows > 0)
             .map(|(class, _)| RowTags {
                 provider: Arc::clone(&class.spec.provider),
                 model: Arc::clone(&class.spec.model),
@@ -148,6 +141,20 @@ impl Batch {
             .collect()
     }
 
+    /// The classes, each with its rows that this run sends.
+    pub fn selected_classes(&self) -> impl Iterator<Item = (&RowClass, u64)> {
+        let mut counts: Vec<u64>;
+        if self.n_selected == self.n_rows() {
+            counts = self.classes.iter().map(|class| class.n_rows).collect();
+        } else {
+            counts = vec![0; self.classes.len()];
+            for position in self.selected() {
+                counts[self.class_of(position).index()] += 1;
+            }
+        }
+        self.classes.iter().zip(counts)
+    }
+
     /// Positions of the rows that this run sends, in their order.
     pub fn selected(&self) -> impl Iterator<Item = u32> + '_ {
         (0..self.n_selected).map(|place| self.position(place))
@@ -156,6 +163,11 @@ impl Batch {
     /// The class of the row at a position.
     pub fn class_of(&self, position: u32) -> ClassId {
         self.class_of[position as usize]
+    }
+
+    /// What the rows of a class have in common.
+    pub fn class(&self, class: ClassId) -> &RowClass {
+        &self.classes[class.index()]
     }
 
     /// The price of one image of a class.
@@ -226,12 +238,8 @@ impl Batch {
     }
 
     fn totals_of_selected(&self) -> Result<Totals, BatchError> {
-        let mut counts = vec![0_u64; self.classes.len()];
-        for position in self.selected() {
-            counts[self.class_of(position).index()] += 1;
-        }
         let mut totals = Totals::default();
-        for (class, n_rows) in self.classes.iter().zip(counts) {
+        for (class, n_rows) in self.selected_classes() {
             totals.add(class, n_rows)?;
         }
         Ok(totals)

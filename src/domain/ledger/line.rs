@@ -6,8 +6,8 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use crate::domain::ledger::record::{
-    Carry, FORMAT_VERSION, Hold, Limit, LimitScope, LineHash, Open, Record, RecordKind, Reserve,
-    RunTotals, Totals,
+    Carry, FORMAT_VERSION, Hold, Late, Limit, LimitScope, LineHash, Open, Record, RecordKind,
+    Reserve, RunTotals, Totals,
 };
 
 /// The longest free text in a line, in bytes; it keeps a line of one attempt below 4 KiB.
@@ -122,9 +122,7 @@ fn write_kind(object: &mut Object<'_>, kind: &RecordKind) {
         }
         RecordKind::Unknown(unknown) => {
             object.plain("rid", unknown.rid);
-            object.plain("class", unknown.late.class);
-            object.plain("until", format_args!("{:.6}", unknown.late.until));
-            object.plain("last", unknown.late.last_day);
+            write_late(object, &unknown.late);
         }
         RecordKind::Resolve(resolve) => {
             object.plain("rid", resolve.rid);
@@ -170,6 +168,12 @@ fn write_kind(object: &mut Object<'_>, kind: &RecordKind) {
         }
         RecordKind::Unrecognized(_) => {}
     }
+}
+
+fn write_late(object: &mut Object<'_>, late: &Late) {
+    object.plain("class", late.class);
+    object.plain("until", format_args!("{:.6}", late.until));
+    object.plain("last", late.last_day);
 }
 
 fn write_open(object: &mut Object<'_>, open: &Open) {

@@ -88,7 +88,7 @@ fn judge_hole(bytes: &[u8], hole: u64) -> Tail {
         length.is_some_and(|length| match decode(&bytes[start..start + length], None) {
             Ok(line) => line.durable > hole,
             Err(LineError::Checksum) => false,
-            // Whole, but not for this version: what it vouches for cannot be told, so nothing is cut.
+            // Whole, but not for this version: nobody can tell what it vouches for.
             Err(_) => true,
         })
     });

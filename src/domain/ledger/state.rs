@@ -112,9 +112,7 @@ impl LedgerState {
                 self.open.get(&ack.rid).ok_or(Violation::NotOpen(ack.rid))?;
             }
             RecordKind::Settle(settle) => {
-                self.end(record.day, settle.rid, settle.amount, |sum| {
-                    sum.settles += 1;
-                })?
+                self.end(record.day, settle.rid, settle.amount, |sum| sum.settles += 1)?;
             }
             RecordKind::Release(release) => {
                 let rid = release.rid;

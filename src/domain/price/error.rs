@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::domain::money::MoneyError;
-use crate::domain::suggest;
+use crate::domain::suggest::{self, did_you_mean};
 
 /// Why a text is no price book.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -122,11 +122,6 @@ pub enum ProblemKind {
     /// `like` leads back to where it started.
     #[error("like = {0:?} goes round in a circle")]
     LikeCircle(String),
-}
-
-/// The end of a sentence that offers a correction.
-pub(crate) fn did_you_mean(suggestion: &Option<String>) -> String {
-    suggestion.as_ref().map(|known| format!("; did you mean {known:?}?")).unwrap_or_default()
 }
 
 /// The known word that looks most like `word`, if one does.

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::domain::money::NanoUsd;
 use crate::domain::price::PriceBook;
 use crate::domain::price::entry::{BySize, Entry, Rate, SizePrices};
-use crate::domain::price::error::did_you_mean;
+use crate::domain::suggest::did_you_mean;
 
 /// Rates are per this many tokens.
 const TOKENS_PER_RATE: u64 = 1_000_000;

@@ -6,7 +6,9 @@ use std::time::Duration;
 use fail::fail_point;
 
 use crate::domain::ledger::{Admission, Ask, Booked, RecordKind, Reserve};
-use crate::pipeline::ledger_task::messages::{Delivery, End, Reservation, ReserveAsk};
+use crate::pipeline::ledger_task::messages::{
+    Delivery, End, Offer, Patience, Reservation, ReserveAsk, Waiting,
+};
 use crate::pipeline::ledger_task::task::LedgerTask;
 use crate::ports::ledger::{CatchUp, StoreError};
 
@@ -86,27 +88,47 @@ impl LedgerTask {
         Ok(self.draft.lose(&dead)?)
     }
 
-    /// Admits the longest prefix of the queue that fits. A refusal is final and does not block it.
+    /// Admits the longest prefix of the queue that fits. A refusal is final and does not block it,
+    /// and who cannot wait is told so instead of overtaking those who do.
     fn admit(&mut self) -> Result<(), StoreError> {
-        while let Some(waiting) = self.waiting.pop_front() {
+        let mut is_blocked = false;
+        for _ in 0..self.waiting.len() {
+            let waiting = self.waiting.pop_front().expect("as many as were counted");
             if waiting.reply.is_closed() {
                 continue;
             }
-            let (run, max) = (waiting.ask.run, waiting.ask.max);
+            let run = waiting.ask.run;
+            let max = waiting.ask.max.saturating_add(waiting.ask.beside);
             let ask = Ask { run, max, ceilings: self.options.ceilings };
             match self.draft.state().admit(&ask, self.draft.day()) {
-                Admission::Admit => {
-                    let reserve = self.reserve_of(&waiting.ask);
-                    self.draft.push(RecordKind::Reserve(Box::new(reserve)))?;
-                    self.admitted.push(waiting);
-                }
-                Admission::Wait => {
-                    self.waiting.push_front(waiting);
-                    break;
-                }
                 Admission::Refuse(refusal) => {
                     let _ = waiting.reply.send(Err(refusal.into()));
                 }
+                Admission::Admit if !is_blocked => self.let_in(waiting)?,
+                Admission::Admit | Admission::Wait => match waiting.patience {
+                    Patience::ReserveNow => {
+                        let _ = waiting.reply.send(Ok(Offer::Full));
+                    }
+                    Patience::Reserve | Patience::Room => {
+                        is_blocked = true;
+                        self.waiting.push_back(waiting);
+                    }
+                },
+            }
+        }
+        Ok(())
+    }
+
+    /// There is room: it is reserved, or only told.
+    fn let_in(&mut self, waiting: Waiting) -> Result<(), StoreError> {
+        match waiting.patience {
+            Patience::Room => {
+                let _ = waiting.reply.send(Ok(Offer::Room));
+            }
+            Patience::Reserve | Patience::ReserveNow => {
+                let reserve = self.reserve_of(&waiting.ask);
+                self.draft.push(RecordKind::Reserve(Box::new(reserve)))?;
+                self.admitted.push(waiting);
             }
         }
         Ok(())
@@ -147,7 +169,7 @@ impl LedgerTask {
             let reservation = Reservation { rid, max, time: self.draft.time() };
             // An answer that cannot be delivered comes back as an orphan when it is dropped.
             let delivery = Delivery::new(reservation, self.orphan_sender.clone());
-            let _ = waiting.reply.send(Ok(delivery));
+            let _ = waiting.reply.send(Ok(Offer::Reserved(delivery)));
         }
         Ok(())
     }

@@ -2,13 +2,14 @@
 
 use std::sync::{Arc, OnceLock};
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Mutex, MutexGuard, mpsc, oneshot};
 
 use crate::domain::ids::{AttemptId, RunId};
 use crate::domain::ledger::{Ack, CostSource, Evidence, Release, Settle, UnknownClass};
 use crate::domain::money::NanoUsd;
 use crate::pipeline::ledger_task::messages::{
-    Closing, End, LedgerStopped, Message, Reservation, ReserveAsk, ReserveError, Snapshot, Waiting,
+    Closing, End, LedgerStopped, Message, Offer, Patience, Reservation, ReserveAsk, ReserveError,
+    Snapshot, Waiting,
 };
 use crate::ports::ledger::StoreError;
 
@@ -18,6 +19,15 @@ pub struct LedgerHandle {
     pub(super) sender: mpsc::Sender<Message>,
     /// The failure that stopped the task, if one did.
     pub(super) failure: Arc<OnceLock<Arc<StoreError>>>,
+    /// Whose turn it is to wait for room; a fair lock, so that asks are served in their order.
+    pub(super) turn: Arc<Mutex<()>>,
+}
+
+/// The turn of the one who has waited longest for room: only that one asks for it, the others
+/// wait for the turn, in their order.
+#[derive(Debug)]
+pub struct Turn<'a> {
+    _guard: MutexGuard<'a, ()>,
 }
 
 impl LedgerHandle {
@@ -28,12 +38,36 @@ impl LedgerHandle {
     /// # Errors
     /// When the worst case does not fit, or the ledger takes nothing more.
     pub async fn reserve(&self, ask: ReserveAsk) -> Result<Reservation, ReserveError> {
-        let (reply, answer) = oneshot::channel();
-        self.send(Message::Reserve(Waiting { ask, reply })).await?;
-        match answer.await {
-            Ok(answer) => answer.map(super::messages::Delivery::accept),
-            Err(_) => Err(self.stopped().into()),
+        match self.ask(ask, Patience::Reserve).await? {
+            Offer::Reserved(delivery) => Ok(delivery.accept()),
+            Offer::Room | Offer::Full => Err(LedgerStopped::Closed.into()),
         }
+    }
+
+    /// Reserves a worst case as [`Self::reserve`] does, but never waits for holds to fall: nothing
+    /// is returned when it would have to. For those who hold a lane permit meanwhile.
+    ///
+    /// # Errors
+    /// When the worst case does not fit, or the ledger takes nothing more.
+    pub async fn reserve_now(&self, ask: ReserveAsk) -> Result<Option<Reservation>, ReserveError> {
+        match self.ask(ask, Patience::ReserveNow).await? {
+            Offer::Reserved(delivery) => Ok(Some(delivery.accept())),
+            Offer::Room | Offer::Full => Ok(None),
+        }
+    }
+
+    /// Queues for room, in the order of asking.
+    pub async fn turn(&self) -> Turn<'_> {
+        Turn { _guard: self.turn.lock().await }
+    }
+
+    /// Waits until the worst case would fit; nothing is reserved, so another process may be
+    /// faster. Dropping the future gives the wait up.
+    ///
+    /// # Errors
+    /// When the worst case does not fit whatever falls, or the ledger takes nothing more.
+    pub async fn room(&self, _turn: &Turn<'_>, ask: ReserveAsk) -> Result<(), ReserveError> {
+        self.ask(ask, Patience::Room).await.map(drop)
     }
 
     /// Ends an attempt that cost `amount`. It does not wait for the disk: a settle that is lost
@@ -100,6 +134,12 @@ impl LedgerHandle {
         let (reply, answer) = oneshot::channel();
         self.send(Message::Shutdown(reply)).await?;
         answer.await.unwrap_or_else(|_| Err(self.stopped()))
+    }
+
+    async fn ask(&self, ask: ReserveAsk, patience: Patience) -> Result<Offer, ReserveError> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Message::Reserve(Waiting { ask, patience, reply })).await?;
+        answer.await.unwrap_or_else(|_| Err(self.stopped().into()))
     }
 
     async fn end(&self, end: End) -> Result<(), LedgerStopped> {

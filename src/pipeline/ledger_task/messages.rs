@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::domain::ids::{AttemptId, RunId};
 use crate::domain::ledger::{Ack, Limit, Refusal, Release, Settle, Totals, UnknownClass};
 use crate::domain::money::NanoUsd;
+use crate::pipeline::stop::{StopReason, with_sources};
 use crate::ports::ledger::StoreError;
 
 /// How long after its end the charge of an answered-at-once call may still appear.
@@ -36,6 +37,8 @@ pub struct ReserveAsk {
     pub model: Arc<str>,
     /// The worst case.
     pub max: NanoUsd,
+    /// What must still fit beside it; a paid retry leaves the money of first attempts alone.
+    pub beside: NanoUsd,
     /// SHA-256 of the canonical request.
     pub request_digest: [u8; 32],
     /// The time-out of the request.
@@ -77,6 +80,24 @@ pub enum LedgerStopped {
     Closed,
 }
 
+impl LedgerStopped {
+    /// Why the run stops: a disk that refuses can be helped, a ledger that is wrong cannot.
+    pub fn stop_reason(&self) -> StopReason {
+        let text = with_sources(self);
+        let Self::Failed(source) = self else { return StopReason::Broken(text) };
+        match **source {
+            StoreError::Io { .. } => StopReason::Environment(text),
+            StoreError::Corrupt { .. }
+            | StoreError::Rule { .. }
+            | StoreError::Missing { .. }
+            | StoreError::Replaced { .. }
+            | StoreError::Description { .. }
+            | StoreError::WrongMoney { .. }
+            | StoreError::Poisoned => StopReason::Broken(text),
+        }
+    }
+}
+
 /// The sums, with every end that was sent before it was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Snapshot {
@@ -114,7 +135,30 @@ pub(super) enum Message {
 #[derive(Debug)]
 pub(super) struct Waiting {
     pub(super) ask: ReserveAsk,
-    pub(super) reply: oneshot::Sender<Result<Delivery, ReserveError>>,
+    pub(super) patience: Patience,
+    pub(super) reply: oneshot::Sender<Result<Offer, ReserveError>>,
+}
+
+/// What an ask does while holds that may still fall fill the limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Patience {
+    /// It waits, and reserves when its turn has come.
+    Reserve,
+    /// It is told at once, since its lane permit must not wait with it.
+    ReserveNow,
+    /// It waits, and is told when there is room; nothing is reserved.
+    Room,
+}
+
+/// The answer to an ask that was not refused.
+#[derive(Debug)]
+pub(super) enum Offer {
+    /// It is reserved.
+    Reserved(Delivery),
+    /// There is room, and nothing is reserved.
+    Room,
+    /// Holds that may still fall fill the limit.
+    Full,
 }
 
 /// What happened to an attempt.

@@ -5,7 +5,7 @@ mod handle;
 mod messages;
 mod task;
 
-pub use handle::LedgerHandle;
+pub use handle::{LedgerHandle, Turn};
 pub use messages::{
     Closing, LATE_CALL, LATE_JOB, LedgerStopped, Reservation, ReserveAsk, ReserveError, Snapshot,
 };

@@ -64,7 +64,7 @@ pub fn spawn(
         closing: Closing::default(),
     };
     let join = tokio::spawn(task.run(inbox, orphans));
-    (LedgerHandle { sender, failure }, join)
+    (LedgerHandle { sender, failure, turn: Arc::default() }, join)
 }
 
 /// The task's own state. Only it touches the store.

@@ -3,5 +3,5 @@
 mod faults;
 mod files;
 mod recovery;
-mod support;
+pub(crate) mod support;
 mod task;

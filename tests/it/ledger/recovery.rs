@@ -96,7 +96,7 @@ fn what_a_dead_process_left_is_unknown_and_what_a_living_one_holds_is_not() {
     crashed(root);
     let now = START.parse().expect("a time");
     let before = summary(root, now).expect("a ledger");
-    assert_eq!((before.reserved, before.unknown), (cents(4), cents(0)));
+    assert_eq!((before.reserved, before.unknown), (cents(0), cents(4)));
     assert_eq!(before.held[0].unknown, Some(UnknownClass::Lost), "a reader can tell");
     runtime().block_on(async {
         let (living, _) = in_folder(root, cents(100)).await;

@@ -95,6 +95,7 @@ pub(crate) fn ask(max: NanoUsd) -> ReserveAsk {
         provider: "sim".into(),
         model: "sim-1".into(),
         max,
+        beside: NanoUsd::ZERO,
         request_digest: [7; 32],
         timeout: Duration::from_secs(120),
         late: LATE_CALL,

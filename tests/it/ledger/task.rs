@@ -150,3 +150,40 @@ async fn midnight_brings_a_new_limit_but_what_is_under_way_counts_in_both_days()
     let after = handle.snapshot(run()).await.expect("a ledger");
     assert_eq!((after.day, after.today.settled), (today.day, cents(8)));
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_cannot_wait_is_told_so_and_overtakes_no_one() {
+    let (handle, _) = in_memory(cents(50));
+    let held = handle.reserve(ask(cents(30))).await.expect("a reservation");
+    // The dear one waits for room; a cheap one would fit, but came later.
+    let turn = handle.turn().await;
+    let mut room = pin!(handle.room(&turn, ask(cents(40))));
+    let is_waiting = poll_fn(|cx| Poll::Ready(room.as_mut().poll(cx).is_pending())).await;
+    assert!(is_waiting);
+    let now = handle.reserve_now(ask(cents(10))).await.expect("a ledger");
+    assert!(now.is_none(), "the cheap one overtakes");
+    let never = handle.reserve_now(ask(cents(60))).await;
+    assert!(matches!(never, Err(ReserveError::Refused(_))), "{never:?}");
+    handle.release(held.rid, Evidence::RateLimited, Some(429)).await.expect("a ledger");
+    room.await.expect("there is room");
+    // Room is only told; it is taken by asking once more.
+    assert_eq!(handle.snapshot(run()).await.expect("a ledger").today.reserved, cents(0));
+    let now = handle.reserve_now(ask(cents(40))).await.expect("a ledger");
+    assert!(now.is_some(), "the dear one has its turn");
+    let full = handle.reserve_now(ask(cents(20))).await.expect("a ledger");
+    assert!(full.is_none(), "the limit is full of holds that may fall");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_gives_up_waiting_for_room_is_forgotten() {
+    let (handle, _) = in_memory(cents(50));
+    let _held = handle.reserve(ask(cents(30))).await.expect("a reservation");
+    {
+        let turn = handle.turn().await;
+        let mut room = pin!(handle.room(&turn, ask(cents(40))));
+        let is_waiting = poll_fn(|cx| Poll::Ready(room.as_mut().poll(cx).is_pending())).await;
+        assert!(is_waiting);
+    }
+    let now = handle.reserve_now(ask(cents(10))).await.expect("a ledger");
+    assert!(now.is_some(), "nobody waits any more");
+}

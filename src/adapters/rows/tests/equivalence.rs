@@ -114,7 +114,10 @@ proptest! {
     fn no_input_makes_a_reader_fall_over(
         text in "[prom,t\"{}\\[\\]:\n\r\t1é\\\\ ]{0,60}",
         format in prop_oneof![
-            Just(RowFormat::Csv), Just(RowFormat::Tsv), Just(RowFormat::Json), Just(RowFormat::Jsonl)
+            Just(RowFormat::Csv),
+            Just(RowFormat::Tsv),
+            Just(RowFormat::Json),
+            Just(RowFormat::Jsonl)
         ],
     ) {
         let _ = read(format, text.as_bytes());

@@ -136,6 +136,7 @@ proptest! {
             prop_assert_eq!(book.state.exposure_of_run(run(2)), cents(in_run));
         }
         let settled = attempts.iter().filter_map(|one| one.ended).map(|(_, amount)| amount).sum();
-        prop_assert_eq!(book.state.run(run(2)).settled, NanoUsd::from_nanos(cents(settled).nanos()));
+        let settled = NanoUsd::from_nanos(cents(settled).nanos());
+        prop_assert_eq!(book.state.run(run(2)).settled, settled);
     }
 }

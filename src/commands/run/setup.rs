@@ -1,25 +1,22 @@
-//! What `run` needs before its pipeline: settings, a saved plan, the plan on paper, a folder.
+//! The settings of a run, and its plan on paper.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::adapters::canary_file::StandingShare;
-use crate::adapters::output::run_folder::{RunFolder, RunFolderError, write_whole};
+use crate::adapters::output::run_folder::write_whole;
 use crate::cli::args::run::{FormatArg, InputFormatArg, RunArgs};
 use crate::cli::layers::{self, Layers, Origin, SETTINGS};
 use crate::cli::resolve::{self, RunAsk};
-use crate::commands::conclude::{Header, over_budget};
 use crate::commands::failure::Failure;
+use crate::commands::run::folder::rejected_file;
+use crate::commands::run::report::Header;
 use crate::commands::world::{World, read_text};
 use crate::domain::plan::Plan;
 use crate::domain::price::PriceBook;
-use crate::domain::request::WorkDigest;
 use crate::domain::row_format::RowFormat;
-use crate::domain::settings::{CanaryShare, Mode, RowsInput, RunSettings};
+use crate::domain::settings::{CanaryShare, RowsInput, RunSettings};
 use crate::exit::Exit;
 use crate::report::plan_view::plan_view;
-
-/// The only provider that this version can run live.
-const LIVE_PROVIDERS: &[&str] = &["sim"];
 
 /// Reads a plan that `--plan-out` saved.
 pub(super) fn saved_plan(world: &World, file: &str) -> Result<Plan, Failure> {
@@ -107,32 +104,6 @@ fn rows_input(args: &RunArgs, bound: Option<&str>) -> RowsInput {
     }
 }
 
-/// Where bad rows are written: as asked; a live run keeps them beside its folder until it has one.
-fn rejected_file(
-    args: &RunArgs,
-    header: &Header,
-    layers: &Layers,
-    rows: &RowsInput,
-) -> Option<PathBuf> {
-    match (&args.rejected, header.mode) {
-        (Some(path), _) => Some(PathBuf::from(path)),
-        (None, Mode::DryRun) => None,
-        (None, Mode::Live) => {
-            let out = layers.get(layers::OUT).map_or("out", |given| given.text.as_str());
-            Some(Path::new(out).join(format!("{}.{}", header.run_id, rejected_name(rows))))
-        }
-    }
-}
-
-/// The name of the file of bad rows: it has the input's format.
-fn rejected_name(rows: &RowsInput) -> String {
-    let extension = match rows {
-        RowsInput::File(path) => path.extension().and_then(|it| it.to_str()).unwrap_or("csv"),
-        RowsInput::Stdin => "txt",
-    };
-    format!("rejected.{extension}")
-}
-
 /// The format of rows as the domain names it.
 pub(super) const fn row_format(format: InputFormatArg) -> RowFormat {
     match format {
@@ -163,60 +134,4 @@ pub(super) fn show_plan(
         }
     }
     Ok(())
-}
-
-/// Refuses a live run that cannot or must not start; nothing has been sent.
-pub(super) fn refuse_live(settings: &RunSettings, plan: &Plan) -> Result<(), Failure> {
-    let unable = plan.requests.iter().find(|ask| !LIVE_PROVIDERS.contains(&ask.provider.as_str()));
-    if let Some(ask) = unable {
-        let text = format!("this version cannot run provider {:?} live", ask.provider);
-        return Err(Failure::new(Exit::Invalid, text)
-            .with_hint("--provider sim runs the batch with simulated money"));
-    }
-    if plan.cost.fits {
-        return Ok(());
-    }
-    let limit = plan.cost.smallest_limit;
-    let hint = match settings.limit_per_run {
-        Some(run) if plan.cost.first_attempts > run => {
-            "--fit-budget runs the first rows that fit; or raise --limit-per-run".to_owned()
-        }
-        Some(_) | None => format!(
-            "--fit-budget runs the first rows that fit; or wait for the next day; or raise the \
-             limit: imagemill ledger limit set --per-day {limit} --why TEXT"
-        ),
-    };
-    let text = format!("{}; nothing was sent, nothing was spent", over_budget(plan));
-    Err(Failure::new(Exit::Budget, text).with_hint(hint))
-}
-
-/// Makes the run's folder and moves the bad rows into it.
-pub(super) fn run_folder(
-    world: &World,
-    header: &Header,
-    settings: &RunSettings,
-    plan: &Plan,
-    identity: &WorkDigest,
-) -> Result<RunFolder, Failure> {
-    let mut text = serde_json::to_string_pretty(plan).expect("plain values serialize");
-    text.push('\n');
-    let out = world.path(&settings.out);
-    let folder = RunFolder::create(&out, header.run_id, identity, &text, settings.fresh).map_err(
-        |error| match &error {
-            RunFolderError::AlreadyRun { .. } => Failure::new(Exit::Usage, error)
-                .with_hint("--fresh starts it anew beside the old one"),
-            RunFolderError::Busy { .. } => Failure::new(Exit::Environment, error)
-                .with_hint("wait until that process has ended"),
-            RunFolderError::Io { .. } => Failure::new(Exit::Environment, error),
-        },
-    )?;
-    if let Some(rejected) = settings.rejected.as_ref().map(|path| world.path(path))
-        && rejected.starts_with(&out)
-        && rejected.is_file()
-    {
-        let target = folder.path().join(rejected_name(&settings.rows));
-        std::fs::rename(&rejected, &target)
-            .map_err(|error| Failure::new(Exit::Environment, error))?;
-    }
-    Ok(folder)
 }

@@ -1,0 +1,88 @@
+//! The end of a run: its last event, its report, and what is printed.
+
+use crate::cli::args::run::FormatArg;
+use crate::commands::failure::Failure;
+use crate::commands::run::launch::Ended;
+use crate::commands::run::report::{Header, fill, refused};
+use crate::commands::run::verdict::{choose, verdict_word};
+use crate::commands::world::World;
+use crate::domain::event::RunEvent;
+use crate::domain::plan::Plan;
+use crate::domain::report::RunReport;
+use crate::domain::settings::{Mode, RunSettings};
+use crate::exit::Exit;
+use crate::report::gate_table::{gate_table, result_line};
+
+/// The report of a run that began; its last event is told here.
+pub(super) fn ended(
+    header: &Header,
+    settings: &RunSettings,
+    plan: &Plan,
+    ended: Ended,
+) -> RunReport {
+    let Ended { measure, reasons, elapsed, finished_at, closing } = ended;
+    let (report, last) = {
+        let measure = measure.lock().expect("the event task does not panic with the lock");
+        let gates = measure.verdicts(elapsed);
+        let (exit, reason) = choose(plan, header.mode, &reasons, &gates);
+        let mut report = refused(header, Some(plan), exit, &reason);
+        fill(&mut report, &measure, elapsed);
+        let verdict = verdict_word(exit, &gates);
+        report.verdict = verdict;
+        report.simulated = header.mode == Mode::DryRun || settings.is_simulated();
+        report.gates = gates;
+        report.finished_at = finished_at;
+        let last = RunEvent::RunFinished { exit: exit.code(), verdict, reason };
+        (report, last)
+    };
+    closing.finish(last);
+    report
+}
+
+/// Prints the result and gives the process's exit: the same number everywhere.
+pub(super) fn print(world: &World, header: &Header, report: &RunReport) -> Exit {
+    let printer = &world.printer;
+    match header.format {
+        FormatArg::Json | FormatArg::Ndjson => {
+            let text = serde_json::to_string(report).expect("plain values serialize");
+            printer.result(&format!("{text}\n"));
+        }
+        FormatArg::Table => {
+            let mut text = String::new();
+            if !report.gates.is_empty() {
+                let simulated = header.mode == Mode::DryRun;
+                text = gate_table(&report.gates, simulated, printer.width(), printer.color());
+            }
+            if let Some(folder) = &report.folder {
+                text.push_str(&format!("Run {} in {folder}\n", report.run_id.alias()));
+            }
+            if header.mode == Mode::DryRun {
+                text.push_str("DRY RUN: nothing was sent, nothing was spent\n");
+            }
+            text.push_str(&result_line(report));
+            printer.result(&text);
+        }
+    }
+    Exit::ALL.into_iter().find(|exit| exit.code() == report.exit).unwrap_or(Exit::Bug)
+}
+
+/// Tells a failure before the run began, and gives the same report as any other end.
+pub(super) fn failed(
+    world: &World,
+    header: &Header,
+    plan: Option<&Plan>,
+    failure: &Failure,
+) -> Exit {
+    let printer = &world.printer;
+    match &failure.picture {
+        Some(picture) => printer.say(picture.trim_end()),
+        None => printer.error(failure.error.as_ref(), failure.hint.as_deref()),
+    }
+    let mut report = refused(header, plan, failure.exit, &failure.to_string());
+    if let Some((n_good, n_bad)) = failure.rows {
+        report.rows.planned = n_good + n_bad;
+        report.rows.accepted = n_good;
+        report.rows.rejected = n_bad;
+    }
+    print(world, header, &report)
+}

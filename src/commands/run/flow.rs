@@ -1,0 +1,112 @@
+//! The run itself, the same for a rehearsal and a live run: tasks, pipeline, orderly end.
+
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
+
+use tokio::sync::Semaphore;
+
+use crate::commands::ledger_access::TOOL;
+use crate::commands::run::launch::Start;
+use crate::commands::run::parts::Parts;
+use crate::commands::run::planning::Planned;
+use crate::domain::batch::Totals;
+use crate::domain::event::{JOURNAL_SCHEMA, RunEvent, RunStarted};
+use crate::domain::ids::RunId;
+use crate::domain::measure::Measure;
+use crate::domain::request::WorkDigest;
+use crate::domain::settings::RunSettings;
+use crate::pipeline::context::{FirstAttempts, RunContext};
+use crate::pipeline::event_task::{EventHandle, EventTask};
+use crate::pipeline::ledger_task;
+use crate::pipeline::persist::PersistHandle;
+use crate::pipeline::stop::{Stop, StopReason};
+
+/// Runs every row, ends the tasks in their order, and returns the event task, which still has to
+/// be told the end.
+pub(super) async fn run_pipeline(
+    settings: &RunSettings,
+    planned: Planned,
+    start: Start,
+    parts: Parts,
+    measure: Arc<Mutex<Measure>>,
+    stop: Arc<Stop>,
+) -> (EventHandle, tokio::task::JoinHandle<()>) {
+    let Planned { batch, mut reader, .. } = planned;
+    let task = EventTask {
+        clock: Arc::clone(&parts.clock),
+        journal: parts.journal,
+        views: start.views,
+        measure,
+        stop: Arc::clone(&stop),
+    };
+    let (events, event_task) = task.spawn();
+    let (ledger, ledger_task) =
+        ledger_task::spawn(parts.ledger, Arc::clone(&parts.clock), parts.options);
+    let (persist, persist_task) = if parts.is_rehearsal {
+        (PersistHandle::rehearsal(), None)
+    } else {
+        let images = Arc::clone(&parts.images);
+        let (handle, task) = PersistHandle::spawn(images, events.clone(), Arc::clone(&stop));
+        (handle, Some(task))
+    };
+    let chosen = *batch.chosen();
+    events.emit(started(start.run_id, start.identity, &chosen)).await;
+    let cx = Arc::new(RunContext {
+        run_id: start.run_id,
+        lane: Semaphore::new(settings.concurrency as usize),
+        first_attempts_left: FirstAttempts::new(chosen.maximum),
+        paid_retries_left: AtomicU64::new(settings.paid_retries.allowance(chosen.images)),
+        settings: settings.clone(),
+        batch,
+        clock: parts.clock,
+        entropy: parts.entropy,
+        provider: parts.provider,
+        references: parts.references,
+        images: parts.images,
+        ledger: ledger.clone(),
+        events: events.clone(),
+        persist,
+        stop: Arc::clone(&stop),
+    });
+    let told = tokio::spawn(tell_stop(Arc::clone(&stop), events.clone()));
+    crate::pipeline::run(&cx, &mut reader).await;
+    // The last handle of the persist task goes with the context; it empties its queue and ends.
+    drop(cx);
+    if let Some(task) = persist_task
+        && let Err(error) = task.await
+    {
+        stop.drain(StopReason::Broken(format!("the task that keeps images failed: {error}")));
+    }
+    if let Err(error) = ledger.shutdown().await {
+        stop.drain(error.stop_reason());
+    }
+    if let Err(error) = ledger_task.await {
+        stop.drain(StopReason::Broken(format!("the task that keeps the ledger failed: {error}")));
+    }
+    told.abort();
+    let n_told = usize::from(told.await.is_ok());
+    for reason in stop.reasons().into_iter().skip(n_told) {
+        events.emit(RunEvent::Stopping { reason: reason.sentence() }).await;
+    }
+    events.flush().await;
+    (events, event_task)
+}
+
+fn started(run_id: RunId, identity: WorkDigest, chosen: &Totals) -> RunEvent {
+    RunEvent::RunStarted(Box::new(RunStarted {
+        schema: JOURNAL_SCHEMA,
+        run_id,
+        tool: TOOL,
+        identity,
+        rows: chosen.rows,
+        images: chosen.images,
+    }))
+}
+
+/// Tells the first reason to stop as soon as there is one; a person waits for that answer.
+async fn tell_stop(stop: Arc<Stop>, events: EventHandle) {
+    stop.draining().await;
+    if let Some(reason) = stop.reasons().first() {
+        events.emit(RunEvent::Stopping { reason: reason.sentence() }).await;
+    }
+}

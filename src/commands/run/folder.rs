@@ -1,0 +1,119 @@
+//! Whether a live run may start, and the folder that it gets.
+
+use std::path::{Path, PathBuf};
+
+use crate::adapters::output::run_folder::{RunFolder, RunFolderError};
+use crate::cli::args::run::RunArgs;
+use crate::cli::layers::{self, Layers};
+use crate::commands::failure::Failure;
+use crate::commands::run::report::Header;
+use crate::commands::run::verdict::over_budget;
+use crate::commands::world::World;
+use crate::domain::plan::Plan;
+use crate::domain::request::WorkDigest;
+use crate::domain::settings::{Mode, RowsInput, RunSettings};
+use crate::exit::Exit;
+
+/// The only provider that this version can run live.
+const LIVE_PROVIDERS: &[&str] = &["sim"];
+
+/// Refuses a live run that cannot or must not start; nothing has been sent.
+pub(super) fn refuse_live(settings: &RunSettings, plan: &Plan) -> Result<(), Failure> {
+    let unable = plan.requests.iter().find(|ask| !LIVE_PROVIDERS.contains(&ask.provider.as_str()));
+    if let Some(ask) = unable {
+        let text = format!("this version cannot run provider {:?} live", ask.provider);
+        return Err(Failure::new(Exit::Invalid, text)
+            .with_hint("--provider sim runs the batch with simulated money"));
+    }
+    if plan.cost.fits {
+        return Ok(());
+    }
+    let cost = &plan.cost;
+    let limit = cost.smallest_limit;
+    let hint = match settings.limit_per_run {
+        Some(run) if plan.cost.first_attempts > run => {
+            "--fit-budget runs the first rows that fit; or raise --limit-per-run".to_owned()
+        }
+        Some(_) | None => {
+            let lowered =
+                settings.limit_per_day.as_ref().filter(|it| it.origin == cost.limit_origin);
+            let raise = match lowered {
+                Some(given) => format!("raise the limit that {} sets", given.origin),
+                None if cost.limit_is_ledgers => format!(
+                    "raise the limit: imagemill ledger limit set --per-day {limit} --why TEXT{}",
+                    settings
+                        .ledger
+                        .as_ref()
+                        .map_or(String::new(), |it| format!(" --ledger {}", it.display()))
+                ),
+                None => format!("raise the limit: --limit-per-day {limit}"),
+            };
+            format!(
+                "--fit-budget runs the first rows that fit; or wait for the next day; or {raise}"
+            )
+        }
+    };
+    let text = format!("{}; nothing was sent, nothing was spent", over_budget(plan));
+    Err(Failure::new(Exit::Budget, text).with_hint(hint))
+}
+
+/// Where bad rows are written: as asked; a live run keeps them beside its folder until it has one.
+pub(super) fn rejected_file(
+    args: &RunArgs,
+    header: &Header,
+    layers: &Layers,
+    rows: &RowsInput,
+) -> Option<PathBuf> {
+    match (&args.rejected, header.mode) {
+        (Some(path), _) => Some(PathBuf::from(path)),
+        (None, Mode::DryRun) => None,
+        (None, Mode::Live) => {
+            let out = layers.get(layers::OUT).map_or("out", |given| given.text.as_str());
+            Some(own_rejected_file(Path::new(out), header, rows))
+        }
+    }
+}
+
+/// Where a live run keeps its bad rows until it has a folder: nobody else has this name.
+fn own_rejected_file(out: &Path, header: &Header, rows: &RowsInput) -> PathBuf {
+    out.join(format!("{}.{}", header.run_id, rejected_name(rows)))
+}
+
+/// The name of the file of bad rows: it has the input's format.
+fn rejected_name(rows: &RowsInput) -> String {
+    let extension = match rows {
+        RowsInput::File(path) => path.extension().and_then(|it| it.to_str()).unwrap_or("csv"),
+        RowsInput::Stdin => "txt",
+    };
+    format!("rejected.{extension}")
+}
+
+/// Makes the run's folder and moves the bad rows into it.
+pub(super) fn run_folder(
+    world: &World,
+    header: &Header,
+    settings: &RunSettings,
+    plan: &Plan,
+    identity: &WorkDigest,
+) -> Result<RunFolder, Failure> {
+    let mut text = serde_json::to_string_pretty(plan).expect("plain values serialize");
+    text.push('\n');
+    let out = world.path(&settings.out);
+    let folder = RunFolder::create(&out, header.run_id, identity, &text, settings.fresh).map_err(
+        |error| match &error {
+            RunFolderError::AlreadyRun { .. } => Failure::new(Exit::Usage, error).with_hint(
+                "--fresh starts it anew beside the old one, and pays for every image again",
+            ),
+            RunFolderError::Busy { .. } => Failure::new(Exit::Environment, error)
+                .with_hint("wait until that process has ended"),
+            RunFolderError::Io { .. } => Failure::new(Exit::Environment, error),
+        },
+    )?;
+    let rejected = world.path(own_rejected_file(&settings.out, header, &settings.rows));
+    if rejected.is_file() {
+        let target = folder.path().join(rejected_name(&settings.rows));
+        std::fs::rename(&rejected, &target)
+            .map_err(|error| Failure::new(Exit::Environment, error))?;
+    }
+    Ok(folder)
+}

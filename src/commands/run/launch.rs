@@ -1,0 +1,139 @@
+//! Starts a run on its runtime, and gathers what it came to.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::runtime::{Builder, Runtime};
+
+use crate::adapters::output::run_folder::RunFolder;
+use crate::commands::failure::Failure;
+use crate::commands::run::flow::run_pipeline;
+use crate::commands::run::parts::Parts;
+use crate::commands::run::planning::Planned;
+use crate::commands::signals;
+use crate::domain::event::RunEvent;
+use crate::domain::ids::RunId;
+use crate::domain::measure::Measure;
+use crate::domain::request::WorkDigest;
+use crate::domain::settings::RunSettings;
+use crate::exit::Exit;
+use crate::pipeline::event_task::EventHandle;
+use crate::pipeline::stop::{Stop, StopReason};
+use crate::ports::sink::EventSink;
+use crate::report::progress::{Progress, ProgressKind};
+
+/// What a run is started with, beside its plan.
+pub(super) struct Start {
+    /// The run.
+    pub(super) run_id: RunId,
+    /// What makes two runs the same run.
+    pub(super) identity: WorkDigest,
+    /// When it starts.
+    pub(super) now: Timestamp,
+    /// How progress is shown.
+    pub(super) progress: ProgressKind,
+    /// Who is shown every event.
+    pub(super) views: Vec<Box<dyn EventSink>>,
+}
+
+/// What a run came to.
+pub(super) struct Ended {
+    /// Counters and gates.
+    pub(super) measure: Arc<Mutex<Measure>>,
+    /// Why it stopped early, if it did.
+    pub(super) reasons: Vec<StopReason>,
+    /// Active time.
+    pub(super) elapsed: Duration,
+    /// When it ended.
+    pub(super) finished_at: Timestamp,
+    /// Tells the last event once the exit is known.
+    pub(super) closing: Closing,
+}
+
+/// The parts that outlive the pipeline until the exit is known.
+pub(super) struct Closing {
+    runtime: Runtime,
+    events: EventHandle,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Closing {
+    /// Tells the end of the run and waits until the journal has it.
+    pub(super) fn finish(self, last: RunEvent) {
+        let Self { runtime, events, task } = self;
+        runtime.block_on(async move {
+            events.emit(last).await;
+            drop(events);
+            // A task that panicked has told its reason already.
+            let _ = task.await;
+        });
+    }
+}
+
+/// Rehearses in virtual time on one thread; nothing is sent and nothing is written.
+pub(super) fn rehearse(
+    settings: RunSettings,
+    planned: Planned,
+    start: Start,
+) -> Result<Ended, Failure> {
+    // Only time: no sockets and no signals, so that virtual time moves without a system call.
+    let runtime = Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .map_err(|error| Failure::new(Exit::Environment, error))?;
+    let parts = {
+        // The clock belongs to the runtime.
+        let _guard = runtime.enter();
+        Parts::rehearsing(&settings, &planned, start.now)
+    };
+    execute(runtime, settings, planned, start, parts)
+}
+
+/// Runs for real, into the run's folder.
+pub(super) fn live(
+    settings: RunSettings,
+    planned: Planned,
+    start: Start,
+    folder: &RunFolder,
+) -> Result<Ended, Failure> {
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(Exit::Environment, error))?;
+    let parts = {
+        let _guard = runtime.enter();
+        Parts::live(&settings, &planned, start.now, folder)?
+    };
+    execute(runtime, settings, planned, start, parts)
+}
+
+/// The run itself, the same for both.
+fn execute(
+    runtime: Runtime,
+    settings: RunSettings,
+    planned: Planned,
+    start: Start,
+    parts: Parts,
+) -> Result<Ended, Failure> {
+    let measure = Arc::new(Mutex::new(planned.measure(&settings)));
+    let progress = Progress::start(start.progress, Arc::clone(&measure), parts.is_rehearsal);
+    let stop = Arc::new(Stop::default());
+    let clock = Arc::clone(&parts.clock);
+    let _signals = signals::listen(&stop);
+    let (events, event_task) = runtime.block_on(async {
+        run_pipeline(&settings, planned, start, parts, Arc::clone(&measure), Arc::clone(&stop))
+            .await
+    });
+    let ended = Ended {
+        measure,
+        reasons: stop.reasons(),
+        elapsed: runtime.block_on(async { clock.elapsed() }),
+        finished_at: runtime.block_on(async { clock.now() }),
+        closing: Closing { runtime, events, task: event_task },
+    };
+    progress.finish();
+    Ok(ended)
+}

@@ -1,0 +1,74 @@
+//! What the planning pass declines: rows that cannot be run, prices and gates that cannot count.
+
+use crate::adapters::rows::{self};
+use crate::commands::failure::Failure;
+use crate::domain::batch::{self, Batch};
+use crate::domain::cell::CellFault;
+use crate::domain::column::Field;
+use crate::domain::gate::{Gate, StaticContext};
+use crate::domain::row::RowBrief;
+use crate::domain::settings::Mode;
+use crate::exit::Exit;
+
+/// A live row is never sent without its references, and this version cannot fetch addresses.
+pub(super) fn url_objection(mode: Mode, brief: &RowBrief<'_>) -> Option<rows::Objection> {
+    (mode == Mode::Live && brief.n_url_references > 0).then(|| rows::Objection {
+        field: Field::References,
+        fault: CellFault::new(
+            "row.reference_urls",
+            "a live run of this version cannot fetch references by URL",
+            "not fetched",
+            "download the reference and name the local file",
+        ),
+    })
+}
+
+/// An objection of the planner, as a fault of the cell that it is about.
+pub(super) fn objection(objection: &batch::Objection) -> rows::Objection {
+    match objection {
+        batch::Objection::SimSize { size } => rows::Objection {
+            field: Field::Size,
+            fault: CellFault::new(
+                "row.size",
+                objection.to_string(),
+                "not a size in pixels",
+                format!("replace {size:?} (in the row or by --size) by one such as 1024x1024"),
+            ),
+        },
+        batch::Objection::OverMaxCost { worst, .. } => rows::Objection {
+            field: Field::MaxCost,
+            fault: CellFault::new(
+                "row.max_cost",
+                "one image may cost more than max_cost allows",
+                format!("{} at worst", worst.dollars()),
+                "raise max_cost, or ask for a cheaper size, quality or model",
+            ),
+        },
+    }
+}
+
+/// Rows whose price nobody knows are not run, not even in rehearsal: the plan would lie.
+pub(super) fn refuse_unpriced(batch: &Batch) -> Result<(), Failure> {
+    let mut unpriced =
+        batch.classes().iter().filter(|class| class.n_rows > 0).filter_map(|class| {
+            class.quote.as_ref().err().map(|error| (error, class.n_rows, &class.spec.provider))
+        });
+    let Some((error, mut n_rows, provider)) = unpriced.next() else { return Ok(()) };
+    let text = error.to_string();
+    let hint = format!("imagemill prices list {provider}; --prices FILE lays your own over it");
+    n_rows += unpriced.map(|(_, n_rows, _)| n_rows).sum::<u64>();
+    let text = format!("{text}; {n_rows} of {} rows have no price", batch.n_rows());
+    Err(Failure::new(Exit::Invalid, text).with_hint(hint))
+}
+
+/// Gates that cannot be judged are refused before anything is sent.
+pub(super) fn check_gates(gates: &[Gate], batch: &Batch) -> Result<(), Failure> {
+    let tags: Vec<_> = batch.planned_tags();
+    let context = StaticContext { planned: &tags };
+    for gate in gates {
+        gate.check(&context).map_err(|error| {
+            Failure::new(Exit::Invalid, format!("gate {:?}: {error}", gate.text()))
+        })?;
+    }
+    Ok(())
+}

@@ -1,0 +1,111 @@
+//! The adapters in which a rehearsal and a live run differ.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::adapters::ledger::directory::DirectoryLedger;
+use crate::adapters::ledger::memory::MemoryLedger;
+use crate::adapters::output::images::{ImageFolder, NoImages};
+use crate::adapters::output::journal::JournalFile;
+use crate::adapters::output::run_folder::RunFolder;
+use crate::adapters::providers::sim::SimProvider;
+use crate::adapters::references::LocalReferences;
+use crate::adapters::system::{SeededEntropy, SystemEntropy, TokioClock};
+use crate::commands::failure::{Failure, store_failure};
+use crate::commands::ledger_access::{self, TOOL};
+use crate::commands::run::planning::Planned;
+use crate::domain::ledger::{Ceilings, Founding};
+use crate::domain::money::NanoUsd;
+use crate::domain::settings::RunSettings;
+use crate::exit::Exit;
+use crate::pipeline::ledger_task::TaskOptions;
+use crate::ports::clock::Clock;
+use crate::ports::entropy::Entropy;
+use crate::ports::images::ImageStore;
+use crate::ports::journal::JournalStore;
+use crate::ports::ledger::LedgerStore;
+use crate::ports::provider::ImageProvider;
+use crate::ports::references::ReferenceReader;
+
+/// Where simulated money is booked, below the run's folder.
+const OWN_LEDGER: &str = "ledger";
+
+/// The adapters in which a rehearsal and a live run differ.
+pub(super) struct Parts {
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) entropy: Arc<dyn Entropy>,
+    pub(super) provider: Arc<dyn ImageProvider>,
+    pub(super) references: Arc<dyn ReferenceReader>,
+    pub(super) images: Arc<dyn ImageStore>,
+    pub(super) ledger: Box<dyn LedgerStore>,
+    pub(super) options: TaskOptions,
+    pub(super) journal: Option<Box<dyn JournalStore>>,
+    pub(super) is_rehearsal: bool,
+}
+
+impl Parts {
+    /// Nothing of it touches the world.
+    pub(super) fn rehearsing(settings: &RunSettings, planned: &Planned, now: Timestamp) -> Self {
+        let clock: Arc<dyn Clock> = Arc::new(TokioClock::rehearsal(now));
+        // A plan that does not fit is rehearsed whole: its ledger has room for all of it.
+        let limit = (NanoUsd::MAX, planned.money.founding_limit.1);
+        let founding = ledger_access::founding(true, limit);
+        Self {
+            entropy: Arc::new(SeededEntropy::new(settings.sim.seed())),
+            provider: Arc::new(SimProvider::rehearsing(settings.sim.clone(), Arc::clone(&clock))),
+            references: Arc::new(LocalReferences::rehearsing(&planned.references_below)),
+            images: Arc::new(NoImages),
+            ledger: Box::new(MemoryLedger::new(&founding, now, &planned.money.zone)),
+            options: options(&founding, planned, Ceilings::default()),
+            journal: None,
+            is_rehearsal: true,
+            clock,
+        }
+    }
+
+    /// Images, journal and simulated money go into the run's folder.
+    pub(super) fn live(
+        settings: &RunSettings,
+        planned: &Planned,
+        now: Timestamp,
+        folder: &RunFolder,
+    ) -> Result<Self, Failure> {
+        let clock: Arc<dyn Clock> = Arc::new(TokioClock::live());
+        let root = planned.money.root.clone().unwrap_or_else(|| folder.path().join(OWN_LEDGER));
+        let simulated = settings.is_simulated();
+        let opening = ledger_access::opening(root, simulated, planned.money.founding_limit, now);
+        let founding = opening.founding.clone();
+        let ledger = DirectoryLedger::open_blocking(opening).map_err(store_failure)?;
+        let ceilings = Ceilings {
+            per_day: Some(planned.money.limit_per_day),
+            per_run: settings.limit_per_run,
+        };
+        let mut options = options(&founding, planned, ceilings);
+        options.zone = ledger.zone().clone();
+        let images = ImageFolder::create(folder.path())
+            .map_err(|error| Failure::new(Exit::Environment, error))?;
+        let journal = JournalFile::create(folder.path())
+            .map_err(|error| Failure::new(Exit::Environment, error))?;
+        Ok(Self {
+            entropy: Arc::new(SystemEntropy),
+            provider: Arc::new(SimProvider::painting(settings.sim.clone(), Arc::clone(&clock))),
+            references: Arc::new(LocalReferences::below(&planned.references_below)),
+            images: Arc::new(images),
+            ledger: Box::new(ledger),
+            options,
+            journal: Some(Box::new(journal)),
+            is_rehearsal: false,
+            clock,
+        })
+    }
+}
+
+fn options(founding: &Founding, planned: &Planned, ceilings: Ceilings) -> TaskOptions {
+    TaskOptions {
+        owner: founding.owner,
+        zone: planned.money.zone.clone(),
+        tool: TOOL.into(),
+        ceilings,
+    }
+}

@@ -1,0 +1,87 @@
+//! The money of a plan, and what is unusual about it.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use crate::commands::failure::Failure;
+use crate::commands::run::plan_document::Sources;
+use crate::domain::money::NanoUsd;
+use crate::domain::plan::PlanCost;
+use crate::domain::settings::Mode;
+use crate::exit::Exit;
+use crate::report::words;
+
+/// A price book older than this many days is worth a note.
+const OLD_PRICES_DAYS: u32 = 30;
+
+pub(super) fn cost(sources: &Sources<'_>, retries: u64) -> Result<PlanCost, Failure> {
+    let Sources { settings, planned, display_zone, .. } = *sources;
+    let (batch, money) = (&planned.batch, &planned.money);
+    let chosen = batch.chosen();
+    let too_much = || Failure::new(Exit::Invalid, "the batch costs more than can be counted");
+    let add = |one: NanoUsd, other: NanoUsd| one.checked_add(other).ok_or_else(too_much);
+    let at_retries = chosen.dearest.checked_mul(retries).ok_or_else(too_much)?;
+    let smallest_limit = add(money.exposure(), chosen.maximum)?;
+    let fits_run = settings.limit_per_run.is_none_or(|limit| chosen.maximum <= limit);
+    Ok(PlanCost {
+        expected: chosen.expected,
+        first_attempts: chosen.maximum,
+        paid_retries: retries,
+        maximum: add(chosen.maximum, at_retries)?,
+        limit_per_day: money.limit_per_day,
+        limit_origin: money.limit_origin.clone(),
+        limit_is_ledgers: money.limit_is_ledgers,
+        limit_per_run: settings.limit_per_run,
+        exposure_today: money.exposure(),
+        settled_today: money.settled,
+        held_today: money.held,
+        day: money.day.to_string(),
+        resets: resets(money.day, &money.zone, display_zone),
+        simulated: settings.is_simulated(),
+        fits: fits_run && smallest_limit <= money.limit_per_day,
+        smallest_limit,
+    })
+}
+
+/// When the ledger's day ends, in the zone of display.
+fn resets(day: jiff::civil::Date, zone: &TimeZone, display: &TimeZone) -> String {
+    let end: Option<Timestamp> = day
+        .tomorrow()
+        .ok()
+        .and_then(|next| next.to_zoned(zone.clone()).ok())
+        .map(|midnight| midnight.timestamp());
+    match end {
+        Some(end) => end.to_zoned(display.clone()).strftime("%H:%M %Z").to_string(),
+        None => "never".to_owned(),
+    }
+}
+
+pub(super) fn unusual(sources: &Sources<'_>) -> Vec<String> {
+    let Sources { settings, planned, book, .. } = *sources;
+    let batch = &planned.batch;
+    let mut notes = Vec::new();
+    notes.extend(planned.money.note.clone());
+    if settings.mode == Mode::DryRun && batch.url_references() > 0 {
+        notes.push(format!(
+            "{} by URL: a live run of this version rejects their rows",
+            words::count(batch.url_references(), "reference")
+        ));
+    }
+    if settings.is_simulated() && &*settings.spec.format != "png" {
+        notes.push(format!("the simulator paints png, not {}", settings.spec.format));
+    }
+    if let Some(days) = book.age_days(planned.money.day).filter(|days| *days > OLD_PRICES_DAYS) {
+        notes.push(format!("the price book is {days} days old"));
+    }
+    let mut warnings: BTreeMap<String, u64> = BTreeMap::new();
+    for class in batch.classes() {
+        for warning in class.quote.iter().flat_map(|quote| &quote.warnings) {
+            let text = format!("{} / {}: {warning}", class.spec.provider, class.spec.model);
+            *warnings.entry(text).or_default() += class.n_rows;
+        }
+    }
+    notes.extend(warnings.into_iter().map(|(text, n_rows)| format!("{text} ({n_rows} rows)")));
+    notes
+}

@@ -1,0 +1,47 @@
+//! Looks at every local reference before a live run spends: a missing file is found for free.
+
+use crate::adapters::references::LocalReferences;
+use crate::commands::failure::Failure;
+use crate::commands::run::planning::Planned;
+use crate::domain::settings::{OnBadRow, RunSettings};
+use crate::domain::{ids::SceneId, sanitize};
+use crate::exit::Exit;
+use crate::pipeline::stop::with_sources;
+use crate::ports::rows::RowReader;
+
+/// Refuses to start when a reference cannot be used, unless bad rows are to be skipped; those are
+/// then rejected when their turn comes, before money moves for them.
+pub(super) fn refuse_bad_references(
+    settings: &RunSettings,
+    planned: &mut Planned,
+) -> Result<(), Failure> {
+    if settings.on_bad_row == OnBadRow::Skip || planned.batch.local_references() == 0 {
+        return Ok(());
+    }
+    let references = LocalReferences::below(&planned.references_below);
+    let mut first: Option<(SceneId, String)> = None;
+    let mut n_bad = 0_u64;
+    let positions: Vec<u32> = planned.batch.selected().collect();
+    for position in positions {
+        if planned.batch.class(planned.batch.class_of(position)).n_references == 0 {
+            continue;
+        }
+        let row =
+            planned.reader.read(position).map_err(|error| Failure::new(Exit::Invalid, error))?;
+        let bad = row.references.iter().chain(&row.options.mask).find_map(|reference| {
+            references.check(reference).err().map(|error| with_sources(&error))
+        });
+        if let Some(problem) = bad {
+            n_bad += 1;
+            first.get_or_insert((row.scene_id, problem));
+        }
+    }
+    let Some((scene_id, problem)) = first else { return Ok(()) };
+    let text = format!(
+        "{}: {problem}; {n_bad} of {} rows have a reference that cannot be used",
+        sanitize::one_line(scene_id.as_str()),
+        planned.batch.n_selected()
+    );
+    Err(Failure::new(Exit::Invalid, text)
+        .with_hint("--on-bad-row skip goes on without those rows; nothing was sent"))
+}

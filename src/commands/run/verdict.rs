@@ -1,0 +1,98 @@
+//! One function chooses the exit of a run; report, last line and code agree on it.
+
+use crate::domain::gate::{GateResult, Verdict, overall};
+use crate::domain::plan::Plan;
+use crate::domain::settings::Mode;
+use crate::exit::Exit;
+use crate::pipeline::stop::StopReason;
+use crate::report::words;
+
+/// The exit of a run and why: the worst of what stopped it and what its gates say.
+pub(super) fn choose(
+    plan: &Plan,
+    mode: Mode,
+    reasons: &[StopReason],
+    gates: &[GateResult],
+) -> (Exit, String) {
+    let good = match overall(gates) {
+        _ if gates.is_empty() => "no gates were asked for",
+        Verdict::WeakPass => "every gate holds so far, of a part of the rows",
+        Verdict::Pass | Verdict::Inconclusive | Verdict::NoData | Verdict::Fail => {
+            "every gate holds"
+        }
+    };
+    let mut worst = (Exit::Ok, good.to_owned());
+    let mut consider = |exit: Exit, reason: String| {
+        if worst.0.or_worse(exit) != worst.0 {
+            worst = (exit, reason);
+        }
+    };
+    if plan.rows.accepted == 0 {
+        consider(Exit::NoRows, "the input has no rows".to_owned());
+    }
+    let gate = |wanted: Verdict| {
+        let mut found = gates.iter().filter(|gate| {
+            gate.verdict == wanted
+                && gate.severity == crate::domain::gate::expression::Severity::Error
+        });
+        found.next().map(|gate| format!("{}: {}", gate.gate, gate.reason))
+    };
+    let verdict = overall(gates);
+    match verdict {
+        Verdict::Pass | Verdict::WeakPass => {}
+        Verdict::Inconclusive | Verdict::NoData => {
+            consider(Exit::Inconclusive, gate(verdict).unwrap_or_default());
+        }
+        Verdict::Fail => consider(Exit::GateFailed, gate(verdict).unwrap_or_default()),
+    }
+    for reason in reasons {
+        let exit = match reason {
+            StopReason::Interrupted => Exit::Interrupted,
+            StopReason::Terminated => Exit::Terminated,
+            StopReason::Budget(_) => Exit::Budget,
+            StopReason::Gate(_) => continue,
+            StopReason::Environment(_) => Exit::Environment,
+            StopReason::Broken(_) => Exit::Bug,
+        };
+        consider(exit, reason.sentence());
+    }
+    if mode == Mode::DryRun && !plan.cost.fits {
+        consider(Exit::Budget, over_budget(plan));
+    }
+    worst
+}
+
+/// The word of an end: where the gates alone decided it, it is theirs.
+pub(super) fn verdict_word(exit: Exit, gates: &[GateResult]) -> &'static str {
+    match exit {
+        Exit::Ok | Exit::Inconclusive => overall(gates).word(),
+        Exit::Bug
+        | Exit::Usage
+        | Exit::Invalid
+        | Exit::NoRows
+        | Exit::Environment
+        | Exit::Budget
+        | Exit::GateFailed
+        | Exit::Interrupted
+        | Exit::Terminated => exit.word(),
+    }
+}
+
+/// Why a plan does not fit, and what would help.
+pub(super) fn over_budget(plan: &Plan) -> String {
+    let cost = &plan.cost;
+    match cost.limit_per_run {
+        Some(limit) if cost.first_attempts > limit => format!(
+            "the run could cost {}, more than its own limit of {}",
+            words::dollars(cost.first_attempts),
+            words::dollars(limit)
+        ),
+        Some(_) | None => format!(
+            "the run could cost {} and {} of {} a day is taken; the smallest limit is {}",
+            words::dollars(cost.first_attempts),
+            words::dollars(cost.exposure_today),
+            words::dollars(cost.limit_per_day),
+            words::dollars(cost.smallest_limit)
+        ),
+    }
+}

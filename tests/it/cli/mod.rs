@@ -1,0 +1,17 @@
+//! The command line as a user meets it.
+
+mod bad_rows;
+mod budget;
+mod canary;
+mod gates;
+mod help;
+mod input;
+mod live;
+mod output;
+mod plan;
+mod progress;
+mod references;
+mod refusals;
+mod rehearsal;
+#[cfg(unix)]
+mod signals;

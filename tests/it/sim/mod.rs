@@ -1,0 +1,11 @@
+//! The pipeline on fakes, in virtual time.
+
+mod bench;
+mod failures;
+mod fakes;
+mod histories;
+mod order;
+mod ran;
+mod retries;
+mod room;
+mod stops;
