@@ -222,7 +222,10 @@ mod tests {
     use super::*;
     use crate::domain::row_format::RowFormat;
 
-    fn records(text: &[u8]) -> (Vec<(u64, u64, String)>, Result<(), Error>) {
+    /// Place, line and text of each record, and how the input ended.
+    type Read = (Vec<(u64, u64, String)>, Result<(), Error>);
+
+    fn records(text: &[u8]) -> Read {
         let mut found = Vec::new();
         let stream = Stream::new(text, RowFormat::Csv, 0, 1);
         let end = for_each_record("rows.csv", stream, |record| {
