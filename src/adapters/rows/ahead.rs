@@ -10,8 +10,9 @@ use crate::adapters::rows::csv_split::Form;
 use crate::adapters::rows::error::Error;
 use crate::adapters::rows::stream::{Stream, StreamFault};
 
-/// Blocks that are filled and not yet taken: enough that neither side waits for a hiccup.
-const MAX_WAITING: usize = 2;
+/// Blocks that are filled and not yet taken: some milliseconds of work, so that neither side
+/// stands still when the other one has to wait for a processor.
+const MAX_WAITING: usize = 12;
 /// All blocks: those that wait, the one being filled and the one being checked.
 const N_BLOCKS: usize = MAX_WAITING + 2;
 /// Bytes of records at which a block is full: it still fits into the caches beside its cells.
@@ -221,7 +222,10 @@ mod tests {
     use super::*;
     use crate::domain::row_format::RowFormat;
 
-    fn records(text: &[u8]) -> (Vec<(u64, u64, String)>, Result<(), Error>) {
+    /// Place, line and text of each record, and how the input ended.
+    type Read = (Vec<(u64, u64, String)>, Result<(), Error>);
+
+    fn records(text: &[u8]) -> Read {
         let mut found = Vec::new();
         let stream = Stream::new(text, RowFormat::Csv, 0, 1);
         let end = for_each_record("rows.csv", stream, |record| {
