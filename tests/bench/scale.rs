@@ -69,7 +69,7 @@ impl Bench {
         self.parse()?;
         for _ in 0..N_PLANS {
             bare.push(self.parse()?);
-            let run = self.run(&["--plan-only"], &[0])?;
+            let run = self.run(&["--plan-only", "--limit-per-day", "1000000"], &[0])?;
             plans.push(run.elapsed);
             peak = peak.max(run.peak());
         }
