@@ -223,7 +223,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::domain::seed::RowsFormat;
+    use crate::domain::row_format::RowFormat;
 
     fn names(folder: &Path) -> BTreeSet<String> {
         let entries = fs::read_dir(folder).expect("a folder");
@@ -290,7 +290,7 @@ mod tests {
             out
         };
         assert_eq!(rows(&plan), rows(&other));
-        assert_ne!(rows(&plan), rows(&plan.clone().with_format(RowsFormat::Jsonl)));
+        assert_ne!(rows(&plan), rows(&plan.clone().with_format(RowFormat::Jsonl)));
         let row = plan.rows_with_reference().next().expect("one");
         let file = reference_picture(&plan, &row);
         let size = imagesize::blob_size(&file).expect("a picture");

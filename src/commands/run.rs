@@ -26,10 +26,11 @@ use crate::commands::run::plan_document::Sources;
 use crate::commands::run::planning::{Planned, PlanningAsk};
 use crate::commands::run::reference_check::refuse_bad_references;
 use crate::commands::run::report::Header;
-use crate::commands::run::setup::{row_format, saved_plan, settings, show_plan};
+use crate::commands::run::setup::{saved_plan, settings, show_plan};
 use crate::commands::world::World;
 use crate::domain::plan::Plan;
 use crate::domain::report::RunReport;
+use crate::domain::row_format::RowFormat;
 use crate::domain::settings::{Mode, RunSettings};
 use crate::exit::Exit;
 use crate::ports::entropy::Entropy;
@@ -66,7 +67,7 @@ fn proceed(
     let (settings, layers, book) = settings(world, args, header, saved.as_ref())?;
     header.asked = Some((settings.spec.provider.to_string(), settings.spec.model.to_string()));
     let progress = progress_choice::choose(world, args.progress.as_deref())?;
-    let format = args.input_format.map(row_format);
+    let format = args.input_format.map(RowFormat::from);
     let ask = PlanningAsk {
         settings: &settings,
         layers: &layers,

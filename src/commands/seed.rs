@@ -3,10 +3,11 @@
 use std::path::Path;
 
 use crate::adapters::fixture::{self, Overwrite};
-use crate::cli::args::seed::{SeedArgs, SeedFormatArg};
+use crate::cli::args::seed::SeedArgs;
 use crate::commands::failure::Failure;
 use crate::commands::world::World;
-use crate::domain::seed::{ReferencePlace, RowsFormat, SeedPlan};
+use crate::domain::row_format::RowFormat;
+use crate::domain::seed::{ReferencePlace, SeedPlan};
 use crate::exit::Exit;
 use crate::report;
 
@@ -23,7 +24,7 @@ pub fn run(world: &World, args: &SeedArgs) -> Result<Exit, Failure> {
         return to_output(world, &plan);
     }
     let out = args.out.clone().unwrap_or_else(|| match args.format {
-        Some(format) => format!("rows.{}", extension(format)),
+        Some(format) => format!("rows.{}", RowFormat::from(format)),
         None => OUT.to_owned(),
     });
     let overwrite = if args.force { Overwrite::Force } else { Overwrite::Refuse };
@@ -58,8 +59,8 @@ fn plan(args: &SeedArgs) -> Result<SeedPlan, Failure> {
     let usage = |error: crate::domain::seed::Error| Failure::new(Exit::Usage, error);
     let mut plan =
         SeedPlan::new(u64::from(args.rows), references).map_err(usage)?.with_seed(args.seed);
-    let by_name = args.out.as_deref().and_then(RowsFormat::of_path);
-    if let Some(format) = args.format.map(rows_format).or(by_name) {
+    let by_name = args.out.as_deref().and_then(RowFormat::of_path);
+    if let Some(format) = args.format.map(RowFormat::from).or(by_name) {
         plan = plan.with_format(format);
     }
     if let Some(base) = &args.reference_base {
@@ -67,22 +68,4 @@ fn plan(args: &SeedArgs) -> Result<SeedPlan, Failure> {
         plan = plan.with_references_at(ReferencePlace::Base(base));
     }
     Ok(plan)
-}
-
-const fn rows_format(format: SeedFormatArg) -> RowsFormat {
-    match format {
-        SeedFormatArg::Csv => RowsFormat::Csv,
-        SeedFormatArg::Tsv => RowsFormat::Tsv,
-        SeedFormatArg::Json => RowsFormat::Json,
-        SeedFormatArg::Jsonl => RowsFormat::Jsonl,
-    }
-}
-
-const fn extension(format: SeedFormatArg) -> &'static str {
-    match format {
-        SeedFormatArg::Csv => "csv",
-        SeedFormatArg::Tsv => "tsv",
-        SeedFormatArg::Json => "json",
-        SeedFormatArg::Jsonl => "jsonl",
-    }
 }

@@ -128,15 +128,8 @@ impl Measure {
             bytes_out: stats.bytes_out,
             rows: RowCounts {
                 planned: self.frame.rows,
-                ok: rows.ok,
-                partial: rows.partial,
-                failed: rows.failed,
-                refused: rows.refused,
-                rejected: rows.rejected,
                 held: self.frame.rows - self.frame.rows_selected,
-                skipped: rows.skipped,
-                cancelled: rows.cancelled,
-                unknown: rows.unknown,
+                ..*rows
             },
         }
     }

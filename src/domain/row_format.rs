@@ -3,10 +3,14 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::Serialize;
+
 /// How the rows of an input are written down.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum RowFormat {
     /// Cells separated by commas, with a header.
+    #[default]
     Csv,
     /// Cells separated by tabs, with a header.
     Tsv,
@@ -22,6 +26,11 @@ pub enum RowFormat {
 pub struct UnknownRowFormat;
 
 impl RowFormat {
+    /// The format that a file's name asks for by its ending, if it does.
+    pub fn of_path(path: &str) -> Option<Self> {
+        path.rsplit_once('.')?.1.parse().ok()
+    }
+
     /// The format as one word, which is also its file extension.
     pub const fn word(self) -> &'static str {
         match self {
@@ -71,6 +80,8 @@ mod tests {
         for format in [RowFormat::Csv, RowFormat::Tsv, RowFormat::Json, RowFormat::Jsonl] {
             assert_eq!(format.word().parse(), Ok(format));
         }
+        assert_eq!(RowFormat::of_path("a/rows.JSONL"), Some(RowFormat::Jsonl));
+        assert_eq!(RowFormat::of_path("rows"), None);
         assert_eq!("NDJSON".parse(), Ok(RowFormat::Jsonl));
         assert_eq!("xlsx".parse::<RowFormat>(), Err(UnknownRowFormat));
     }

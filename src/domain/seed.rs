@@ -7,6 +7,7 @@ use serde::Serialize;
 use url::Url;
 
 use crate::domain::ids::SceneId;
+use crate::domain::row_format::RowFormat;
 
 /// The most rows that one fixture may have.
 pub const MAX_ROWS: u64 = 10_000_000;
@@ -25,42 +26,6 @@ pub const COLUMNS: [&str; 4] = ["scene_id", "prompt", "variants", "reference_url
 const CYCLE: u64 = 3;
 /// The shortest number in a row's name: `BATCH-001`.
 const MIN_NUMBER_WIDTH: usize = 3;
-
-/// The form of a rows file.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum RowsFormat {
-    /// Comma-separated values with a header.
-    #[default]
-    Csv,
-    /// Tab-separated values with a header.
-    Tsv,
-    /// One JSON array of objects.
-    Json,
-    /// One JSON object a line.
-    Jsonl,
-}
-
-impl RowsFormat {
-    /// The form that a file's name asks for by its ending, if it does.
-    pub fn of_path(path: &str) -> Option<Self> {
-        path.rsplit_once('.')?.1.to_ascii_lowercase().parse().ok()
-    }
-}
-
-impl FromStr for RowsFormat {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self, Error> {
-        match text {
-            "csv" => Ok(Self::Csv),
-            "tsv" => Ok(Self::Tsv),
-            "json" => Ok(Self::Json),
-            "jsonl" | "ndjson" => Ok(Self::Jsonl),
-            _ => Err(Error::UnknownFormat(text.to_owned())),
-        }
-    }
-}
 
 /// Where the references of a fixture are.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -112,9 +77,6 @@ pub enum Error {
         /// As asked for.
         rows: u64,
     },
-    /// A form that is not known.
-    #[error("{0:?} is no format of rows; the formats are csv, tsv, json, jsonl")]
-    UnknownFormat(String),
     /// No address for references.
     #[error("{0:?} is no base address: https, http, gs, s3 or az, without ? and #")]
     BadBase(String),
@@ -125,7 +87,7 @@ pub enum Error {
 pub struct SeedPlan {
     rows: u64,
     references: u64,
-    format: RowsFormat,
+    format: RowFormat,
     seed: u64,
     place: ReferencePlace,
 }
@@ -136,7 +98,7 @@ impl Default for SeedPlan {
         Self {
             rows: DEFAULT_ROWS,
             references: DEFAULT_ROWS / DEFAULT_REFERENCES_PER_ROWS,
-            format: RowsFormat::Csv,
+            format: RowFormat::Csv,
             seed: DEFAULT_SEED,
             place: ReferencePlace::Local,
         }
@@ -162,7 +124,7 @@ impl SeedPlan {
 
     /// The same with another form of the file.
     #[must_use]
-    pub fn with_format(self, format: RowsFormat) -> Self {
+    pub fn with_format(self, format: RowFormat) -> Self {
         Self { format, ..self }
     }
 
@@ -179,7 +141,7 @@ impl SeedPlan {
     }
 
     /// The form of the file.
-    pub fn format(&self) -> RowsFormat {
+    pub fn format(&self) -> RowFormat {
         self.format
     }
 
@@ -224,10 +186,10 @@ impl SeedPlan {
     /// What stands in the file before the first row.
     pub fn head(&self) -> String {
         match self.format {
-            RowsFormat::Csv => format!("{}\n", COLUMNS.join(",")),
-            RowsFormat::Tsv => format!("{}\n", COLUMNS.join("\t")),
-            RowsFormat::Json => "[\n".to_owned(),
-            RowsFormat::Jsonl => String::new(),
+            RowFormat::Csv => format!("{}\n", COLUMNS.join(",")),
+            RowFormat::Tsv => format!("{}\n", COLUMNS.join("\t")),
+            RowFormat::Json => "[\n".to_owned(),
+            RowFormat::Jsonl => String::new(),
         }
     }
 
@@ -235,8 +197,8 @@ impl SeedPlan {
     pub fn text_of(&self, row: &SeedRow) -> String {
         let reference = row.reference.as_deref();
         match self.format {
-            RowsFormat::Csv | RowsFormat::Tsv => {
-                let separator = if self.format == RowsFormat::Csv { "," } else { "\t" };
+            RowFormat::Csv | RowFormat::Tsv => {
+                let separator = if self.format == RowFormat::Csv { "," } else { "\t" };
                 let cells = [
                     row.scene_id.as_str(),
                     &row.prompt,
@@ -246,7 +208,7 @@ impl SeedPlan {
                 let cells = cells.map(|cell| quoted(cell, separator));
                 format!("{}\n", cells.join(separator))
             }
-            RowsFormat::Json | RowsFormat::Jsonl => {
+            RowFormat::Json | RowFormat::Jsonl => {
                 let object = JsonRow {
                     scene_id: row.scene_id.as_str(),
                     prompt: &row.prompt,
@@ -256,9 +218,9 @@ impl SeedPlan {
                 let object = serde_json::to_string(&object).expect("plain strings and a number");
                 let last = row.number == self.rows;
                 match (self.format, last) {
-                    (RowsFormat::Json, false) => format!("{object},\n"),
-                    (RowsFormat::Json, true) => format!("{object}\n]\n"),
-                    (RowsFormat::Csv | RowsFormat::Tsv | RowsFormat::Jsonl, _) => {
+                    (RowFormat::Json, false) => format!("{object},\n"),
+                    (RowFormat::Json, true) => format!("{object}\n]\n"),
+                    (RowFormat::Csv | RowFormat::Tsv | RowFormat::Jsonl, _) => {
                         format!("{object}\n")
                     }
                 }
@@ -406,12 +368,12 @@ mod tests {
             format!(r#"{{{head},"variants":{n},"reference_urls":[{reference}]}}"#)
         };
         let (first, second) = (object(1, ""), object(2, r#""refs/BATCH-002.png""#));
-        assert_eq!(text(RowsFormat::Json), format!("[\n{first},\n{second}\n]\n"));
-        assert_eq!(text(RowsFormat::Jsonl), format!("{first}\n{second}\n"));
+        assert_eq!(text(RowFormat::Json), format!("[\n{first},\n{second}\n]\n"));
+        assert_eq!(text(RowFormat::Jsonl), format!("{first}\n{second}\n"));
         let tsv = "scene_id\tprompt\tvariants\treference_urls\n\
                    BATCH-001\tproduct on clean bg #1\t1\t\n\
                    BATCH-002\tproduct on clean bg #2\t2\trefs/BATCH-002.png\n";
-        assert_eq!(text(RowsFormat::Tsv), tsv);
+        assert_eq!(text(RowFormat::Tsv), tsv);
     }
 
     #[test]
@@ -458,9 +420,6 @@ mod tests {
         assert_eq!(SeedPlan::new(MAX_ROWS + 1, None), Err(Error::Rows(MAX_ROWS + 1)));
         let refused = Error::References { references: 4, rows: 3 };
         assert_eq!(SeedPlan::new(3, Some(4)), Err(refused));
-        assert_eq!(RowsFormat::of_path("a/rows.JSONL"), Some(RowsFormat::Jsonl));
-        assert_eq!(RowsFormat::of_path("rows"), None);
-        assert!("xml".parse::<RowsFormat>().is_err());
     }
 
     proptest! {

@@ -7,6 +7,7 @@ use hdrhistogram::Histogram;
 use serde::Serialize;
 
 use crate::domain::event::{AttemptEnded, Ending, RowFinished, RunEvent};
+use crate::domain::gate::RowCounts;
 use crate::domain::ids::{AttemptId, SceneId};
 use crate::domain::money::NanoUsd;
 use crate::domain::row::Outcome;
@@ -16,55 +17,6 @@ const LATENCY_CEILING_MICROS: u64 = 7 * 24 * 3600 * 1_000_000;
 
 /// How many notices are kept for views; later ones are only counted.
 const NOTICES: usize = 50;
-
-/// Rows by what became of them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct RowCounts {
-    /// Every image was made.
-    pub ok: u64,
-    /// Some images were made.
-    pub partial: u64,
-    /// No image was made.
-    pub failed: u64,
-    /// The provider's content policy refused.
-    pub refused: u64,
-    /// Declined by us before money moved, after the planning pass.
-    pub rejected: u64,
-    /// Outside the canary share.
-    pub held: u64,
-    /// Done already.
-    pub skipped: u64,
-    /// Never sent because the run stopped.
-    pub cancelled: u64,
-    /// Sent, without a known answer.
-    pub unknown: u64,
-}
-
-impl RowCounts {
-    /// Rows for which nothing more will be done in this run, the held ones left out.
-    pub const fn finished(&self) -> u64 {
-        self.sent() + self.rejected + self.skipped + self.cancelled
-    }
-
-    /// Rows for which something was sent.
-    pub const fn sent(&self) -> u64 {
-        self.ok + self.partial + self.failed + self.refused + self.unknown
-    }
-
-    fn add(&mut self, outcome: Outcome, count: u64) {
-        *match outcome {
-            Outcome::Ok => &mut self.ok,
-            Outcome::Partial => &mut self.partial,
-            Outcome::Failed => &mut self.failed,
-            Outcome::Refused => &mut self.refused,
-            Outcome::Rejected => &mut self.rejected,
-            Outcome::Held => &mut self.held,
-            Outcome::Skipped => &mut self.skipped,
-            Outcome::Cancelled => &mut self.cancelled,
-            Outcome::Unknown => &mut self.unknown,
-        } += count;
-    }
-}
 
 /// Money of this run by its state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -5,13 +5,14 @@ use std::fs;
 use std::path::Path;
 
 use imagemill::adapters::fixture::{self, Overwrite};
-use imagemill::domain::seed::{RowsFormat, SeedPlan};
+use imagemill::domain::row_format::RowFormat;
+use imagemill::domain::seed::SeedPlan;
 
-const FILES: [(&str, u64, RowsFormat); 4] = [
-    ("rows-100.csv", 100, RowsFormat::Csv),
-    ("rows-100.json", 100, RowsFormat::Json),
-    ("rows-100.jsonl", 100, RowsFormat::Jsonl),
-    ("rows-500.csv", 500, RowsFormat::Csv),
+const FILES: [(&str, u64, RowFormat); 4] = [
+    ("rows-100.csv", 100, RowFormat::Csv),
+    ("rows-100.json", 100, RowFormat::Json),
+    ("rows-100.jsonl", 100, RowFormat::Jsonl),
+    ("rows-500.csv", 500, RowFormat::Csv),
 ];
 
 #[test]

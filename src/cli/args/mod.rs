@@ -8,6 +8,8 @@ pub mod seed;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+use crate::domain::row_format::RowFormat;
+
 /// Help that starts with examples.
 const TEMPLATE: &str =
     "{before-help}{about-with-newline}\n{usage-heading} {usage}\n\n{all-args}{after-help}";
@@ -107,4 +109,28 @@ pub enum TableOrJson {
     Table,
     /// One JSON document
     Json,
+}
+
+/// How rows are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum RowFormatArg {
+    /// Comma-separated
+    Csv,
+    /// Tab-separated
+    Tsv,
+    /// One JSON array
+    Json,
+    /// One JSON object a line
+    Jsonl,
+}
+
+impl From<RowFormatArg> for RowFormat {
+    fn from(format: RowFormatArg) -> Self {
+        match format {
+            RowFormatArg::Csv => Self::Csv,
+            RowFormatArg::Tsv => Self::Tsv,
+            RowFormatArg::Json => Self::Json,
+            RowFormatArg::Jsonl => Self::Jsonl,
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 
-use crate::cli::args::TEMPLATE;
+use crate::cli::args::{RowFormatArg, TEMPLATE};
 
 /// Arguments of `run`.
 #[derive(Clone, Debug, Default, Args)]
@@ -45,7 +45,7 @@ pub struct RunArgs {
 
     /// How the rows are written, when the name does not tell
     #[arg(long, value_enum, value_name = "FORMAT", help_heading = "Rows")]
-    pub input_format: Option<InputFormatArg>,
+    pub input_format: Option<RowFormatArg>,
 
     /// What a bad row does: stop (exit 3, the default) or skip
     #[arg(long, value_name = "stop|skip", help_heading = "Rows")]
@@ -160,19 +160,6 @@ pub enum ModeArg {
     DryRun,
     /// Send
     Live,
-}
-
-/// How the rows are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum InputFormatArg {
-    /// Comma-separated
-    Csv,
-    /// Tab-separated
-    Tsv,
-    /// One JSON array
-    Json,
-    /// One JSON object a line
-    Jsonl,
 }
 
 /// How the result is written.

@@ -1,8 +1,8 @@
 //! `imagemill seed`.
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
-use crate::cli::args::TEMPLATE;
+use crate::cli::args::{RowFormatArg, TEMPLATE};
 
 /// Arguments of `seed`.
 #[derive(Clone, Debug, Args)]
@@ -27,7 +27,7 @@ pub struct SeedArgs {
 
     /// How the rows are written [default: by the name of --out, else csv]
     #[arg(long, value_enum, value_name = "FORMAT")]
-    pub format: Option<SeedFormatArg>,
+    pub format: Option<RowFormatArg>,
 
     /// The seed of the reference pictures
     #[arg(long, value_name = "N", default_value_t = 42)]
@@ -44,17 +44,4 @@ pub struct SeedArgs {
     /// Replace files that exist with other bytes
     #[arg(long)]
     pub force: bool,
-}
-
-/// How seeded rows are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum SeedFormatArg {
-    /// Comma-separated
-    Csv,
-    /// Tab-separated
-    Tsv,
-    /// One JSON array
-    Json,
-    /// One JSON object a line
-    Jsonl,
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::adapters::canary_file::StandingShare;
 use crate::adapters::output::run_folder::write_whole;
-use crate::cli::args::run::{FormatArg, InputFormatArg, RunArgs};
+use crate::cli::args::run::{FormatArg, RunArgs};
 use crate::cli::layers::{self, Layers, Origin, SETTINGS};
 use crate::cli::resolve::{self, RunAsk};
 use crate::commands::failure::Failure;
@@ -13,7 +13,6 @@ use crate::commands::run::report::Header;
 use crate::commands::world::{World, read_text};
 use crate::domain::plan::Plan;
 use crate::domain::price::PriceBook;
-use crate::domain::row_format::RowFormat;
 use crate::domain::settings::{CanaryShare, RowsInput, RunSettings};
 use crate::exit::Exit;
 use crate::report::plan_view::plan_view;
@@ -101,16 +100,6 @@ fn rows_input(args: &RunArgs, bound: Option<&str>) -> RowsInput {
     match args.rows.as_deref().or(bound) {
         Some("-") | None => RowsInput::Stdin,
         Some(path) => RowsInput::File(PathBuf::from(path)),
-    }
-}
-
-/// The format of rows as the domain names it.
-pub(super) const fn row_format(format: InputFormatArg) -> RowFormat {
-    match format {
-        InputFormatArg::Csv => RowFormat::Csv,
-        InputFormatArg::Tsv => RowFormat::Tsv,
-        InputFormatArg::Json => RowFormat::Json,
-        InputFormatArg::Jsonl => RowFormat::Jsonl,
     }
 }
 

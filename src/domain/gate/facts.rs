@@ -161,9 +161,29 @@ impl RowTags {
 }
 
 impl RowCounts {
+    /// Counts rows of one outcome.
+    pub fn add(&mut self, outcome: Outcome, count: u64) {
+        *match outcome {
+            Outcome::Ok => &mut self.ok,
+            Outcome::Partial => &mut self.partial,
+            Outcome::Failed => &mut self.failed,
+            Outcome::Refused => &mut self.refused,
+            Outcome::Rejected => &mut self.rejected,
+            Outcome::Held => &mut self.held,
+            Outcome::Skipped => &mut self.skipped,
+            Outcome::Cancelled => &mut self.cancelled,
+            Outcome::Unknown => &mut self.unknown,
+        } += count;
+    }
+
     /// Rows that were sent.
     pub fn sent(&self) -> u64 {
         self.ok + self.partial + self.failed + self.refused + self.unknown
+    }
+
+    /// Rows for which nothing more will be done in this run, the held ones left out.
+    pub fn finished(&self) -> u64 {
+        self.settled() + self.cancelled
     }
 
     /// Rows that this run will not touch again.
