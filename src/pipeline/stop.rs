@@ -26,9 +26,7 @@ impl StopReason {
     /// The reason in one sentence, without a final period.
     pub fn sentence(&self) -> String {
         match self {
-            Self::Interrupted => "interrupted by Ctrl-C; no new images, those already sent are \
-                                  waited for, and Ctrl-C again leaves them unknown"
-                .to_owned(),
+            Self::Interrupted => "interrupted by Ctrl-C".to_owned(),
             Self::Terminated => "terminated by a signal".to_owned(),
             Self::Budget(text)
             | Self::Gate(text)

@@ -17,7 +17,9 @@ pub fn plan_view(plan: &Plan, width: u16) -> String {
         text.push_str("DRY RUN: nothing will be sent, nothing will be spent\n\n");
     }
     let mut line = |label: &str, body: String| {
-        for (n, part) in wrap(&body, usize::from(width).saturating_sub(12)).iter().enumerate() {
+        for (n, part) in
+            words::wrap(&body, usize::from(width).saturating_sub(12)).iter().enumerate()
+        {
             let label = if n == 0 { label } else { "" };
             let _ = writeln!(text, "{label:<11} {part}");
         }
@@ -145,19 +147,12 @@ fn today(plan: &Plan) -> String {
     let cost = &plan.cost;
     let after = cost.exposure_today.saturating_add(cost.first_attempts);
     let money = if cost.simulated { "simulated money: " } else { "" };
-    let verdict = if cost.fits {
-        "FITS".to_owned()
-    } else if cost.limit_per_run.is_some_and(|limit| cost.first_attempts > limit) {
-        "DOES NOT FIT the run's own limit".to_owned()
-    } else {
-        match cost.limit_per_run.filter(|limit| cost.first_attempts > *limit) {
-            Some(limit) => format!("DOES NOT FIT the run's own limit of {}", words::dollars(limit)),
-            None => {
-                format!(
-                    "DOES NOT FIT: the smallest limit is {}",
-                    words::dollars(cost.smallest_limit)
-                )
-            }
+    let over_run = cost.limit_per_run.filter(|limit| cost.first_attempts > *limit);
+    let verdict = match over_run {
+        _ if cost.fits => "FITS".to_owned(),
+        Some(limit) => format!("DOES NOT FIT the run's own limit of {}", words::dollars(limit)),
+        None => {
+            format!("DOES NOT FIT: the smallest limit is {}", words::dollars(cost.smallest_limit))
         }
     };
     format!(
@@ -177,22 +172,4 @@ fn listed(lines: &[String]) -> Vec<String> {
         shown.push(format!("and {} more", lines.len() - MOST_LISTED));
     }
     shown
-}
-
-/// Breaks a text at blanks so that no line is wider than `width`, as far as words allow.
-fn wrap(text: &str, width: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    for word in text.split(' ') {
-        let line = lines.last_mut().expect("there is always a line");
-        let full = line.chars().count() + 1 + word.chars().count() > width;
-        if !line.is_empty() && full {
-            lines.push(word.to_owned());
-        } else {
-            if !line.is_empty() {
-                line.push(' ');
-            }
-            line.push_str(word);
-        }
-    }
-    lines
 }

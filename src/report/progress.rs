@@ -14,6 +14,9 @@ use crate::domain::sanitize;
 use crate::domain::stats::Notice;
 use crate::report::words;
 
+/// The widest line above a bar, in columns: narrower than any terminal that a bar fits into.
+const BAR_LINE: usize = 76;
+
 /// How often the thread looks.
 const TICK: Duration = Duration::from_millis(100);
 
@@ -171,7 +174,10 @@ impl Display {
         }
         match &self.bars {
             Some((all, ..)) if !all.is_hidden() => {
-                let _ = all.println(line);
+                // The bar counts lines, so that none may be wider than the terminal.
+                for part in words::wrap(line, BAR_LINE) {
+                    let _ = all.println(part);
+                }
             }
             Some(_) | None => {
                 use std::io::Write;

@@ -35,6 +35,24 @@ pub fn dollars(amount: NanoUsd) -> String {
     amount.dollars().to_string()
 }
 
+/// Breaks a text at blanks so that no line is wider than `width`, as far as words allow.
+pub fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let line = lines.last_mut().expect("there is always a line");
+        let full = line.chars().count() + 1 + word.chars().count() > width;
+        if !line.is_empty() && full {
+            lines.push(word.to_owned());
+        } else {
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+    }
+    lines
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
