@@ -99,7 +99,7 @@ pub fn check_scene_id(text: &str) -> Result<(), CellFault> {
 pub fn is_simple_prompt(text: &str) -> bool {
     text.as_bytes().first().is_some_and(u8::is_ascii_graphic)
         && text.len() <= MAX_PROMPT_CHARS
-        && text.bytes().fold(true, |is_simple, byte| is_simple & (byte != 0) & (byte != b'{'))
+        && memchr::memchr2(0, b'{', text.as_bytes()).is_none()
 }
 
 /// Checks a prompt, filled or not.

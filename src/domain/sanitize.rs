@@ -24,7 +24,7 @@ pub const fn is_hazard(character: char) -> bool {
 ///
 /// All bytes are looked at whatever they are: that is done many at a time.
 pub fn is_plain(text: &str) -> bool {
-    text.bytes().fold(true, |is_plain, byte| is_plain & matches!(byte, b' '..=b'~'))
+    text.bytes().fold(0, |odd, byte| odd | u8::from(!matches!(byte, b' '..=b'~'))) == 0
 }
 
 /// The text with every hazard replaced by something visible, so that it stays on one line.

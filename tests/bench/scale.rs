@@ -25,6 +25,8 @@ const N_PLANS: usize = 9;
 const N_REHEARSALS: usize = 2;
 /// How often a start is timed.
 const N_STARTS: usize = 30;
+/// More than the file costs, so that its plan is not refused.
+const MAX_DOLLARS: &str = "1000000";
 /// Between two looks at the memory of a child.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
@@ -69,7 +71,7 @@ impl Bench {
         self.parse()?;
         for _ in 0..N_PLANS {
             bare.push(self.parse()?);
-            let run = self.run(&["--plan-only", "--limit-per-day", "1000000"], &[0])?;
+            let run = self.run(&["--plan-only", "--limit-per-day", MAX_DOLLARS], &[0])?;
             plans.push(run.elapsed);
             peak = peak.max(run.peak());
         }
@@ -87,7 +89,7 @@ impl Bench {
     }
 
     fn rehearsals(&self, bare: Duration, table: &mut Table) -> Result<(), Failure> {
-        let flags = ["--progress", "none", "--limit-per-day", "1000000"];
+        let flags = ["--progress", "none", "--limit-per-day", MAX_DOLLARS];
         let (mut times, mut growths, mut peak) = (Vec::new(), Vec::new(), None);
         for _ in 0..N_REHEARSALS {
             // A million rows at the pace of the simulator may well fail a gate on time.
