@@ -7,7 +7,7 @@ use imagemill::domain::diagnostic::BadRowTally;
 use imagemill::domain::row_format::RowFormat;
 use imagemill::domain::sanitize::is_hazard;
 use imagemill::ports::rows::RowReader;
-use imagemill::report::diagnostic::{render, render_tally};
+use imagemill::report::diagnostic::{TallyWays, render, render_tally};
 
 /// Reads the bytes in both passes and checks what must hold for any input.
 pub fn drive(bytes: &[u8], format: RowFormat) {
@@ -17,15 +17,22 @@ pub fn drive(bytes: &[u8], format: RowFormat) {
         Err(error) => return check_error(&error),
     };
     let (mut names, mut bad_rows, mut tally) = (Vec::new(), Vec::new(), BadRowTally::default());
-    let indexed = source.index(&mut |brief| names.push(brief.scene_id.to_owned()), &mut |bad| {
-        tally.add(&bad.first);
-        bad_rows.push(bad);
-    });
+    let indexed = source.index(
+        &mut |brief| {
+            names.push(brief.scene_id.to_owned());
+            Ok(())
+        },
+        &mut |bad| {
+            tally.add(&bad.first);
+            bad_rows.push(bad);
+        },
+    );
     let index = match indexed {
         Ok(index) => Arc::new(index),
         Err(error) => return check_error(&error),
     };
-    check_drawn(&render_tally(&tally, u64::from(index.len()), Some("rejected"), false));
+    let ways = TallyWays { n_good: u64::from(index.len()), listed: Some("rejected") };
+    check_drawn(&render_tally(&tally, &ways, false));
     assert_eq!(index.len() as usize, names.len());
     let mut reader = source.reader(&index).expect("the copy opens again");
     for position in (0..index.len()).rev() {
