@@ -1,6 +1,7 @@
 //! Signals of a run: the first stops admitting and drains, the second leaves now.
 
-use std::sync::Arc;
+use std::io;
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -15,56 +16,97 @@ use crate::ports::clock::Clock;
 const ONE_PRESS: Duration = Duration::from_millis(50);
 
 /// Listens on a thread of its own with the real clock, until the guard is dropped: a rehearsal's
-/// virtual time has no room for signals.
+/// virtual time has no room for signals. It listens already when this returns.
 pub(super) fn listen(stop: &Arc<Stop>) -> DropGuard {
     let ended = CancellationToken::new();
     let (stop, until) = (Arc::clone(stop), ended.clone());
+    let (is_ready, ready) = mpsc::channel();
     // Without the thread a signal ends the process at once, and the holds stay as they are.
     let _ = thread::Builder::new().name("signals".to_owned()).spawn(move || {
         let Ok(runtime) = Builder::new_current_thread().enable_all().build() else { return };
         runtime.block_on(async {
+            let Ok(signals) = Signals::catch() else { return };
+            let _ = is_ready.send(());
             tokio::select! {
                 // Biased: the end of the run is the end of listening.
                 biased;
                 () = until.cancelled() => {}
-                () = interrupts(&stop) => {}
-                () = terminations(&stop) => {}
+                () = signals.obey(&stop) => {}
             }
         });
     });
+    // An error means that nothing will ever listen; the run goes on all the same.
+    let _ = ready.recv();
     ended.drop_guard()
 }
 
-async fn interrupts(stop: &Stop) {
-    let clock = TokioClock::live();
-    if tokio::signal::ctrl_c().await.is_err() {
-        return std::future::pending().await;
+#[cfg(unix)]
+struct Signals {
+    interrupts: tokio::signal::unix::Signal,
+    terminations: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn catch() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self {
+            interrupts: signal(SignalKind::interrupt())?,
+            terminations: signal(SignalKind::terminate())?,
+        })
     }
-    stop.drain(StopReason::Interrupted);
-    let first = clock.elapsed();
-    while tokio::signal::ctrl_c().await.is_ok() {
-        if clock.elapsed().saturating_sub(first) > ONE_PRESS {
-            stop.abort();
+
+    async fn obey(mut self, stop: &Stop) {
+        let clock = TokioClock::live();
+        let mut interrupted_at = None;
+        let mut terminated = false;
+        loop {
+            tokio::select! {
+                // Biased: two signals at once are both counted, in either order.
+                biased;
+                _ = self.interrupts.recv() => match interrupted_at {
+                    None => {
+                        interrupted_at = Some(clock.elapsed());
+                        stop.drain(StopReason::Interrupted);
+                    }
+                    Some(first) if clock.elapsed().saturating_sub(first) <= ONE_PRESS => {}
+                    Some(_) => stop.abort(),
+                },
+                _ = self.terminations.recv() => {
+                    if terminated {
+                        stop.abort();
+                    } else {
+                        terminated = true;
+                        stop.drain(StopReason::Terminated);
+                    }
+                }
+            }
         }
     }
 }
 
-#[cfg(unix)]
-async fn terminations(stop: &Stop) {
-    use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut terminations) = signal(SignalKind::terminate()) else {
-        return std::future::pending().await;
-    };
-    if terminations.recv().await.is_some() {
-        stop.drain(StopReason::Terminated);
-    }
-    while terminations.recv().await.is_some() {
-        stop.abort();
-    }
-    std::future::pending().await
-}
+#[cfg(not(unix))]
+struct Signals;
 
 #[cfg(not(unix))]
-async fn terminations(_: &Stop) {
-    std::future::pending().await
+impl Signals {
+    fn catch() -> io::Result<Self> {
+        Ok(Self)
+    }
+
+    async fn obey(self, stop: &Stop) {
+        let clock = TokioClock::live();
+        let mut interrupted_at = None;
+        while tokio::signal::ctrl_c().await.is_ok() {
+            match interrupted_at {
+                None => {
+                    interrupted_at = Some(clock.elapsed());
+                    stop.drain(StopReason::Interrupted);
+                }
+                Some(first) if clock.elapsed().saturating_sub(first) <= ONE_PRESS => {}
+                Some(_) => stop.abort(),
+            }
+        }
+        std::future::pending().await
+    }
 }

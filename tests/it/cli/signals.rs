@@ -88,7 +88,7 @@ fn n_images(sandbox: &Sandbox) -> usize {
 fn the_first_signal_drains_and_says_so_at_once() {
     for (signal, exit, verdict) in [("INT", 130, "interrupted"), ("TERM", 143, "terminated")] {
         let sandbox = Sandbox::with_rows(60);
-        let mut run = Running::start(&sandbox, "--sim latency=300ms");
+        let mut run = Running::start(&sandbox, "--sim latency=900ms±80%");
         run.wait_for("image_stored");
         run.signal(signal);
         // Told while images are still out, not at the end.
@@ -140,7 +140,7 @@ fn the_second_signal_leaves_what_is_out_unknown() {
 #[test]
 fn one_press_that_arrives_twice_counts_once() {
     let sandbox = Sandbox::with_rows(30);
-    let mut run = Running::start(&sandbox, "--sim latency=400ms");
+    let mut run = Running::start(&sandbox, "--sim latency=900ms");
     run.wait_for("attempt_started");
     let id = run.child.id();
     send(&format!("kill -INT {id}; kill -INT {id}"));
@@ -165,12 +165,12 @@ fn the_result_line_says_that_it_was_interrupted() {
 #[test]
 fn an_interrupted_run_is_not_bought_again_unasked() {
     let sandbox = Sandbox::with_rows(20);
-    let mut run = Running::start(&sandbox, "--sim latency=200ms --concurrency 2");
+    let mut run = Running::start(&sandbox, "--sim latency=600ms --concurrency 2");
     run.wait_for("attempt_started");
     run.signal("INT");
     let (_, code, stderr) = run.end();
     assert_eq!(code, Some(130), "{stderr}");
-    let again = "run rows.csv --live --provider sim --sim latency=200ms";
+    let again = "run rows.csv --live --provider sim --sim latency=600ms";
     let ran = sandbox.run(again).exits(2);
     assert!(ran.stderr.contains("already holds this run"), "{}", ran.stderr);
 }
@@ -178,7 +178,7 @@ fn an_interrupted_run_is_not_bought_again_unasked() {
 #[test]
 fn two_identical_commands_never_both_buy() {
     let sandbox = Sandbox::with_rows(20);
-    let mut first = Running::start(&sandbox, "--sim latency=300ms");
+    let mut first = Running::start(&sandbox, "--sim latency=600ms");
     first.wait_for("attempt_started");
     let second = sandbox.run("run rows.csv --live --provider sim --fresh --sim latency=1ms");
     let ran = second.exits(75).result_has(&["stopped exit=75", "is at work in"]);
