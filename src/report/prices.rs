@@ -8,6 +8,7 @@ use crate::domain::price::{
     PriceAsk, PriceBook, PriceMethod, Problem, Quote, QuoteError, Rate, Warning,
 };
 use crate::report::tables::{Column, TableLook, table};
+use crate::report::words;
 
 /// The version of these documents.
 const SCHEMA: &str = "imagemill.prices/1";
@@ -150,12 +151,15 @@ impl PriceList {
         ];
         let rows: Vec<_> = self.models.iter().map(ModelPrices::cells).collect();
         let age = match (self.as_of, self.age_days) {
-            (Some(day), Some(days)) => format!("as of {day}, {days} days old"),
+            (Some(day), Some(days)) => {
+                format!("as of {day}, {} old", words::count(u64::from(days), "day"))
+            }
             (Some(day), None) => format!("as of {day}"),
             (None, _) => "without a date".to_owned(),
         };
         let body = table(look, &columns, &rows);
-        format!("{body}{} models, US dollars an image, {age}\n", self.models.len())
+        let models = words::count(self.models.len() as u64, "model");
+        format!("{body}{models}, US dollars an image, {age}\n")
     }
 
     /// The list for machines.

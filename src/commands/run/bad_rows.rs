@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::adapters::output::run_folder::private_folder;
 use crate::adapters::rows::{BadRow, RecordShape, RejectedWriter};
 use crate::commands::failure::{Failure, FileError};
+use crate::commands::run::folder::settled_rejected_file;
 use crate::commands::world::World;
 use crate::domain::diagnostic::BadRowTally;
 use crate::domain::settings::{OnBadRow, RunSettings};
@@ -78,9 +79,12 @@ impl<'a> BadRows<'a> {
         if self.tally.n_rows == 0 {
             return Ok(());
         }
-        let listed = self.path.as_ref().map(|path| path.display().to_string());
-        let color = self.world.printer.color_stderr();
         let stops = self.on_bad_row == OnBadRow::Stop;
+        let listed = self.path.as_ref().map(|path| {
+            let path = if stops { path.clone() } else { settled_rejected_file(path) };
+            path.display().to_string()
+        });
+        let color = self.world.printer.color_stderr();
         let ways = TallyWays { n_good: if stops { n_good } else { 0 }, listed: listed.as_deref() };
         let picture = render_tally(&self.tally, &ways, color);
         let text =

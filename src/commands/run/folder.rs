@@ -9,6 +9,7 @@ use crate::commands::failure::Failure;
 use crate::commands::run::report::Header;
 use crate::commands::run::verdict::over_budget;
 use crate::commands::world::World;
+use crate::domain::ids::RunId;
 use crate::domain::plan::Plan;
 use crate::domain::request::WorkDigest;
 use crate::domain::settings::{Mode, RowsInput, RunSettings};
@@ -77,6 +78,16 @@ pub(super) fn rejected_file(
 /// Where a live run keeps its bad rows until it has a folder: nobody else has this name.
 fn own_rejected_file(out: &Path, header: &Header, rows: &RowsInput) -> PathBuf {
     out.join(format!("{}.{}", header.run_id, rejected_name(rows)))
+}
+
+/// Where such a file ends up once the run has its folder; any other file stays where it is.
+pub(super) fn settled_rejected_file(path: &Path) -> PathBuf {
+    let settled = || {
+        let (run, name) = path.file_name()?.to_str()?.split_once('.')?;
+        run.parse::<RunId>().ok()?;
+        name.starts_with("rejected.").then(|| path.with_file_name(run).join(name))
+    };
+    settled().unwrap_or_else(|| path.to_owned())
 }
 
 /// The name of the file of bad rows: it has the input's format.

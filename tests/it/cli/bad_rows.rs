@@ -120,8 +120,12 @@ fn a_live_run_keeps_its_bad_rows_by_itself() {
     assert!(name.ends_with(".rejected.csv"), "{name}");
     assert!(ran.stderr.contains(&format!("listed in out/{name}")), "{}", ran.stderr);
     std::fs::remove_dir_all(sandbox.path("out")).expect("removed");
-    sandbox.run(&format!("{live} --on-bad-row skip")).exits(0).result_has(&["rows=1/4 images=1/1"]);
+    let skips = format!("{live} --on-bad-row skip");
+    let ran = sandbox.run(&skips).exits(0).result_has(&["rows=1/4 images=1/1"]);
     let run = sandbox.only_run("out");
+    let id = run.file_name().expect("a name").to_string_lossy();
+    let told = format!("listed in out/{id}/rejected.csv");
+    assert!(ran.stderr.contains(&told), "where the file ends up is told: {}", ran.stderr);
     let text = std::fs::read_to_string(run.join("rejected.csv")).expect("bad rows");
     assert_eq!(text.lines().count(), 4, "{text}");
 }
