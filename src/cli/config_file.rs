@@ -4,7 +4,10 @@ use std::path::{Path, PathBuf};
 
 use toml_edit::{Document, Item, Value};
 
-use crate::cli::layers::{LIMIT_PER_DAY, Layers, Origin, SETTINGS};
+use crate::cli::layers::{
+    API_KEY_COMMAND, LIMIT_PER_DAY, Layers, Origin, SETTINGS, Setting, TRUSTED_ONLY,
+};
+use crate::domain::money::NanoUsd;
 use crate::domain::suggest::{closest, did_you_mean};
 
 /// The name of the config file in a project.
@@ -58,6 +61,8 @@ pub enum ConfigError {
 pub enum Whose {
     /// Found in the project.
     Project,
+    /// Found in the project, and trusted by the user as it is.
+    TrustedProject,
     /// The user's own.
     User,
 }
@@ -78,8 +83,8 @@ pub fn project_places(cwd: &Path) -> impl Iterator<Item = PathBuf> + '_ {
 
 /// Lays the text of a config file over the layers.
 ///
-/// A project's file cannot set the daily limit above `trusted_limit_nanos`: it may come from a
-/// stranger; such a value is left out and named.
+/// A project's file may come from a stranger, so it cannot set the daily limit above
+/// `trusted_limit_nanos`, nor anything of [`TRUSTED_ONLY`]; such values are left out and named.
 ///
 /// # Errors
 /// When the text is no TOML, has an unknown key or a value of the wrong type.
@@ -104,29 +109,40 @@ pub fn apply(
         let Some(setting) = SETTINGS.iter().find(|setting| setting.key == key) else {
             return Err(unknown_key(key, file, line));
         };
-        let value = scalar(item, text).ok_or_else(|| ConfigError::WrongType {
+        let is_command = setting.key == API_KEY_COMMAND.key;
+        let words = if is_command { command_words(item) } else { None };
+        let value = words.or_else(|| scalar(item, text)).ok_or_else(|| ConfigError::WrongType {
             file: file.to_owned(),
             line,
             key: key.to_owned(),
-            wanted: "a string or a number",
+            wanted: if is_command { "a list of words" } else { "a string or a number" },
         })?;
         let place = format!("{file}:{line}");
         let origin = match whose {
             Whose::Project => Origin::ProjectFile(place),
+            Whose::TrustedProject => Origin::TrustedFile(place),
             Whose::User => Origin::UserFile(place),
         };
-        let too_high = setting.key == LIMIT_PER_DAY.key
-            && whose == Whose::Project
-            && value
-                .parse::<crate::domain::money::NanoUsd>()
-                .is_ok_and(|limit| limit.nanos() > trusted_limit_nanos);
-        if too_high {
-            config.distrusted.push(format!("{key} = {value} ({origin})"));
+        if whose == Whose::Project && needs_trust(*setting, &value, trusted_limit_nanos) {
+            config.distrusted.push(format!("{key} ({origin})"));
         } else {
             layers.put(*setting, value, origin);
         }
     }
     Ok(config)
+}
+
+/// Whether a stranger must not decide it.
+fn needs_trust(setting: Setting, value: &str, trusted_limit_nanos: i64) -> bool {
+    let is_too_high = setting.key == LIMIT_PER_DAY.key
+        && value.parse::<NanoUsd>().is_ok_and(|limit| limit.nanos() > trusted_limit_nanos);
+    is_too_high || TRUSTED_ONLY.iter().any(|trusted| trusted.key == setting.key)
+}
+
+/// The words of a command as the text of a JSON array.
+fn command_words(item: &Item) -> Option<String> {
+    let words: Option<Vec<&str>> = item.as_array()?.iter().map(Value::as_str).collect();
+    words.and_then(|words| serde_json::to_string(&words).ok())
 }
 
 /// A string, number or switch as its source text; numbers never pass through a float.
@@ -193,6 +209,26 @@ mod tests {
         assert_eq!((layers.get(LIMIT_PER_DAY), config.distrusted.len()), (None, 1));
         let config = apply(text, "u", Whose::User, TRUSTED, &mut layers).expect("valid");
         assert!(layers.get(LIMIT_PER_DAY).is_some() && config.distrusted.is_empty());
+    }
+
+    #[test]
+    fn a_stranger_decides_nothing_about_keys_commands_and_consent() {
+        let text = "api_key_env = \"MY_KEY\"\napi_key_file = \"k\"\n\
+            api_key_command = [\"sh\", \"-c\", \"x\"]\nconfirm_above = 500\n";
+        for (whose, n_left_out) in
+            [(Whose::Project, 4), (Whose::TrustedProject, 0), (Whose::User, 0)]
+        {
+            let mut layers = Layers::default();
+            let config = apply(text, "c", whose, TRUSTED, &mut layers).expect("valid");
+            assert_eq!(config.distrusted.len(), n_left_out, "{whose:?}");
+            for setting in TRUSTED_ONLY {
+                assert_eq!(layers.get(*setting).is_some(), n_left_out == 0, "{setting:?}");
+            }
+        }
+        let mut layers = Layers::default();
+        apply(text, "c", Whose::User, TRUSTED, &mut layers).expect("valid");
+        let words = layers.get(API_KEY_COMMAND).map(|given| given.text.as_str());
+        assert_eq!(words, Some("[\"sh\",\"-c\",\"x\"]"));
     }
 
     #[test]

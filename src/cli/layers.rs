@@ -13,7 +13,7 @@ use crate::domain::suggest::closest;
 pub struct Setting {
     /// The key in a config file.
     pub key: &'static str,
-    /// The flag.
+    /// The flag; empty when there is none.
     pub flag: &'static str,
 }
 
@@ -35,9 +35,17 @@ settings! {
     SIZE = "size", "--size";
     QUALITY = "quality", "--quality";
     IMAGE_FORMAT = "image_format", "--image-format";
+    BASE_URL = "base_url", "--base-url";
+    API_KEY_ENV = "api_key_env", "--api-key-env";
+    API_KEY_FILE = "api_key_file", "";
+    API_KEY_COMMAND = "api_key_command", "";
     CONCURRENCY = "concurrency", "--concurrency";
+    REQUESTS_PER_MINUTE = "requests_per_minute", "--requests-per-minute";
+    IMAGES_PER_MINUTE = "images_per_minute", "--images-per-minute";
+    REQUEST_TIMEOUT = "request_timeout", "--request-timeout";
     LIMIT_PER_DAY = "limit_per_day", "--limit-per-day";
     LIMIT_PER_RUN = "limit_per_run", "--limit-per-run";
+    CONFIRM_ABOVE = "confirm_above", "";
     PAID_RETRIES = "paid_retries", "--paid-retries";
     PAID_ATTEMPTS = "paid_attempts", "--paid-attempts";
     PAID_RETRY_ON = "paid_retry_on", "--paid-retry-on";
@@ -50,6 +58,10 @@ settings! {
     PRICES = "prices", "--prices";
     TZ = "tz", "--tz";
 }
+
+/// What a stranger's file must not decide: where a key comes from and goes to, which commands run,
+/// and how much may be spent without a question.
+pub const TRUSTED_ONLY: &[Setting] = &[API_KEY_ENV, API_KEY_FILE, API_KEY_COMMAND, CONFIRM_ABOVE];
 
 impl Setting {
     /// The environment variable.
@@ -79,10 +91,32 @@ pub enum Origin {
     Flag(&'static str),
     /// An environment variable.
     Env(String),
+    /// A saved plan.
+    Plan(String),
     /// A file found in the project, with the line.
     ProjectFile(String),
+    /// The same, and the user has said that it is trusted as it is.
+    TrustedFile(String),
     /// The user's own file, with the line.
     UserFile(String),
+}
+
+impl Origin {
+    /// How far above others its layer lies.
+    pub const fn rank(&self) -> u8 {
+        match self {
+            Self::Flag(_) => 4,
+            Self::Plan(_) => 3,
+            Self::Env(_) => 2,
+            Self::ProjectFile(_) | Self::TrustedFile(_) => 1,
+            Self::UserFile(_) => 0,
+        }
+    }
+
+    /// Whether it may come from a stranger.
+    pub const fn is_untrusted(&self) -> bool {
+        matches!(self, Self::ProjectFile(_))
+    }
 }
 
 impl fmt::Display for Origin {
@@ -90,7 +124,10 @@ impl fmt::Display for Origin {
         match self {
             Self::Flag(flag) => out.write_str(flag),
             Self::Env(name) => write!(out, "env {name}"),
-            Self::ProjectFile(place) | Self::UserFile(place) => out.write_str(place),
+            Self::Plan(file) => out.write_str(file),
+            Self::ProjectFile(place) | Self::TrustedFile(place) | Self::UserFile(place) => {
+                out.write_str(place)
+            }
         }
     }
 }
@@ -107,13 +144,13 @@ pub struct Given {
 /// All layers, laid over each other.
 #[derive(Clone, Debug, Default)]
 pub struct Layers {
-    values: BTreeMap<&'static str, Given>,
+    values: BTreeMap<&'static str, Vec<Given>>,
 }
 
 impl Layers {
     /// Lays a value over what is there.
     pub fn put(&mut self, setting: Setting, text: impl Into<String>, origin: Origin) {
-        self.values.insert(setting.key, Given { text: text.into(), origin });
+        self.values.entry(setting.key).or_default().push(Given { text: text.into(), origin });
     }
 
     /// Lays a flag over what is there, when it was given.
@@ -135,6 +172,11 @@ impl Layers {
 
     /// The value that counts.
     pub fn get(&self, setting: Setting) -> Option<&Given> {
-        self.values.get(setting.key)
+        self.all(setting).last()
+    }
+
+    /// Every value that was given, the one that counts last.
+    pub fn all(&self, setting: Setting) -> &[Given] {
+        self.values.get(setting.key).map_or(&[], Vec::as_slice)
     }
 }

@@ -4,5 +4,6 @@ pub mod args;
 pub mod config_file;
 pub mod env_vars;
 pub mod invocation;
+pub mod key_source;
 pub mod layers;
 pub mod resolve;

@@ -1,5 +1,7 @@
 //! Layers become settings: the one place that parses each value and knows each default.
 
+mod remote;
+
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -8,9 +10,11 @@ use crate::domain::gate::{Gate, default_gates};
 use crate::domain::money::NanoUsd;
 use crate::domain::percent::Percent;
 use crate::domain::price::PriceBook;
+use crate::domain::provider::profile;
 use crate::domain::request::ImageSpec;
 use crate::domain::settings::{
-    CanaryShare, GivenLimit, Mode, OnBadRow, PaidRetries, PaidRetryOn, RowsInput, RunSettings,
+    CanaryShare, Consent, GivenLimit, Mode, OnBadRow, PaidRetries, PaidRetryOn, RowsInput,
+    RunSettings,
 };
 use crate::domain::sim::SimSpec;
 use crate::domain::suggest::{closest, did_you_mean};
@@ -18,8 +22,11 @@ use crate::domain::suggest::{closest, did_you_mean};
 /// The provider of a dry run that names none.
 const DRY_RUN_PROVIDER: &str = "sim";
 
-/// Requests in flight, unless asked for.
+/// Requests in flight, unless asked for, where no profile says otherwise.
 const CONCURRENCY: u32 = 8;
+
+/// Up to this much, `--yes` is answer enough.
+const CONFIRM_ABOVE: NanoUsd = NanoUsd::from_dollars(1);
 
 /// The most requests in flight: beyond it one process has too few sockets and too much memory.
 const MAX_CONCURRENCY: u32 = 4_096;
@@ -77,6 +84,12 @@ pub enum ResolveError {
     /// The provider has no default model.
     #[error("provider {0:?} has no default model")]
     NoModel(String),
+    /// Only the user knows where the provider is.
+    #[error("provider {0:?} is wherever you run it: a live run needs its address")]
+    NoBaseUrl(String),
+    /// A rehearsal must stay on this machine.
+    #[error("--rehearsal takes a server on this machine, {0}")]
+    Rehearsal(String),
 }
 
 impl ResolveError {
@@ -89,6 +102,13 @@ impl ResolveError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::NoProvider => Some("add --provider sim to run with simulated money".to_owned()),
+            Self::NoBaseUrl(_) => {
+                Some("add --base-url, such as http://127.0.0.1:8000/v1".to_owned())
+            }
+            Self::Rehearsal(_) => Some(
+                "start one with imagemill sim, and name it: --base-url http://127.0.0.1:8787/v1"
+                    .to_owned(),
+            ),
             Self::NoModel(provider) => {
                 Some(format!("add --model NAME; imagemill prices list {provider} shows them"))
             }
@@ -121,6 +141,12 @@ pub struct RunAsk<'a> {
     pub rejected: Option<PathBuf>,
     /// Start anew.
     pub fresh: bool,
+    /// A server on this machine plays the provider.
+    pub rehearsal: bool,
+    /// Spend without a question, up to a small amount.
+    pub yes: bool,
+    /// Spend without a question when the plan costs at most this.
+    pub confirm_cost: Option<&'a str>,
 }
 
 /// Makes the settings of a run.
@@ -139,11 +165,18 @@ pub fn run_settings(
             .map_err(|error| invalid(layers::SIM, given, error.to_string()))?,
         None => sim_default(ask.mode),
     };
+    let profile = profile(&spec.provider);
+    let concurrency = profile.map_or(CONCURRENCY, |profile| profile.concurrency);
     Ok(RunSettings {
         mode: ask.mode,
+        base_url: remote::base_url(&ask, &spec, layers)?,
+        rehearsal: ask.rehearsal,
+        concurrency: number(layers, layers::CONCURRENCY, concurrency, MAX_CONCURRENCY)?,
+        rates: remote::rates(profile, layers)?,
+        request_timeout: remote::request_timeout(layers)?,
+        consent: consent(&ask, layers)?,
         rows: ask.rows,
         spec,
-        concurrency: number(layers, layers::CONCURRENCY, CONCURRENCY, MAX_CONCURRENCY)?,
         limit_per_day: limit_per_day(layers)?,
         limit_per_run: match layers.get(layers::LIMIT_PER_RUN) {
             Some(given) => Some(money(layers::LIMIT_PER_RUN, given)?),
@@ -161,6 +194,18 @@ pub fn run_settings(
         prices: layers.get(layers::PRICES).map(|given| PathBuf::from(&given.text)),
         fresh: ask.fresh,
     })
+}
+
+fn consent(ask: &RunAsk<'_>, layers: &Layers) -> Result<Consent, ResolveError> {
+    let confirm_above = match layers.get(layers::CONFIRM_ABOVE) {
+        Some(given) => money(layers::CONFIRM_ABOVE, given)?,
+        None => CONFIRM_ABOVE,
+    };
+    let confirm_cost = ask.confirm_cost.map(|text| {
+        let setting = Setting { key: "confirm_cost", flag: "--confirm-cost" };
+        money(setting, &Given { text: text.to_owned(), origin: Origin::Flag(setting.flag) })
+    });
+    Ok(Consent { yes: ask.yes, confirm_above, confirm_cost: confirm_cost.transpose()? })
 }
 
 /// A rehearsal plays a real provider's pace; a live run of the simulator is in a hurry.
@@ -228,14 +273,13 @@ fn paid_retries(layers: &Layers) -> Result<PaidRetries, ResolveError> {
     let words = text_or(layers, layers::PAID_RETRY_ON, "5xx");
     let mut on = Vec::new();
     for word in words.split(',').map(str::trim) {
-        match word {
-            "5xx" => on.push(PaidRetryOn::ServerError),
-            "timeout" => on.push(PaidRetryOn::Timeout),
-            "all" => on.extend([PaidRetryOn::ServerError, PaidRetryOn::Timeout]),
-            "none" => on.clear(),
-            _ => {
+        match PaidRetryOn::ALL.into_iter().find(|kind| kind.word() == word) {
+            Some(kind) => on.push(kind),
+            None if word == "all" => on.extend(PaidRetryOn::ALL),
+            None if word == "none" => on.clear(),
+            None => {
                 let given = layers.get(layers::PAID_RETRY_ON).expect("the default is valid");
-                let problem = "takes 5xx, timeout, all or none, separated by commas";
+                let problem = "takes 5xx, timeout, reset, bad-body, all or none, with commas";
                 return Err(invalid(layers::PAID_RETRY_ON, given, problem));
             }
         }

@@ -81,8 +81,8 @@ impl World {
             .map_err(|error| Failure::new(Exit::Invalid, error))?;
         for setting in &read.distrusted {
             self.printer.warn(&format!(
-                "{setting} is left out: a project's file cannot raise the limit above {}",
-                DEFAULT_LIMIT.dollars()
+                "{setting} is left out: a project's file may come from a stranger; imagemill \
+                 config trust takes it as it is"
             ));
         }
         if read.gates.is_some() {

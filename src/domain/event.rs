@@ -57,6 +57,34 @@ pub enum RunEvent {
         /// How many.
         count: u64,
     },
+    /// The provider asked for a long wait: nothing is sent until then.
+    LaneParked {
+        /// Until when, wall clock, UTC.
+        until: Timestamp,
+    },
+    /// The provider failed many times in a row: nothing is sent until a probe tells more.
+    CircuitOpened {
+        /// Failures in a row.
+        failures: u32,
+        /// The time until the next probe.
+        #[serde(rename = "probe_in_ms", serialize_with = "as_millis")]
+        probe_in: Duration,
+    },
+    /// A probe was answered: sending goes on.
+    CircuitClosed,
+    /// An attempt cost more than its worst case; the difference is booked.
+    Overrun {
+        /// The attempt.
+        rid: AttemptId,
+        /// The row's name.
+        scene_id: SceneId,
+        /// The model whose price is too low.
+        model: Arc<str>,
+        /// What it cost.
+        amount: NanoUsd,
+        /// The worst case that was held.
+        max: NanoUsd,
+    },
     /// No new attempt will be admitted.
     Stopping {
         /// Why, in one sentence.
@@ -71,6 +99,37 @@ pub enum RunEvent {
         /// Why, in one sentence.
         reason: String,
     },
+}
+
+impl RunEvent {
+    /// What happened to the whole lane in one sentence, without a final period.
+    pub fn lane_news(&self) -> Option<String> {
+        match self {
+            Self::LaneParked { until } => {
+                Some(format!("the provider asks to wait; nothing is sent until {until:.0}"))
+            }
+            Self::CircuitOpened { failures, probe_in } => Some(format!(
+                "the provider failed {failures} times in a row; one request tries again in {}",
+                humantime::format_duration(*probe_in)
+            )),
+            Self::CircuitClosed => Some("the provider answers again".to_owned()),
+            Self::Overrun { scene_id, model, amount, max, .. } => Some(format!(
+                "{scene_id} cost {}, more than the worst case of {}: the price of {model} is wrong",
+                amount.dollars(),
+                max.dollars()
+            )),
+            Self::RunStarted(_)
+            | Self::RowStarted { .. }
+            | Self::AttemptStarted(_)
+            | Self::AttemptEnded(_)
+            | Self::ImageStored(_)
+            | Self::RowFinished(_)
+            | Self::RowsHeld { .. }
+            | Self::RowsCancelled { .. }
+            | Self::Stopping { .. }
+            | Self::RunFinished { .. } => None,
+        }
+    }
 }
 
 /// What a run begins with.
@@ -132,9 +191,12 @@ pub struct AttemptEnded {
     /// Time from the first byte sent to the end of the answer.
     #[serde(rename = "latency_ms", serialize_with = "as_millis")]
     pub latency: Duration,
-    /// Why it brought no image, when it did not; our own words.
+    /// Why it brought no image, when it did not; foreign words are redacted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// The provider's own name for the request, for support.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub provider_request_id: Option<Arc<str>>,
     /// What was asked of whom; for selectors of gates.
     #[serde(skip)]
     pub tags: Tags,

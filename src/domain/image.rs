@@ -52,6 +52,13 @@ impl fmt::Display for ImageKind {
     }
 }
 
+/// Width and height of a size such as `1024x768`; nothing for the provider's own words.
+pub fn sides(size: &str) -> Option<(u32, u32)> {
+    let (width, height) = size.split_once('x')?;
+    let side = |text: &str| text.parse::<u32>().ok().filter(|side| *side > 0);
+    Some((side(width)?, side(height)?))
+}
+
 /// One image that has its final name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredImage {

@@ -71,6 +71,10 @@ impl Measure {
             | RunEvent::ImageStored(_)
             | RunEvent::RowsHeld { .. }
             | RunEvent::RowsCancelled { .. }
+            | RunEvent::LaneParked { .. }
+            | RunEvent::CircuitOpened { .. }
+            | RunEvent::CircuitClosed
+            | RunEvent::Overrun { .. }
             | RunEvent::Stopping { .. }
             | RunEvent::RunFinished { .. } => {}
         }

@@ -1,11 +1,14 @@
 //! Floor 0: values, arithmetic and decisions. No async, no I/O, no clock.
 
+pub mod base_url;
 pub mod batch;
 pub mod canary;
 pub mod cell;
+pub mod circuit;
 pub mod column;
 pub mod diagnostic;
 pub mod event;
+pub mod failure;
 pub mod file_name;
 pub mod gate;
 pub mod ids;
@@ -13,13 +16,17 @@ pub mod image;
 pub mod ledger;
 pub mod measure;
 pub mod money;
+pub mod pace;
 pub mod percent;
 pub mod plan;
 pub mod price;
+pub mod provider;
+pub mod redact;
 pub mod reference;
 pub mod report;
 pub mod request;
 pub mod retry;
+pub mod retry_after;
 pub mod row;
 pub mod row_format;
 pub mod sanitize;

@@ -53,6 +53,9 @@ pub struct PlanBinding {
     pub gates: Vec<String>,
     /// Whether only the rows that fit are run.
     pub fit_budget: bool,
+    /// Whether a server on the user's machine plays the provider.
+    #[serde(default)]
+    pub rehearsal: bool,
 }
 
 /// The rows of a plan.
@@ -212,6 +215,9 @@ impl Plan {
         }
         if was.gates != is.gates {
             changes.push("gates have changed".to_owned());
+        }
+        if was.rehearsal != is.rehearsal {
+            changes.push("--rehearsal has changed".to_owned());
         }
         if was.fit_budget != is.fit_budget {
             changes.push("--fit-budget has changed".to_owned());

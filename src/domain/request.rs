@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::domain::ids::SceneId;
-use crate::domain::image::ImageKind;
+use crate::domain::image::{ImageKind, sides};
 use crate::domain::reference::Reference;
 use crate::domain::row::{Row, RowOptions};
 
@@ -65,6 +65,12 @@ pub struct ImageSpec {
 }
 
 impl ImageSpec {
+    /// The pixels of its size; nothing when the size is the provider's own word.
+    pub fn pixels(&self) -> Option<u64> {
+        let (width, height) = sides(&self.size)?;
+        Some(u64::from(width) * u64::from(height))
+    }
+
     /// The run's settings with what the row sets for itself laid over them.
     ///
     /// The run's own value is shared, not copied, when the row sets none.
@@ -115,8 +121,10 @@ pub struct ImageRequest {
     pub prompt: Arc<str>,
     /// The rest of what is asked.
     pub spec: Arc<ImageSpec>,
-    /// The input images in their order.
+    /// The input images in their order; a mask comes last.
     pub references: Arc<[LoadedReference]>,
+    /// Whether the last of them is a mask.
+    pub has_mask: bool,
 }
 
 /// A SHA-256, written as 64 hexadecimal digits.

@@ -1,62 +1,123 @@
-//! What may be tried again, after which pause, and how often.
+//! How often something may be tried again, and after which pause.
 
 use std::time::Duration;
 
 use crate::domain::ids::AttemptId;
-use crate::domain::ledger::UnknownClass;
-use crate::domain::settings::PaidRetryOn;
 
 /// How often one image may be put off by the provider before it is given up. With the usual
 /// pauses of seconds that is many minutes; an endless loop would hide a lane that never opens.
 pub const MAX_THROTTLES: u32 = 100;
 
-/// How long one exchange may take. Providers document minutes for large images, and a short
-/// time-out is a way to pay for nothing.
+/// How often one image may find no connection before the run stops: with the pauses below that is
+/// a quarter of a minute, enough for a server that is restarted.
+pub const MAX_CONNECTION_TRIES: u32 = 6;
+
+/// How long one exchange may take where no profile says otherwise. Providers document minutes for
+/// large images, and a short time-out is a way to pay for nothing.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(300);
 
-/// The pause before the first paid retry, at most.
-const PAID_RETRY_BASE: Duration = Duration::from_secs(1);
+/// A wait up to this long is the business of the request that was put off. A longer one parks the
+/// whole lane: others would be told the same.
+pub const PARK_ABOVE: Duration = Duration::from_secs(120);
 
-/// The longest pause before a paid retry.
-const PAID_RETRY_CAP: Duration = Duration::from_secs(20);
+/// The longest that a lane is parked. Whoever is told to wait longer stops, and comes back.
+pub const MAX_PARK: Duration = Duration::from_secs(3_600);
 
-/// The switch that allows an unknown ending to be bought again, if there is one.
-pub const fn repurchase_kind(class: UnknownClass) -> Option<PaidRetryOn> {
-    match class {
-        UnknownClass::ServerError => Some(PaidRetryOn::ServerError),
-        UnknownClass::Timeout => Some(PaidRetryOn::Timeout),
-        UnknownClass::Reset
-        | UnknownClass::BadBody
-        | UnknownClass::Refusal
-        | UnknownClass::Lost
-        | UnknownClass::Left => None,
+/// Charges above the worst case of a model after which the run stops: its price is wrong.
+pub const MAX_OVERRUNS: u32 = 3;
+
+/// Pauses before the first and the longest retry.
+#[derive(Clone, Copy, Debug)]
+struct Growth {
+    base: Duration,
+    cap: Duration,
+}
+
+const PAID_RETRY: Growth = Growth { base: Duration::from_secs(1), cap: Duration::from_secs(20) };
+const CONNECTION: Growth = Growth { base: Duration::from_millis(500), cap: Duration::from_secs(5) };
+const THROTTLE: Growth = Growth { base: Duration::from_secs(2), cap: Duration::from_secs(60) };
+
+/// The most that is added to a wait which the provider asked for, so that those who were told the
+/// same do not come back at the same moment.
+const MOST_SPREAD: Duration = Duration::from_secs(5);
+
+impl Growth {
+    /// Doubling from the base to the cap.
+    fn ceiling(&self, retry: u32) -> Duration {
+        self.base.saturating_mul(1 << retry.saturating_sub(1).min(10)).min(self.cap)
     }
 }
 
 /// The pause before paid retry number `retry` (from 1): doubling from a second to 20 s, with
 /// full jitter drawn from the random bits of the attempt before it.
 pub fn paid_retry_pause(retry: u32, attempt: AttemptId) -> Duration {
-    let doubled = PAID_RETRY_BASE.saturating_mul(1 << (retry.saturating_sub(1)).min(10));
-    let ceiling = doubled.min(PAID_RETRY_CAP);
-    let ceiling_ms = u64::try_from(ceiling.as_millis()).unwrap_or(u64::MAX);
-    Duration::from_millis(attempt.low_bits() % (ceiling_ms + 1))
+    part_of(PAID_RETRY.ceiling(retry), attempt)
+}
+
+/// The pause before connection try number `retry` (from 1): doubling from half a second to 5 s,
+/// with full jitter.
+pub fn connection_pause(retry: u32, attempt: AttemptId) -> Duration {
+    part_of(CONNECTION.ceiling(retry), attempt)
+}
+
+/// The pause after the `throttle`-th (from 1) answer that puts an image off: what the provider asks
+/// for, whole, and a little more; else doubling from 2 s to a minute, at least half of it.
+pub fn throttle_pause(
+    throttle: u32,
+    retry_after: Option<Duration>,
+    attempt: AttemptId,
+) -> Duration {
+    match retry_after {
+        Some(asked) => asked.saturating_add(part_of((asked / 10).min(MOST_SPREAD), attempt)),
+        None => {
+            let half = THROTTLE.ceiling(throttle) / 2;
+            half + part_of(half, attempt)
+        }
+    }
+}
+
+/// A part of a time, drawn from the random bits of an attempt.
+fn part_of(whole: Duration, attempt: AttemptId) -> Duration {
+    let whole_ms = u64::try_from(whole.as_millis()).unwrap_or(u64::MAX - 1);
+    Duration::from_millis(attempt.low_bits() % (whole_ms + 1))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn attempts() -> impl Iterator<Item = AttemptId> {
+        (0..2_000_u128).map(|n| AttemptId::new(uuid::Uuid::from_u128(n * 7_919 + 13)))
+    }
+
     #[test]
     fn pauses_grow_and_stay_below_their_ceiling() {
         for (retry, ceiling_ms) in [(1, 1_000), (2, 2_000), (3, 4_000), (10, 20_000), (99, 20_000)]
         {
-            let longest = (0..2_000_u128)
-                .map(|n| AttemptId::new(uuid::Uuid::from_u128(n * 7_919 + 13)))
-                .map(|attempt| paid_retry_pause(retry, attempt).as_millis())
-                .max()
-                .expect("many pauses");
+            let pauses = attempts().map(|attempt| paid_retry_pause(retry, attempt).as_millis());
+            let longest = pauses.max().expect("many pauses");
             assert!(longest <= ceiling_ms, "retry {retry}: {longest}");
             assert!(longest * 10 >= ceiling_ms * 6, "retry {retry}: {longest}");
+        }
+    }
+
+    #[test]
+    fn what_the_provider_asks_for_is_waited_whole() {
+        for asked in [Duration::ZERO, Duration::from_millis(20), Duration::from_secs(11)] {
+            for attempt in attempts() {
+                let pause = throttle_pause(1, Some(asked), attempt);
+                assert!(pause >= asked && pause <= asked + asked / 10 + MOST_SPREAD, "{pause:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn without_a_wait_asked_for_the_pause_grows_and_is_never_short() {
+        for (throttle, least, most) in [(1, 1_000, 2_000), (2, 2_000, 4_000), (9, 30_000, 60_000)] {
+            for attempt in attempts() {
+                let pause = throttle_pause(throttle, None, attempt).as_millis();
+                assert!((least..=most).contains(&pause), "{throttle}: {pause}");
+            }
         }
     }
 }

@@ -2,13 +2,19 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::base_url::BaseUrl;
 use crate::domain::gate::Gate;
 use crate::domain::money::NanoUsd;
+use crate::domain::pace::Rates;
 use crate::domain::percent::Percent;
+use crate::domain::price::SIM_PROVIDER;
+use crate::domain::provider::profile;
 use crate::domain::request::ImageSpec;
+use crate::domain::retry::REQUEST_TIMEOUT;
 use crate::domain::sim::SimSpec;
 
 /// Whether a run spends.
@@ -82,6 +88,25 @@ pub enum PaidRetryOn {
     ServerError,
     /// No answer in time.
     Timeout,
+    /// A connection that broke after the request was sent.
+    Reset,
+    /// An answer that cannot be read, or has no image in it.
+    BadBody,
+}
+
+impl PaidRetryOn {
+    /// Every kind.
+    pub const ALL: [Self; 4] = [Self::ServerError, Self::Timeout, Self::Reset, Self::BadBody];
+
+    /// The kind as users write it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::ServerError => "5xx",
+            Self::Timeout => "timeout",
+            Self::Reset => "reset",
+            Self::BadBody => "bad-body",
+        }
+    }
 }
 
 impl PaidRetries {
@@ -103,6 +128,17 @@ pub struct CanaryShare {
     pub name: String,
 }
 
+/// How far the user consents to spending.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Consent {
+    /// Whether `--yes` was given.
+    pub yes: bool,
+    /// The most that `--yes` waives the question for.
+    pub confirm_above: NanoUsd,
+    /// The most that the plan may cost, as given by `--confirm-cost`.
+    pub confirm_cost: Option<NanoUsd>,
+}
+
 /// The resolved settings of `run`.
 #[derive(Clone, Debug)]
 pub struct RunSettings {
@@ -112,8 +148,19 @@ pub struct RunSettings {
     pub rows: RowsInput,
     /// What is asked for each image, unless the row says otherwise.
     pub spec: ImageSpec,
+    /// Where the provider is; nothing for the built-in simulator, and for a dry run of a provider
+    /// that this version cannot ask.
+    pub base_url: Option<BaseUrl>,
+    /// Whether a real provider's server is played by one on this machine, with simulated money.
+    pub rehearsal: bool,
     /// The most requests in flight.
     pub concurrency: u32,
+    /// The pace of the lane.
+    pub rates: Rates,
+    /// How long one exchange may take, when the user says so.
+    pub request_timeout: Option<Duration>,
+    /// How far the user consents to spending.
+    pub consent: Consent,
     /// A daily limit for this run; it can only lower the ledger's own.
     pub limit_per_day: Option<GivenLimit>,
     /// The most that this run may cost.
@@ -145,6 +192,17 @@ pub struct RunSettings {
 impl RunSettings {
     /// Whether the run uses simulated money only.
     pub fn is_simulated(&self) -> bool {
-        &*self.spec.provider == "sim"
+        self.rehearsal || &*self.spec.provider == SIM_PROVIDER
+    }
+
+    /// How long one exchange for such an image may take.
+    pub fn timeout_for(&self, spec: &ImageSpec) -> Duration {
+        let own = || profile(&spec.provider).map(|profile| profile.timeout_for(spec));
+        self.request_timeout.or_else(own).unwrap_or(REQUEST_TIMEOUT)
+    }
+
+    /// Scheme, host and port of the provider, where it has an address.
+    pub fn origin(&self) -> Option<String> {
+        self.base_url.as_ref().map(BaseUrl::origin)
     }
 }

@@ -86,6 +86,8 @@ pub enum Notice {
         /// Why.
         reason: String,
     },
+    /// Something happened to the whole lane, or to its price.
+    Lane(String),
     /// The run stops.
     Stopping(String),
 }
@@ -163,6 +165,14 @@ impl RunStats {
             RunEvent::RowsHeld { count } => self.rows.add(Outcome::Held, *count),
             RunEvent::RowsCancelled { count } => self.rows.add(Outcome::Cancelled, *count),
             RunEvent::Stopping { reason } => self.notice(Notice::Stopping(reason.clone())),
+            RunEvent::LaneParked { .. }
+            | RunEvent::CircuitOpened { .. }
+            | RunEvent::CircuitClosed
+            | RunEvent::Overrun { .. } => {
+                if let Some(text) = event.lane_news() {
+                    self.notice(Notice::Lane(text));
+                }
+            }
             RunEvent::RunStarted(_) | RunEvent::RunFinished { .. } => {}
         }
     }

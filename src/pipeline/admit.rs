@@ -4,17 +4,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
-use tokio::sync::SemaphorePermit;
-
 use crate::domain::ids::AttemptId;
 use crate::domain::ledger::Evidence;
 use crate::domain::money::NanoUsd;
-use crate::domain::retry::REQUEST_TIMEOUT;
 use crate::pipeline::context::RunContext;
 use crate::pipeline::generate::VariantJob;
+use crate::pipeline::lane::Permit;
 use crate::pipeline::ledger_task::{LATE_CALL, Reservation, ReserveAsk, ReserveError, Turn};
 use crate::pipeline::stop::StopReason;
+use jiff::Timestamp;
 
 /// The most wall time between a hold and its first byte. A laptop that slept in between has a
 /// hold in the wrong day, so it is given back and taken again.
@@ -23,7 +21,7 @@ const MAX_HOLD_BEFORE_SEND: Duration = Duration::from_secs(60);
 /// What became of the wish to send.
 pub(crate) enum Admission<'a> {
     /// The lane's permit and the durable hold are ours.
-    Admitted { permit: SemaphorePermit<'a>, reservation: Reservation },
+    Admitted { permit: Permit<'a>, reservation: Reservation },
     /// The limit does not allow it; the sentence says which.
     OverBudget(String),
     /// The run stops.
@@ -45,7 +43,7 @@ pub(crate) async fn admit<'a>(
             // Biased: a draining run gives out no more permits.
             biased;
             () = cx.stop.draining() => return Admission::Stopped,
-            permit = cx.lane.acquire() => permit.expect("the lane is never closed"),
+            permit = cx.lane.enter(&*cx.clock) => permit,
         };
         let beside = if is_retry { cx.first_attempts_left.sum() } else { NanoUsd::ZERO };
         let ask = ReserveAsk { beside, ..ask(cx, job, cx.entropy.attempt_id(), attempt) };
@@ -118,8 +116,7 @@ fn declined<'a>(cx: &RunContext, error: ReserveError, is_retry: bool) -> Admissi
 }
 
 fn ask(cx: &RunContext, job: &VariantJob, rid: AttemptId, attempt: u32) -> ReserveAsk {
-    let digest =
-        if cx.is_rehearsal() { [0; 32] } else { job.identity(cx.settings.is_simulated()).0 };
+    let digest = if cx.is_rehearsal() { [0; 32] } else { job.identity(cx).0 };
     ReserveAsk {
         rid,
         run: cx.run_id,
@@ -131,7 +128,7 @@ fn ask(cx: &RunContext, job: &VariantJob, rid: AttemptId, attempt: u32) -> Reser
         max: job.quote.maximum,
         beside: NanoUsd::ZERO,
         request_digest: digest,
-        timeout: REQUEST_TIMEOUT,
+        timeout: cx.settings.timeout_for(&job.request.spec),
         late: LATE_CALL,
     }
 }

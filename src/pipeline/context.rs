@@ -1,15 +1,15 @@
 //! What every stage of a run shares: the plan and the ports, in one value without globals.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-
-use tokio::sync::Semaphore;
+use std::sync::{Arc, Mutex};
 
 use crate::domain::batch::Batch;
 use crate::domain::ids::RunId;
 use crate::domain::money::NanoUsd;
 use crate::domain::settings::RunSettings;
 use crate::pipeline::event_task::EventHandle;
+use crate::pipeline::lane::Lane;
 use crate::pipeline::ledger_task::LedgerHandle;
 use crate::pipeline::persist::PersistHandle;
 use crate::pipeline::stop::Stop;
@@ -46,12 +46,37 @@ pub struct RunContext {
     pub persist: PersistHandle,
     /// The stop switch.
     pub stop: Arc<Stop>,
-    /// The lane's permits: requests in flight.
-    pub lane: Semaphore,
+    /// The lane: permits, pace and circuit.
+    pub lane: Lane,
     /// How many possibly billed attempts may still be bought again.
     pub paid_retries_left: AtomicU64,
     /// The worst case of every first attempt that holds nothing yet; paid retries leave it free.
     pub first_attempts_left: FirstAttempts,
+    /// Charges above their worst case, by model.
+    pub overruns: Overruns,
+    /// What to say when the provider turns the run away.
+    pub advice: Advice,
+}
+
+/// What only the composer of a run knows about its provider, for people.
+#[derive(Clone, Debug)]
+pub struct Advice {
+    /// Where the key comes from, and what to do when it is refused.
+    pub key: String,
+}
+
+/// Charges above their worst case, counted by model.
+#[derive(Debug, Default)]
+pub struct Overruns(Mutex<BTreeMap<Arc<str>, u32>>);
+
+impl Overruns {
+    /// Counts one, and returns how many there are of this model.
+    pub(crate) fn add(&self, model: &Arc<str>) -> u32 {
+        let mut counts = self.0.lock().expect("no holder panics");
+        let count = counts.entry(Arc::clone(model)).or_default();
+        *count += 1;
+        *count
+    }
 }
 
 /// A sum of money that many tasks change.

@@ -1,15 +1,21 @@
 //! One exchange with the provider: opens the file, sends, receives, gives the file its name.
 
-use std::time::Duration;
+use std::sync::Arc;
 
+use bytes::Bytes;
+
+use crate::domain::circuit::Health;
+use crate::domain::event::Ending;
+use crate::domain::failure::{FailureClass, Recourse};
 use crate::domain::image::StoredImage;
+use crate::domain::ledger::{Evidence, UnknownClass};
 use crate::pipeline::admit::is_young;
 use crate::pipeline::context::RunContext;
 use crate::pipeline::generate::VariantJob;
 use crate::pipeline::ledger_task::Reservation;
 use crate::pipeline::stop::{StopReason, with_sources};
-use crate::ports::images::ImageStoreError;
-use crate::ports::provider::{Generation, ProviderError};
+use crate::ports::images::{ImageStoreError, ImageWriter};
+use crate::ports::provider::{Attempt, ExchangeFailure, Generation, ProviderError};
 
 /// What came of one attempt, before its money is ended.
 #[derive(Debug)]
@@ -20,16 +26,8 @@ pub(crate) enum Answer {
     NotAnImage { generation: Generation, reason: String },
     /// A paid image that the disk refused.
     NotKept { generation: Option<Generation>, reason: String },
-    /// The content policy refused.
-    Refused,
-    /// The provider found the request malformed.
-    BadRequest { status: u16 },
-    /// The provider asks to wait.
-    RateLimited { retry_after: Duration },
-    /// An answered server error.
-    ServerError { status: u16 },
-    /// No answer in time.
-    TimedOut { after: Duration },
+    /// The exchange failed.
+    Failed(ExchangeFailure),
     /// The process leaves while the attempt is out.
     Left,
     /// Nothing was sent, since the file could not be opened.
@@ -46,20 +44,75 @@ impl Answer {
             Self::NotAnImage { reason, .. }
             | Self::NotKept { reason, .. }
             | Self::NotSent { reason } => reason.clone(),
-            Self::Refused => ProviderError::Refused.to_string(),
-            Self::BadRequest { status } => {
-                ProviderError::BadRequest { status: *status }.to_string()
-            }
-            Self::RateLimited { .. } => "rate limited by the provider".to_owned(),
-            Self::ServerError { status } => {
-                format!("the provider answered {status}; it may have been billed")
-            }
-            Self::TimedOut { after } => {
-                let error = ProviderError::TimedOut { after: *after };
-                format!("{error}; it may have been billed")
-            }
+            Self::Failed(failure) => failure.to_string(),
             Self::HeldTooLong => "not sent: the machine slept since it was reserved".to_owned(),
             Self::Left => "left while it was out; it may have been billed".to_owned(),
+        }
+    }
+
+    /// How the money of the attempt ends. A release needs evidence; the class of a failure knows
+    /// which answers are one.
+    pub(crate) fn ending(&self) -> Ending {
+        let settled = |generation: &Generation| Ending::Settled {
+            amount: generation.cost,
+            source: generation.cost_source,
+        };
+        match self {
+            Self::Image { generation, .. }
+            | Self::NotAnImage { generation, .. }
+            | Self::NotKept { generation: Some(generation), .. } => settled(generation),
+            Self::NotKept { generation: None, .. } => {
+                Ending::Unknown { class: UnknownClass::BadBody }
+            }
+            Self::Failed(failure) => failure.class.ending(),
+            Self::Left => Ending::Unknown { class: UnknownClass::Left },
+            Self::NotSent { .. } | Self::HeldTooLong => {
+                Ending::Released { evidence: Evidence::NotSent }
+            }
+        }
+    }
+
+    /// The class of the failure, when the exchange failed.
+    pub(crate) const fn class(&self) -> Option<FailureClass> {
+        match self {
+            Self::Failed(failure) => Some(failure.class),
+            Self::Image { .. }
+            | Self::NotAnImage { .. }
+            | Self::NotKept { .. }
+            | Self::Left
+            | Self::NotSent { .. }
+            | Self::HeldTooLong => None,
+        }
+    }
+
+    /// The provider's own name for the request.
+    pub(crate) fn request_id(&self) -> Option<&Arc<str>> {
+        match self {
+            Self::Image { generation, .. }
+            | Self::NotAnImage { generation, .. }
+            | Self::NotKept { generation: Some(generation), .. } => generation.request_id.as_ref(),
+            Self::Failed(failure) => failure.request_id.as_ref(),
+            Self::NotKept { generation: None, .. }
+            | Self::Left
+            | Self::NotSent { .. }
+            | Self::HeldTooLong => None,
+        }
+    }
+
+    /// Whether nothing was billed, and the image is still to be made.
+    pub(crate) fn is_put_off(&self) -> bool {
+        let is_free = |class: FailureClass| matches!(class.recourse(), Recourse::Free(_));
+        matches!(self, Self::HeldTooLong) || self.class().is_some_and(is_free)
+    }
+
+    /// What it says about the health of the lane.
+    pub(crate) const fn health(&self) -> Health {
+        match self {
+            Self::Image { .. } | Self::NotAnImage { .. } => Health::Answers,
+            Self::Failed(failure) => failure.class.health(),
+            Self::NotKept { .. } | Self::Left | Self::NotSent { .. } | Self::HeldTooLong => {
+                Health::Unsaid
+            }
         }
     }
 }
@@ -69,7 +122,7 @@ pub(crate) async fn exchange(
     cx: &RunContext,
     job: &VariantJob,
     held: &Reservation,
-    attempt: u32,
+    number: u32,
 ) -> Answer {
     let stem = crate::domain::file_name::file_stem(job.row.scene_id.as_str());
     let mut body = match cx.images.begin(&stem, job.request.variant).await {
@@ -85,11 +138,14 @@ pub(crate) async fn exchange(
         body.discard().await;
         return Answer::HeldTooLong;
     }
+    let attempt = Attempt { rid: held.rid, number, request: &job.request, quote: &job.quote };
     let sent = tokio::select! {
-        // Biased: once told to leave, an answer that arrives at the same moment is not waited for.
+        // Biased: once told to leave, an answer that arrives at the same moment is not waited for;
+        // one that arrives with the end of its time is taken.
         biased;
         () = cx.stop.aborting() => return Answer::Left,
-        sent = cx.provider.generate(&job.request, attempt, &job.quote, &mut *body) => sent,
+        sent = cx.provider.generate(&attempt, &mut *body) => sent,
+        after = time_out(cx, job) => Err(ExchangeFailure::new(after).into()),
     };
     match sent {
         Ok(generation) => match body.finish().await {
@@ -102,11 +158,52 @@ pub(crate) async fn exchange(
             }
         },
         Err(ProviderError::NotKept { source }) => not_kept(cx, None, &source),
+        Err(ProviderError::Failed(failure)) => failed(cx, *failure, body).await,
+    }
+}
+
+/// Returns when the exchange has taken too long. A rehearsal's simulator keeps its own time.
+async fn time_out(cx: &RunContext, job: &VariantJob) -> FailureClass {
+    if cx.is_rehearsal() {
+        return std::future::pending().await;
+    }
+    let after = cx.settings.timeout_for(&job.request.spec);
+    cx.clock.sleep(after).await;
+    FailureClass::TimedOut { after }
+}
+
+/// Whatever was received of an answer that may be paid for is kept.
+async fn failed(
+    cx: &RunContext,
+    mut failure: ExchangeFailure,
+    body: Box<dyn ImageWriter>,
+) -> Answer {
+    let answer = std::mem::take(&mut failure.answer);
+    match keep(&failure, answer, body).await {
+        Ok(Some(place)) => {
+            let detail = failure.detail.take();
+            let detail = detail.map_or(String::new(), |detail| format!("{detail}; "));
+            failure.detail = Some(format!("{detail}what came is kept in {place}"));
+        }
+        Ok(None) => {}
         Err(error) => {
-            body.discard().await;
-            from_error(&error)
+            let reason = with_sources(&error);
+            cx.stop.drain(StopReason::Environment(reason));
         }
     }
+    Answer::Failed(failure)
+}
+
+async fn keep(
+    failure: &ExchangeFailure,
+    answer: Bytes,
+    body: Box<dyn ImageWriter>,
+) -> Result<Option<String>, ImageStoreError> {
+    if matches!(failure.class.ending(), Ending::Released { .. }) {
+        body.discard().await;
+        return Ok(None);
+    }
+    Ok(body.keep(answer).await?.map(|path| path.display().to_string()))
 }
 
 /// A paid image that cannot be kept ends the run: the next one would be lost as well.
@@ -114,19 +211,4 @@ fn not_kept(cx: &RunContext, generation: Option<Generation>, error: &ImageStoreE
     let reason = with_sources(error);
     cx.stop.drain(StopReason::Environment(reason.clone()));
     Answer::NotKept { generation, reason }
-}
-
-fn from_error(error: &ProviderError) -> Answer {
-    match error {
-        ProviderError::RateLimited { retry_after } => {
-            Answer::RateLimited { retry_after: *retry_after }
-        }
-        ProviderError::ServerError { status } => Answer::ServerError { status: *status },
-        ProviderError::Refused => Answer::Refused,
-        ProviderError::BadRequest { status } => Answer::BadRequest { status: *status },
-        ProviderError::TimedOut { after } => Answer::TimedOut { after: *after },
-        ProviderError::NotKept { source } => {
-            Answer::NotKept { generation: None, reason: with_sources(source) }
-        }
-    }
 }

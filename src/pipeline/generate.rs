@@ -5,17 +5,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::event::{AttemptStarted, Ending, RunEvent, Tags};
-use crate::domain::ids::AttemptId;
-use crate::domain::ledger::{Evidence, UnknownClass};
+use crate::domain::failure::FailureClass;
 use crate::domain::money::NanoUsd;
 use crate::domain::price::Quote;
 use crate::domain::request::{ImageRequest, WorkDigest, work_identity};
-use crate::domain::retry::{MAX_THROTTLES, paid_retry_pause, repurchase_kind};
 use crate::domain::row::Row;
 use crate::pipeline::admit::{Admission, admit};
 use crate::pipeline::context::RunContext;
 use crate::pipeline::exchange::{Answer, exchange};
+use crate::pipeline::lane::Permit;
+use crate::pipeline::lane_news::tell_lane;
 use crate::pipeline::ledger_task::Reservation;
+use crate::pipeline::recourse::{Next, decide};
 use crate::pipeline::settle::settle;
 
 /// One image to make.
@@ -32,8 +33,11 @@ pub(crate) struct VariantJob {
 
 impl VariantJob {
     /// The identity of the work.
-    pub(crate) fn identity(&self, simulated: bool) -> WorkDigest {
-        work_identity(&self.row, self.request.variant, &self.request.spec, None, simulated)
+    pub(crate) fn identity(&self, cx: &RunContext) -> WorkDigest {
+        let (request, settings) = (&self.request, &cx.settings);
+        let origin = settings.origin();
+        let simulated = settings.is_simulated();
+        work_identity(&self.row, request.variant, &request.spec, origin.as_deref(), simulated)
     }
 }
 
@@ -52,13 +56,17 @@ pub(crate) enum VariantEnding {
     Throttled,
     /// A complete, paid answer that is no image.
     NotAnImage,
+    /// A complete answer that has no image in it.
+    NoImage,
     /// It is paid, but the disk refused it.
     NotKept,
-    /// It was sent, and its answer is not known.
-    Unknown,
+    /// It was sent, and what became of it or of its money is not known.
+    Unknown(FailureClass),
+    /// It was sent, and the process left or its task died before the answer came.
+    Lost,
     /// The limit did not allow it.
     OverBudget,
-    /// The run stopped before it was sent.
+    /// The run stopped before it was made.
     Cancelled,
 }
 
@@ -71,10 +79,17 @@ impl VariantEnding {
             Self::Failed => Some("invalid-request"),
             Self::Throttled => Some("throttled"),
             Self::NotAnImage => Some("not-an-image"),
+            Self::NoImage => Some("no-image"),
             Self::NotKept | Self::NoFile => Some("io"),
-            Self::Unknown => Some("unknown"),
+            Self::Unknown(class) => Some(class.kind()),
+            Self::Lost => Some("unknown"),
             Self::OverBudget => Some("budget"),
         }
+    }
+
+    /// Whether nobody knows what became of it.
+    pub(crate) const fn is_unknown(self) -> bool {
+        matches!(self, Self::Unknown(_) | Self::Lost)
     }
 }
 
@@ -91,10 +106,16 @@ pub(crate) struct VariantReport {
     pub(crate) timeouts: u32,
     /// Attempts that the provider put off.
     pub(crate) throttles: u32,
+    /// How many requests of the lane had been answered when this one was first put off.
+    pub(crate) answered_before: Option<u64>,
     /// What was settled.
     pub(crate) cost: NanoUsd,
+    /// Attempts that found no connection, in a row.
+    pub(crate) unconnected: u32,
     /// Attempts bought again after one that may have been billed.
     pub(crate) bought: u32,
+    /// Why the last one that may have been billed brought nothing.
+    pub(crate) bought_after: Option<FailureClass>,
     /// When the first byte was sent, on the run's clock.
     pub(crate) sent_at: Option<Duration>,
     /// When the last attempt ended, on the run's clock.
@@ -104,7 +125,7 @@ pub(crate) struct VariantReport {
 impl VariantReport {
     /// The report of a task that died: whatever it sent is unknown.
     pub(crate) fn lost() -> Self {
-        Self { ending: VariantEnding::Unknown, ..Self::new() }
+        Self { ending: VariantEnding::Lost, ..Self::new() }
     }
 
     fn new() -> Self {
@@ -114,8 +135,11 @@ impl VariantReport {
             attempts: 0,
             timeouts: 0,
             throttles: 0,
+            answered_before: None,
             cost: NanoUsd::ZERO,
+            unconnected: 0,
             bought: 0,
+            bought_after: None,
             sent_at: None,
             ended_at: None,
         }
@@ -133,21 +157,18 @@ impl VariantReport {
             | VariantEnding::Refused
             | VariantEnding::Failed
             | VariantEnding::NotAnImage
+            | VariantEnding::NoImage
             | VariantEnding::NotKept
-            | VariantEnding::Unknown => false,
+            | VariantEnding::Unknown(_)
+            | VariantEnding::Lost => false,
         };
-        self.ending = if given_up && self.bought > 0 { VariantEnding::Unknown } else { ending };
+        self.ending = match self.bought_after {
+            Some(class) if given_up => VariantEnding::Unknown(class),
+            Some(_) | None => ending,
+        };
         self.reason = reason.or(self.reason);
         self
     }
-}
-
-/// What the loop does after an attempt.
-enum Next {
-    /// The image's story is over.
-    End(VariantEnding, Option<String>),
-    /// Try again after a pause, without holding anything.
-    Again(Duration),
 }
 
 /// Makes one image, or says why not.
@@ -165,9 +186,8 @@ pub(crate) async fn generate(cx: &Arc<RunContext>, job: VariantJob) -> VariantRe
             }
         };
         report.attempts += 1;
-        let answer = attempt(cx, &job, &held, &mut report).await;
-        drop(permit);
-        match decide(cx, &answer, &mut report, held.rid) {
+        let answer = attempt(cx, &job, permit, &held, &mut report).await;
+        match decide(cx, &answer, &mut report, held.rid).await {
             Next::End(ending, reason) => return report.end(ending, reason),
             Next::Again(pause) => {
                 report.reason = Some(answer.sentence());
@@ -184,10 +204,11 @@ pub(crate) async fn generate(cx: &Arc<RunContext>, job: VariantJob) -> VariantRe
     }
 }
 
-/// Sends once, and ends the money of that attempt.
+/// Sends once, ends the money of that attempt, and gives the permit back.
 async fn attempt(
     cx: &Arc<RunContext>,
     job: &VariantJob,
+    permit: Permit<'_>,
     held: &Reservation,
     report: &mut VariantReport,
 ) -> Answer {
@@ -197,7 +218,6 @@ async fn attempt(
         cx.first_attempts_left.leave(held.max);
     }
     let begun = cx.clock.elapsed();
-    let simulated = cx.settings.is_simulated();
     let started = AttemptStarted {
         rid,
         row: job.row.number,
@@ -205,14 +225,14 @@ async fn attempt(
         variant: job.request.variant,
         attempt: report.attempts,
         max: job.quote.maximum,
-        work: (!cx.is_rehearsal()).then(|| job.identity(simulated)),
+        work: (!cx.is_rehearsal()).then(|| job.identity(cx)),
     };
     cx.events.emit(RunEvent::AttemptStarted(Box::new(started))).await;
     report.sent_at.get_or_insert(begun);
     let answer = exchange(cx, job, held, report.attempts).await;
     let ended = cx.clock.elapsed();
     report.ended_at = Some(ended);
-    if is_first && matches!(answer, Answer::RateLimited { .. } | Answer::HeldTooLong) {
+    if is_first && answer.is_put_off() {
         // Before its hold is given back, so that no paid retry takes the money in between.
         cx.first_attempts_left.come_back(held.max);
     }
@@ -220,89 +240,16 @@ async fn attempt(
     if let Ending::Settled { amount, .. } = ending {
         report.cost = report.cost.saturating_add(amount);
     }
-    report.timeouts += u32::from(matches!(answer, Answer::TimedOut { .. }));
-    report.throttles += u32::from(matches!(answer, Answer::RateLimited { .. }));
+    let class = answer.class();
+    report.timeouts += u32::from(matches!(class, Some(FailureClass::TimedOut { .. })));
+    if let Some(FailureClass::RateLimited { .. }) = class {
+        report.throttles += 1;
+        report.answered_before.get_or_insert(cx.lane.n_answered());
+    }
+    match class {
+        Some(FailureClass::NoConnection { .. }) => report.unconnected += 1,
+        Some(_) | None => report.unconnected = 0,
+    }
+    tell_lane(cx, permit, &answer).await;
     answer
-}
-
-/// What follows from an answer; money has ended already.
-fn decide(cx: &RunContext, answer: &Answer, report: &mut VariantReport, rid: AttemptId) -> Next {
-    let end = |ending| Next::End(ending, Some(answer.sentence()));
-    match answer {
-        Answer::Image { .. } => Next::End(VariantEnding::Stored, None),
-        Answer::NotAnImage { .. } => end(VariantEnding::NotAnImage),
-        Answer::NotKept { .. } => end(VariantEnding::NotKept),
-        Answer::Refused => end(VariantEnding::Refused),
-        Answer::BadRequest { .. } => end(VariantEnding::Failed),
-        Answer::NotSent { .. } => end(VariantEnding::NoFile),
-        // Nothing was sent, and the next hold is a fresh one.
-        Answer::HeldTooLong => Next::Again(Duration::ZERO),
-        Answer::RateLimited { .. } if report.throttles >= MAX_THROTTLES => {
-            end(VariantEnding::Throttled)
-        }
-        Answer::RateLimited { retry_after } => Next::Again(*retry_after),
-        Answer::Left => end(VariantEnding::Unknown),
-        Answer::ServerError { .. } | Answer::TimedOut { .. } => {
-            let policy = &cx.settings.paid_retries;
-            let wanted = repurchase_kind(unknown_class(answer))
-                .is_some_and(|kind| policy.on.contains(&kind));
-            if wanted && report.bought + 1 < policy.attempts && cx.take_paid_retry() {
-                report.bought += 1;
-                Next::Again(paid_retry_pause(report.bought, rid))
-            } else {
-                end(VariantEnding::Unknown)
-            }
-        }
-    }
-}
-
-/// The class under which an answer without a known cost is booked.
-pub(crate) const fn unknown_class(answer: &Answer) -> UnknownClass {
-    match answer {
-        Answer::ServerError { .. } => UnknownClass::ServerError,
-        Answer::TimedOut { .. } => UnknownClass::Timeout,
-        Answer::Left => UnknownClass::Left,
-        Answer::Image { .. }
-        | Answer::NotAnImage { .. }
-        | Answer::NotKept { .. }
-        | Answer::Refused
-        | Answer::BadRequest { .. }
-        | Answer::NotSent { .. }
-        | Answer::HeldTooLong
-        | Answer::RateLimited { .. } => UnknownClass::BadBody,
-    }
-}
-
-/// The evidence that an answer cost nothing, from the table of `DESIGN.md` section 6.
-impl Answer {
-    /// The evidence, or nothing when the attempt may have been billed.
-    pub(crate) const fn evidence(&self) -> Option<Evidence> {
-        match self {
-            Self::RateLimited { .. } => Some(Evidence::RateLimited),
-            Self::BadRequest { .. } | Self::Refused => Some(Evidence::Invalid),
-            Self::NotSent { .. } | Self::HeldTooLong => Some(Evidence::NotSent),
-            Self::Image { .. }
-            | Self::NotAnImage { .. }
-            | Self::NotKept { .. }
-            | Self::ServerError { .. }
-            | Self::TimedOut { .. }
-            | Self::Left => None,
-        }
-    }
-
-    /// The HTTP status that is the evidence, where one was answered.
-    pub(crate) const fn status(&self) -> Option<u16> {
-        match self {
-            Self::BadRequest { status } | Self::ServerError { status } => Some(*status),
-            Self::RateLimited { .. } => Some(429),
-            Self::Image { .. }
-            | Self::NotAnImage { .. }
-            | Self::NotKept { .. }
-            | Self::Refused
-            | Self::NotSent { .. }
-            | Self::HeldTooLong
-            | Self::TimedOut { .. }
-            | Self::Left => None,
-        }
-    }
 }

@@ -118,14 +118,13 @@ async fn work(
 
 fn sidecar(cx: &RunContext, run_id: RunId, finished: &Finished<'_>) -> Sidecar {
     let request = &finished.job.request;
-    let simulated = cx.settings.is_simulated();
     Sidecar {
         schema: SCHEMA,
         run_id,
         rid: finished.rid,
         scene_id: request.scene_id.as_str().to_owned(),
         variant: request.variant,
-        work: finished.job.identity(simulated),
+        work: finished.job.identity(cx),
         prompt: request.prompt.to_string(),
         request: (*request.spec).clone(),
         references: request
@@ -138,7 +137,7 @@ fn sidecar(cx: &RunContext, run_id: RunId, finished: &Finished<'_>) -> Sidecar {
             .collect(),
         amount: finished.amount,
         cost_source: finished.source.word().to_owned(),
-        simulated,
+        simulated: cx.settings.is_simulated(),
         provider_request_id: finished.generation.request_id.as_deref().map(str::to_owned),
         file: finished.image.path.to_string_lossy().into_owned(),
         kind: finished.image.kind,

@@ -60,7 +60,7 @@ pub(crate) async fn process(cx: Arc<RunContext>, row: Arc<Row>, class: ClassId) 
 pub(crate) async fn finish_lost(cx: &RunContext, row: &Row, class: ClassId) {
     let reason = "its task failed".to_owned();
     let lost = RowFinished {
-        error_kind: VariantEnding::Unknown.error_kind(),
+        error_kind: VariantEnding::Lost.error_kind(),
         ..unsent(row, tags_of(cx, row, class), Outcome::Unknown, reason)
     };
     cx.events.emit(RunEvent::RowFinished(Box::new(lost))).await;
@@ -93,6 +93,7 @@ async fn make_variants(
             prompt: Arc::clone(&prompt),
             spec: Arc::<ImageSpec>::clone(&tags.spec),
             references: Arc::clone(&references),
+            has_mask: row.options.mask.is_some(),
         },
     };
     if row.variants.get() == 1 {
@@ -182,7 +183,7 @@ fn outcome(reports: &[VariantReport]) -> Outcome {
     let stopped = count(|ending| ending == VariantEnding::Cancelled);
     let over_budget = count(|ending| ending == VariantEnding::OverBudget);
     let refused = count(|ending| ending == VariantEnding::Refused);
-    let unknown = count(|ending| ending == VariantEnding::Unknown);
+    let unknown = count(VariantEnding::is_unknown);
     let failed = reports.len() - stored - stopped - over_budget - refused - unknown;
     if stored == reports.len() {
         Outcome::Ok
@@ -204,10 +205,12 @@ fn outcome(reports: &[VariantReport]) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::failure::FailureClass;
 
     #[test]
     fn the_outcome_of_a_row_follows_from_its_images() {
-        use VariantEnding::{Cancelled, Failed, NotAnImage, OverBudget, Refused, Stored, Unknown};
+        use VariantEnding::{Cancelled, Failed, NotAnImage, OverBudget, Refused, Stored};
+        const UNKNOWN: VariantEnding = VariantEnding::Unknown(FailureClass::Reset);
         let check = |endings: &[VariantEnding], expect: Outcome| {
             let reports: Vec<VariantReport> = endings
                 .iter()
@@ -217,11 +220,13 @@ mod tests {
         };
         check(&[Stored, Stored], Outcome::Ok);
         check(&[Stored, Failed], Outcome::Partial);
-        check(&[Stored, Unknown, Refused], Outcome::Partial);
+        check(&[Stored, UNKNOWN, Refused], Outcome::Partial);
         check(&[Failed, Refused], Outcome::Failed);
         check(&[NotAnImage], Outcome::Failed);
         check(&[Refused, Refused], Outcome::Refused);
-        check(&[Unknown, Failed], Outcome::Unknown);
+        check(&[UNKNOWN, Failed], Outcome::Unknown);
+        check(&[VariantEnding::Lost], Outcome::Unknown);
+        check(&[VariantEnding::NoImage], Outcome::Failed);
         check(&[Cancelled, Cancelled], Outcome::Cancelled);
         check(&[Stored, Cancelled], Outcome::Cancelled);
         check(&[OverBudget, OverBudget], Outcome::Rejected);

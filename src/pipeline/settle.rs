@@ -1,13 +1,18 @@
 //! Ends the money of one attempt: an actual cost, a release with evidence, or unknown.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::event::{AttemptEnded, Ending, RunEvent};
+use crate::domain::failure::FailureClass;
 use crate::domain::ids::AttemptId;
+use crate::domain::money::NanoUsd;
+use crate::domain::retry::MAX_OVERRUNS;
 use crate::pipeline::context::RunContext;
 use crate::pipeline::exchange::Answer;
-use crate::pipeline::generate::{VariantJob, unknown_class};
+use crate::pipeline::generate::VariantJob;
 use crate::pipeline::persist::Finished;
+use crate::pipeline::stop::StopReason;
 
 /// Books the end of an attempt, tells it, and hands a finished image on to be made durable.
 pub(crate) async fn settle(
@@ -18,13 +23,15 @@ pub(crate) async fn settle(
     answer: &Answer,
     latency: Duration,
 ) -> Ending {
-    let ending = ending(answer);
+    let ending = answer.ending();
     let booked = match ending {
         Ending::Settled { amount, source } => {
-            let request_id = generation(answer).and_then(|it| it.request_id.clone());
-            cx.ledger.settle(rid, amount, source, request_id).await
+            cx.ledger.settle(rid, amount, source, answer.request_id().cloned()).await
         }
-        Ending::Released { evidence } => cx.ledger.release(rid, evidence, answer.status()).await,
+        Ending::Released { evidence } => {
+            let status = answer.class().and_then(FailureClass::status);
+            cx.ledger.release(rid, evidence, status).await
+        }
         Ending::Unknown { class } => cx.ledger.unknown(rid, class).await,
     };
     if let Err(error) = booked {
@@ -42,9 +49,15 @@ pub(crate) async fn settle(
         ending,
         latency,
         error: (!matches!(answer, Answer::Image { .. })).then(|| answer.sentence()),
+        provider_request_id: answer.request_id().cloned(),
         tags: job.tags.clone(),
     };
     cx.events.emit(RunEvent::AttemptEnded(Box::new(ended))).await;
+    if let Ending::Settled { amount, .. } = ending
+        && amount > job.quote.maximum
+    {
+        shout_overrun(cx, job, rid, amount).await;
+    }
     if let (Answer::Image { generation, image }, Ending::Settled { amount, source }) =
         (answer, ending)
     {
@@ -54,30 +67,23 @@ pub(crate) async fn settle(
     ending
 }
 
-/// How the money of an answer ends.
-fn ending(answer: &Answer) -> Ending {
-    match (generation(answer), answer.evidence()) {
-        (Some(generation), _) => {
-            Ending::Settled { amount: generation.cost, source: generation.cost_source }
-        }
-        (None, Some(evidence)) => Ending::Released { evidence },
-        (None, None) => Ending::Unknown { class: unknown_class(answer) },
-    }
-}
-
-fn generation(answer: &Answer) -> Option<&crate::ports::provider::Generation> {
-    match answer {
-        Answer::Image { generation, .. } | Answer::NotAnImage { generation, .. } => {
-            Some(generation)
-        }
-        Answer::NotKept { generation, .. } => generation.as_ref(),
-        Answer::Refused
-        | Answer::BadRequest { .. }
-        | Answer::RateLimited { .. }
-        | Answer::ServerError { .. }
-        | Answer::TimedOut { .. }
-        | Answer::Left
-        | Answer::NotSent { .. }
-        | Answer::HeldTooLong => None,
+/// A charge above the worst case is shouted, and after a few of them the run stops: the ledger has
+/// booked it, but the next one would go past its hold as well.
+async fn shout_overrun(cx: &RunContext, job: &VariantJob, rid: AttemptId, amount: NanoUsd) {
+    let model = &job.request.spec.model;
+    let overrun = RunEvent::Overrun {
+        rid,
+        scene_id: job.row.scene_id.clone(),
+        model: Arc::clone(model),
+        amount,
+        max: job.quote.maximum,
+    };
+    cx.events.emit(overrun).await;
+    if cx.overruns.add(model) == MAX_OVERRUNS {
+        let text = format!(
+            "{model} cost more than its worst case {MAX_OVERRUNS} times: its price is wrong; give \
+             the right one with --prices"
+        );
+        cx.stop.drain(StopReason::Environment(text));
     }
 }

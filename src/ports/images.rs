@@ -51,6 +51,21 @@ pub trait ImageWriter: Send {
     /// When the bytes are no image, the name is taken by other bytes, or the disk refuses.
     async fn finish(self: Box<Self>) -> Result<StoredImage, ImageStoreError>;
 
+    /// What follows is a further image that nobody asked for: it is kept beside the others under
+    /// `raw/`, since it is paid.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    async fn extra(&mut self) -> Result<(), ImageStoreError>;
+
+    /// Keeps whatever came of an answer without an image, under `raw/`: the bytes of the image as
+    /// far as they came, and `answer`, the text around them. Returns where; nothing when nothing
+    /// came.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    async fn keep(self: Box<Self>, answer: Bytes) -> Result<Option<PathBuf>, ImageStoreError>;
+
     /// Drops the temporary file; nothing was paid for it.
     async fn discard(self: Box<Self>);
 }

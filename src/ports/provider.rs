@@ -1,16 +1,31 @@
 //! A vendor of images behind one method: one exchange, never a retry.
 
-use std::fmt::Debug;
+use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 
+use crate::domain::failure::FailureClass;
+use crate::domain::ids::AttemptId;
 use crate::domain::ledger::CostSource;
 use crate::domain::money::NanoUsd;
 use crate::domain::price::Quote;
 use crate::domain::request::ImageRequest;
 use crate::ports::images::{ImageStoreError, ImageWriter};
+
+/// One exchange that is about to begin; its worst case is held durably.
+#[derive(Clone, Copy, Debug)]
+pub struct Attempt<'a> {
+    /// Its identity, which is sent along so that both sides' books can be compared.
+    pub rid: AttemptId,
+    /// Which attempt at this image it is, counted from 1.
+    pub number: u32,
+    /// What is asked.
+    pub request: &'a ImageRequest,
+    /// What it is expected to cost, and what at worst.
+    pub quote: &'a Quote,
+}
 
 /// What an answered request brought.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,38 +36,56 @@ pub struct Generation {
     pub cost_source: CostSource,
     /// The provider's own name for the request, for support and reconciliation.
     pub request_id: Option<Arc<str>>,
+    /// Images beyond the one that was asked for; they are kept beside it.
+    pub n_extra: u32,
 }
 
-/// Why an exchange brought no image.
+/// An exchange that brought no image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExchangeFailure {
+    /// What kind of failure it is; it decides what follows.
+    pub class: FailureClass,
+    /// What the other side or the network said, redacted and short.
+    pub detail: Option<String>,
+    /// The provider's own name for the request.
+    pub request_id: Option<Arc<str>>,
+    /// What was received beside image bytes, when it may be paid for: it is kept.
+    pub answer: Bytes,
+}
+
+impl ExchangeFailure {
+    /// A failure of which nothing more is known.
+    pub const fn new(class: FailureClass) -> Self {
+        Self { class, detail: None, request_id: None, answer: Bytes::new() }
+    }
+
+    /// With what the other side or the network said; it must be redacted already.
+    #[must_use]
+    pub fn with_detail(mut self, detail: impl Into<String>) -> Self {
+        self.detail = Some(detail.into());
+        self
+    }
+}
+
+impl fmt::Display for ExchangeFailure {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.class.sentence())?;
+        if let Some(detail) = &self.detail {
+            write!(out, ": {detail}")?;
+        }
+        match &self.request_id {
+            Some(id) => write!(out, " (request {id})"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Why an exchange brought no image that could be kept.
 #[derive(Debug, thiserror::Error)]
 pub enum ProviderError {
-    /// The provider asks to slow down; nothing was billed.
-    #[error("rate limited")]
-    RateLimited {
-        /// How long it asks to wait.
-        retry_after: Duration,
-    },
-    /// The provider answered a server error; it may have billed.
-    #[error("the provider answered {status}")]
-    ServerError {
-        /// The HTTP status.
-        status: u16,
-    },
-    /// The provider's content policy refused the request; nothing was billed.
-    #[error("refused by the provider's content policy")]
-    Refused,
-    /// The provider found the request malformed; nothing was billed.
-    #[error("the provider found the request invalid ({status})")]
-    BadRequest {
-        /// The HTTP status.
-        status: u16,
-    },
-    /// No answer came in time; it may have billed.
-    #[error("no answer within {}", humantime::format_duration(*.after))]
-    TimedOut {
-        /// How long was waited.
-        after: Duration,
-    },
+    /// The exchange itself failed.
+    #[error("{0}")]
+    Failed(Box<ExchangeFailure>),
     /// The image could not be written while it was received; it is paid.
     #[error("the image could not be kept")]
     NotKept {
@@ -62,18 +95,28 @@ pub enum ProviderError {
     },
 }
 
+impl From<ExchangeFailure> for ProviderError {
+    fn from(failure: ExchangeFailure) -> Self {
+        Self::Failed(Box::new(failure))
+    }
+}
+
+impl From<ImageStoreError> for ProviderError {
+    fn from(source: ImageStoreError) -> Self {
+        Self::NotKept { source }
+    }
+}
+
 /// A vendor adapter.
 #[async_trait]
-pub trait ImageProvider: Debug + Send + Sync {
+pub trait ImageProvider: fmt::Debug + Send + Sync {
     /// One exchange for one image; its bytes go to `body` as they arrive.
     ///
     /// # Errors
     /// Every way in which no complete answer came; see [`ProviderError`].
     async fn generate(
         &self,
-        request: &ImageRequest,
-        attempt: u32,
-        quote: &Quote,
+        attempt: &Attempt<'_>,
         body: &mut dyn ImageWriter,
     ) -> Result<Generation, ProviderError>;
 }

@@ -198,7 +198,8 @@ impl Display {
                 continue;
             }
             match (notice, (*number).cmp(&(MOST_NOTICES + 1))) {
-                (Notice::Stopping(_), _) | (Notice::Row { .. }, Ordering::Less) => {
+                (Notice::Stopping(_) | Notice::Lane(_), _)
+                | (Notice::Row { .. }, Ordering::Less) => {
                     lines.push(notice_line(notice, self.rehearsal));
                 }
                 (Notice::Row { .. }, Ordering::Equal) => {
@@ -219,6 +220,9 @@ fn notice_line(notice: &Notice, rehearsal: bool) -> String {
             let verb = if rehearsal { "would end " } else { "" };
             let colon = if reason.is_empty() { "" } else { ": " };
             format!("! {scene_id} {verb}{outcome}{colon}{reason}")
+        }
+        Notice::Lane(news) => {
+            format!("! {}", sanitize::one_line(&sanitize::cut(news, 300)))
         }
         Notice::Stopping(reason) => {
             let reason = sanitize::cut(reason, 300);

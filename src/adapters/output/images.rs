@@ -7,9 +7,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use sha2::{Digest, Sha256};
-use tokio::task::spawn_blocking;
 
+use crate::adapters::output::part::{Part, blocking};
 use crate::adapters::output::run_folder::private_folder;
 use crate::domain::image::{ImageKind, StoredImage};
 use crate::domain::request::WorkDigest;
@@ -50,18 +49,8 @@ impl ImageStore for ImageFolder {
         variant: u8,
     ) -> Result<Box<dyn ImageWriter>, ImageStoreError> {
         let name = format!("{stem}-v{variant}");
-        let part = self.root.join(IMAGES).join(format!("{name}.part"));
-        let opened = part.clone();
-        let file = blocking(part.clone(), move || File::create(opened)).await?;
-        Ok(Box::new(PartFile {
-            root: Arc::clone(&self.root),
-            name,
-            part,
-            file: Some(file),
-            head: Vec::new(),
-            hasher: Sha256::new(),
-            n_bytes: 0,
-        }))
+        let first = Part::create(self.root.join(IMAGES).join(format!("{name}.part"))).await?;
+        Ok(Box::new(Received { root: Arc::clone(&self.root), name, first, extras: Vec::new() }))
     }
 
     async fn persist(&self, finished: Vec<(StoredImage, Sidecar)>) -> Result<(), ImageStoreError> {
@@ -79,81 +68,86 @@ impl ImageStore for ImageFolder {
     }
 }
 
-/// How many first bytes are kept for the magic bytes and the header's width and height.
-const HEAD: usize = 4_096;
-
-/// One image on its way.
-struct PartFile {
+/// The images of one answer on their way; there should be only one.
+struct Received {
     root: Arc<PathBuf>,
     name: String,
-    part: PathBuf,
-    file: Option<File>,
-    head: Vec<u8>,
-    hasher: Sha256,
-    n_bytes: u64,
+    first: Part,
+    extras: Vec<Part>,
 }
 
 #[async_trait]
-impl ImageWriter for PartFile {
+impl ImageWriter for Received {
     async fn write(&mut self, chunk: Bytes) -> Result<(), ImageStoreError> {
-        self.hasher.update(&chunk);
-        self.n_bytes += chunk.len() as u64;
-        let room = HEAD.saturating_sub(self.head.len()).min(chunk.len());
-        self.head.extend_from_slice(&chunk[..room]);
-        let mut file = self.file.take().expect("one write at a time");
-        let file = blocking(self.part.clone(), move || {
-            file.write_all(&chunk)?;
-            Ok(file)
-        })
-        .await?;
-        self.file = Some(file);
+        self.extras.last_mut().unwrap_or(&mut self.first).write(chunk).await
+    }
+
+    async fn finish(self: Box<Self>) -> Result<StoredImage, ImageStoreError> {
+        let Self { root, name, first, extras } = *self;
+        for extra in extras {
+            keep_part(&root, &name, extra).await?;
+        }
+        let Some(kind) = first.kind() else {
+            let kept = keep_part(&root, &name, first).await?;
+            return Err(ImageStoreError::NotAnImage { kept });
+        };
+        let path = PathBuf::from(IMAGES).join(format!("{name}.{}", kind.extension()));
+        let image = StoredImage {
+            path: path.clone(),
+            kind,
+            n_bytes: first.n_bytes(),
+            sha256: first.sha256(),
+            pixels: first.pixels(),
+        };
+        // Its sync is grouped with that of others.
+        first.rename_to(root.join(path), false).await?;
+        Ok(image)
+    }
+
+    async fn extra(&mut self) -> Result<(), ImageStoreError> {
+        let part = format!("{}-extra{}.part", self.name, self.extras.len() + 1);
+        self.extras.push(Part::create(self.root.join(RAW).join(part)).await?);
         Ok(())
     }
 
-    async fn finish(mut self: Box<Self>) -> Result<StoredImage, ImageStoreError> {
-        drop(self.file.take());
-        let sha256 = WorkDigest(self.hasher.clone().finalize().into());
-        let Some(kind) = ImageKind::from_magic(&self.head) else {
-            let kept = PathBuf::from(RAW).join(format!("{}-{}.bin", self.name, short(&sha256)));
-            self.rename_to(kept.clone()).await?;
-            return Err(ImageStoreError::NotAnImage { kept });
-        };
-        let path = PathBuf::from(IMAGES).join(format!("{}.{}", self.name, kind.extension()));
-        self.rename_to(path.clone()).await?;
-        let pixels = imagesize::blob_size(&self.head).ok().and_then(|size| {
-            Some((u32::try_from(size.width).ok()?, u32::try_from(size.height).ok()?))
-        });
-        Ok(StoredImage { path, kind, n_bytes: self.n_bytes, sha256, pixels })
+    async fn keep(self: Box<Self>, answer: Bytes) -> Result<Option<PathBuf>, ImageStoreError> {
+        let Self { root, name, first, extras } = *self;
+        let mut kept = None;
+        for part in std::iter::once(first).chain(extras) {
+            if part.n_bytes() == 0 {
+                part.remove().await;
+            } else {
+                kept = Some(keep_part(&root, &name, part).await?);
+            }
+        }
+        if !answer.is_empty() {
+            let short = short(&WorkDigest::of(&answer));
+            let path = PathBuf::from(RAW).join(format!("{name}-{short}.json"));
+            let mut part = Part::create(root.join(RAW).join(format!("{name}.json.part"))).await?;
+            part.write(answer).await?;
+            part.rename_to(root.join(&path), true).await?;
+            kept = Some(path);
+        }
+        if kept.is_some() {
+            let folder = root.join(RAW);
+            blocking(folder.clone(), move || File::open(folder)?.sync_all()).await?;
+        }
+        Ok(kept)
     }
 
     async fn discard(self: Box<Self>) {
-        let part = self.part.clone();
-        // A leftover temporary file costs nothing but its bytes; the next try overwrites it.
-        let _ = blocking(part.clone(), move || fs::remove_file(part)).await;
+        for part in std::iter::once(self.first).chain(self.extras) {
+            part.remove().await;
+        }
     }
 }
 
-impl PartFile {
-    /// Gives the file its name, never over a file with other bytes.
-    async fn rename_to(&self, path: PathBuf) -> Result<(), ImageStoreError> {
-        let target = self.root.join(path);
-        let part = self.part.clone();
-        let place = target.clone();
-        let in_the_way = blocking(target.clone(), move || match fs::hard_link(&part, &place) {
-            Ok(()) => fs::remove_file(&part).map(|()| false),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                let same = fs::read(&part)? == fs::read(&place)?;
-                if same {
-                    fs::remove_file(&part)?;
-                }
-                Ok(!same)
-            }
-            Err(_) if !place.exists() => fs::rename(&part, &place).map(|()| false),
-            Err(error) => Err(error),
-        })
-        .await?;
-        if in_the_way { Err(ImageStoreError::Exists { path: target }) } else { Ok(()) }
-    }
+/// Keeps paid bytes that are not the image wanted, under a name that their digest makes unique.
+async fn keep_part(root: &Path, name: &str, part: Part) -> Result<PathBuf, ImageStoreError> {
+    let extension = part.kind().map_or("bin", ImageKind::extension);
+    let kept = PathBuf::from(RAW).join(format!("{name}-{}.{extension}", short(&part.sha256())));
+    part.rename_to(root.join(&kept), true).await?;
+    Ok(kept)
 }
 
 /// A keeper for rehearsals: it takes every image and keeps none.
@@ -197,6 +191,14 @@ impl ImageWriter for NoImage {
         })
     }
 
+    async fn extra(&mut self) -> Result<(), ImageStoreError> {
+        Ok(())
+    }
+
+    async fn keep(self: Box<Self>, _: Bytes) -> Result<Option<PathBuf>, ImageStoreError> {
+        Ok(None)
+    }
+
     async fn discard(self: Box<Self>) {}
 }
 
@@ -213,12 +215,4 @@ fn write_sidecar(image: &Path, sidecar: &Sidecar) -> io::Result<()> {
 
 fn short(digest: &WorkDigest) -> String {
     digest.to_string()[..12].to_owned()
-}
-
-async fn blocking<T: Send + 'static>(
-    path: PathBuf,
-    work: impl FnOnce() -> io::Result<T> + Send + 'static,
-) -> Result<T, ImageStoreError> {
-    let done = spawn_blocking(work).await.unwrap_or_else(|error| Err(io::Error::other(error)));
-    done.map_err(|source| ImageStoreError::Io { path, source })
 }

@@ -2,4 +2,5 @@
 
 pub mod images;
 pub mod journal;
+mod part;
 pub mod run_folder;

@@ -7,14 +7,13 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::adapters::paint::{MAX_SIDE, PaintSpec, paint};
+use crate::domain::image::sides;
 use crate::domain::ledger::CostSource;
-use crate::domain::price::Quote;
 use crate::domain::request::ImageRequest;
-use crate::domain::retry::REQUEST_TIMEOUT;
 use crate::domain::sim::{SimKey, SimKind, SimSpec};
 use crate::ports::clock::Clock;
 use crate::ports::images::ImageWriter;
-use crate::ports::provider::{Generation, ImageProvider, ProviderError};
+use crate::ports::provider::{Attempt, ExchangeFailure, Generation, ImageProvider, ProviderError};
 
 /// The side of a picture whose size is no `WIDTHxHEIGHT`.
 const DEFAULT_SIDE: u32 = 1024;
@@ -46,31 +45,27 @@ impl SimProvider {
 impl ImageProvider for SimProvider {
     async fn generate(
         &self,
-        request: &ImageRequest,
-        attempt: u32,
-        quote: &Quote,
+        attempt: &Attempt<'_>,
         body: &mut dyn ImageWriter,
     ) -> Result<Generation, ProviderError> {
-        let key = SimKey::of(request.scene_id.as_str(), request.variant, attempt);
+        let request = attempt.request;
+        let key = SimKey::of(request.scene_id.as_str(), request.variant, attempt.number);
         let reply = self.spec.reply(&key);
         self.clock.sleep(reply.latency).await;
-        let bytes = match reply.kind {
-            SimKind::Image if self.paints => Bytes::from(picture(request)),
-            SimKind::Image => Bytes::new(),
-            SimKind::NotAnImage => Bytes::from_static(NOT_AN_IMAGE),
-            SimKind::ServerError => return Err(ProviderError::ServerError { status: 500 }),
-            SimKind::RateLimited { retry_after } => {
-                return Err(ProviderError::RateLimited { retry_after });
-            }
-            SimKind::Refused => return Err(ProviderError::Refused),
-            SimKind::BadRequest => return Err(ProviderError::BadRequest { status: 400 }),
-            SimKind::TimedOut => return Err(ProviderError::TimedOut { after: REQUEST_TIMEOUT }),
+        if let Some(class) = reply.kind.failure(attempt.quote) {
+            return Err(ExchangeFailure::new(class).into());
+        }
+        let bytes = match (reply.kind, self.paints) {
+            (SimKind::NotAnImage, _) => Bytes::from_static(NOT_AN_IMAGE),
+            (_, true) => Bytes::from(picture(request)),
+            (_, false) => Bytes::new(),
         };
-        body.write(bytes).await.map_err(|source| ProviderError::NotKept { source })?;
+        body.write(bytes).await?;
         Ok(Generation {
-            cost: quote.expected,
+            cost: attempt.quote.expected,
             cost_source: CostSource::Price,
             request_id: self.paints.then(|| request_id(&key)),
+            n_extra: 0,
         })
     }
 }
@@ -94,10 +89,7 @@ fn picture(request: &ImageRequest) -> Vec<u8> {
 }
 
 fn pixels(size: &str) -> (u32, u32) {
-    let sides = size
-        .split_once('x')
-        .and_then(|(width, height)| Some((width.parse().ok()?, height.parse().ok()?)));
-    let (width, height): (u32, u32) = sides.unwrap_or((DEFAULT_SIDE, DEFAULT_SIDE));
+    let (width, height) = sides(size).unwrap_or((DEFAULT_SIDE, DEFAULT_SIDE));
     (width.clamp(1, MAX_SIDE), height.clamp(1, MAX_SIDE))
 }
 

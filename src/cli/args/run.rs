@@ -13,6 +13,7 @@ Examples:
   imagemill run rows.csv --plan-only                      only the plan
   imagemill run rows.csv --sim 'latency=12s±30%,errors=2%,429=5%,seed=7'   a rough provider
   imagemill run rows.csv --live --provider sim --out out  really run it, with simulated money
+  imagemill run rows.csv --provider openai --model gpt-image-2 --quality low --plan-only   its price
   imagemill run rows.csv --canary 25 --gate 'latency p(95) < 30s'  a share first, a gate more
   imagemill run rows.csv --format json                    one JSON document for a script
 ",
@@ -75,6 +76,38 @@ pub struct RunArgs {
     #[arg(long, value_name = "png|jpeg|webp", help_heading = "Request")]
     pub image_format: Option<String>,
 
+    /// Where the provider is, version included, such as http://127.0.0.1:8787/v1
+    #[arg(long, value_name = "URL", help_heading = "Provider")]
+    pub base_url: Option<String>,
+
+    /// The environment variable that has the key for --base-url or the provider itself
+    #[arg(long, value_name = "NAME", help_heading = "Provider")]
+    pub api_key_env: Option<String>,
+
+    /// A server on this machine plays the provider: simulated money, no key (see imagemill sim)
+    #[arg(long, help_heading = "Provider")]
+    pub rehearsal: bool,
+
+    /// The most requests in a minute [default: the provider's profile]
+    #[arg(long, value_name = "N", help_heading = "Provider")]
+    pub requests_per_minute: Option<String>,
+
+    /// The most images in a minute [default: the provider's profile]
+    #[arg(long, value_name = "N", help_heading = "Provider")]
+    pub images_per_minute: Option<String>,
+
+    /// How long one answer may take [default: the provider's profile, 5m and more]
+    #[arg(long, value_name = "TIME", help_heading = "Provider")]
+    pub request_timeout: Option<String>,
+
+    /// Spend without a question, up to confirm_above ($1.00)
+    #[arg(long, help_heading = "Money")]
+    pub yes: bool,
+
+    /// Spend without a question when the plan costs at most this
+    #[arg(long, value_name = "USD", help_heading = "Money")]
+    pub confirm_cost: Option<String>,
+
     /// How the simulator behaves, such as latency=12s±30%,errors=2%,429=5%,refusals=1%,seed=7
     #[arg(long, value_name = "SPEC", help_heading = "Request")]
     pub sim: Option<String>,
@@ -107,11 +140,12 @@ pub struct RunArgs {
     #[arg(long, value_name = "N", help_heading = "Money")]
     pub paid_attempts: Option<String>,
 
-    /// Which unknown answers may be bought again: 5xx, timeout, all or none [default: 5xx]
+    /// Which unknown answers may be bought again: 5xx, timeout, reset, bad-body, all or none
+    /// [default: 5xx]
     #[arg(long, value_name = "KINDS", help_heading = "Money")]
     pub paid_retry_on: Option<String>,
 
-    /// The most requests in flight [default: 8]
+    /// The most requests in flight [default: the provider's profile, mostly 8]
     #[arg(long, value_name = "N", help_heading = "Run")]
     pub concurrency: Option<String>,
 

@@ -3,8 +3,6 @@
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
-use tokio::sync::Semaphore;
-
 use crate::commands::ledger_access::TOOL;
 use crate::commands::run::launch::Start;
 use crate::commands::run::parts::Parts;
@@ -15,8 +13,9 @@ use crate::domain::ids::RunId;
 use crate::domain::measure::Measure;
 use crate::domain::request::WorkDigest;
 use crate::domain::settings::RunSettings;
-use crate::pipeline::context::{FirstAttempts, RunContext};
+use crate::pipeline::context::{FirstAttempts, Overruns, RunContext};
 use crate::pipeline::event_task::{EventHandle, EventTask};
+use crate::pipeline::lane::Lane;
 use crate::pipeline::ledger_task;
 use crate::pipeline::persist::PersistHandle;
 use crate::pipeline::stop::{Stop, StopReason};
@@ -53,7 +52,9 @@ pub(super) async fn run_pipeline(
     events.emit(started(start.run_id, start.identity, &chosen)).await;
     let cx = Arc::new(RunContext {
         run_id: start.run_id,
-        lane: Semaphore::new(settings.concurrency as usize),
+        lane: Lane::new(settings.concurrency, &settings.rates),
+        overruns: Overruns::default(),
+        advice: parts.advice,
         first_attempts_left: FirstAttempts::new(chosen.maximum),
         paid_retries_left: AtomicU64::new(settings.paid_retries.allowance(chosen.images)),
         settings: settings.clone(),

@@ -19,6 +19,7 @@ use crate::domain::ledger::{Ceilings, Founding};
 use crate::domain::money::NanoUsd;
 use crate::domain::settings::RunSettings;
 use crate::exit::Exit;
+use crate::pipeline::context::Advice;
 use crate::pipeline::ledger_task::TaskOptions;
 use crate::ports::clock::Clock;
 use crate::ports::entropy::Entropy;
@@ -41,6 +42,7 @@ pub(super) struct Parts {
     pub(super) ledger: Box<dyn LedgerStore>,
     pub(super) options: TaskOptions,
     pub(super) journal: Option<Box<dyn JournalStore>>,
+    pub(super) advice: Advice,
     pub(super) is_rehearsal: bool,
 }
 
@@ -59,6 +61,7 @@ impl Parts {
             ledger: Box::new(MemoryLedger::new(&founding, now, &planned.money.zone)),
             options: options(&founding, planned, Ceilings::default()),
             journal: None,
+            advice: Advice { key: String::new() },
             is_rehearsal: true,
             clock,
         }
@@ -95,6 +98,7 @@ impl Parts {
             ledger: Box::new(ledger),
             options,
             journal: Some(Box::new(journal)),
+            advice: Advice { key: String::new() },
             is_rehearsal: false,
             clock,
         })

@@ -102,6 +102,7 @@ fn binding(sources: &Sources<'_>, rows_sha256: String) -> PlanBinding {
         settings: bound,
         gates: settings.gates.iter().map(Gate::text).map(str::to_owned).collect(),
         fit_budget: settings.fit_budget,
+        rehearsal: settings.rehearsal,
     }
 }
 

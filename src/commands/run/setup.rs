@@ -34,7 +34,7 @@ pub(super) fn settings(
     if let (Some(plan), Some(file)) = (saved, &args.plan) {
         for setting in SETTINGS {
             if let Some(text) = plan.bound.settings.get(setting.key) {
-                layers.put(*setting, text, Origin::UserFile(file.clone()));
+                layers.put(*setting, text, Origin::Plan(file.clone()));
             }
         }
     }
@@ -57,6 +57,9 @@ pub(super) fn settings(
         standing_canary: if saved.is_some() { None } else { standing },
         fit_budget: args.fit_budget || bound.is_some_and(|bound| bound.fit_budget),
         fresh: args.fresh,
+        rehearsal: args.rehearsal || bound.is_some_and(|bound| bound.rehearsal),
+        yes: args.yes,
+        confirm_cost: args.confirm_cost.as_deref(),
     };
     let settings = resolve::run_settings(ask, &layers, &book).map_err(|error| {
         let exit = if error.is_usage() { Exit::Usage } else { Exit::Invalid };
@@ -77,7 +80,12 @@ fn put_flags(layers: &mut Layers, args: &RunArgs) {
         (layers::SIZE, &args.size),
         (layers::QUALITY, &args.quality),
         (layers::IMAGE_FORMAT, &args.image_format),
+        (layers::BASE_URL, &args.base_url),
+        (layers::API_KEY_ENV, &args.api_key_env),
         (layers::CONCURRENCY, &args.concurrency),
+        (layers::REQUESTS_PER_MINUTE, &args.requests_per_minute),
+        (layers::IMAGES_PER_MINUTE, &args.images_per_minute),
+        (layers::REQUEST_TIMEOUT, &args.request_timeout),
         (layers::LIMIT_PER_DAY, &args.limit_per_day),
         (layers::LIMIT_PER_RUN, &args.limit_per_run),
         (layers::PAID_RETRIES, &args.paid_retries),

@@ -1,10 +1,12 @@
 //! Quotes: what one image is expected to cost, and what it can cost at worst.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use jiff::civil::Date;
 use serde::Serialize;
 
+use crate::domain::image::sides;
 use crate::domain::money::NanoUsd;
 use crate::domain::price::PriceBook;
 use crate::domain::price::entry::{BySize, Entry, Rate, SizePrices};
@@ -62,8 +64,8 @@ pub struct Quote {
     pub maximum: NanoUsd,
     /// How and from where the price was found.
     pub source: PriceSource,
-    /// What a million tokens of the prompt cost, where the prompt is billed.
-    pub text_in_per_mtok: Option<NanoUsd>,
+    /// What a million tokens of each kind cost, where tokens are billed.
+    pub rates: BTreeMap<Rate, NanoUsd>,
     /// What the user should know about this price.
     pub warnings: Vec<Warning>,
 }
@@ -74,7 +76,7 @@ impl Quote {
     /// A token is at least one byte, so that one token a byte is the worst case. Nothing when the
     /// sum is too large to count.
     pub fn with_prompt(mut self, n_bytes: u64) -> Option<Self> {
-        if let Some(rate) = self.text_in_per_mtok {
+        if let Some(rate) = self.rates.get(&Rate::TextIn).copied() {
             let expected = n_bytes.div_ceil(EXPECTED_PROMPT_BYTES_PER_TOKEN);
             self.expected = self.expected.checked_add(rate.scale_up(expected, TOKENS_PER_RATE)?)?;
             self.maximum = self.maximum.checked_add(rate.scale_up(n_bytes, TOKENS_PER_RATE)?)?;
@@ -242,7 +244,7 @@ impl PriceBook {
             expected: output.expected.checked_add(input_expected).ok_or_else(too_large)?,
             maximum: output.maximum.checked_add(input_maximum).ok_or_else(too_large)?,
             source: PriceSource { method: output.method, origin: entry.origin.clone() },
-            text_in_per_mtok: entry.per_mtok.get(&Rate::TextIn).copied(),
+            rates: entry.per_mtok.clone(),
             warnings,
         })
     }
@@ -468,7 +470,6 @@ fn retirement(
 
 /// The pixels of a size such as `1024x768`.
 fn pixels(size: &str) -> Option<u64> {
-    let (width, height) = size.split_once('x')?;
-    let side = |text: &str| text.parse::<u32>().ok().filter(|side| *side > 0).map(u64::from);
-    side(width)?.checked_mul(side(height)?)
+    let (width, height) = sides(size)?;
+    u64::from(width).checked_mul(u64::from(height))
 }

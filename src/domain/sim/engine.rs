@@ -6,6 +6,8 @@ use std::time::Duration;
 use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
+use crate::domain::failure::{Charge, FailureClass, RefusalStage};
+use crate::domain::price::Quote;
 use crate::domain::sim::SimSpec;
 
 /// Shares are counted in millionths.
@@ -70,6 +72,44 @@ pub enum SimKind {
     BadRequest,
     /// A complete answer whose bytes are no picture.
     NotAnImage,
+    /// The connection ends without an answer.
+    Dropped,
+    /// The connection ends in the middle of the answer.
+    Truncated,
+    /// A complete answer that cannot be read.
+    Malformed,
+    /// A complete answer without an image.
+    Empty,
+    /// A picture whose bill says nothing.
+    NoUsage,
+}
+
+impl SimKind {
+    /// How a client sees it when it is no image; `quote` prices the image. The simulator's table:
+    /// refusals are free, and whatever did the work may be billed.
+    pub fn failure(self, quote: &Quote) -> Option<FailureClass> {
+        let charge = || {
+            let (amount, source) = quote.charge(None);
+            Charge::Known(amount, source)
+        };
+        Some(match self {
+            Self::Image | Self::NotAnImage | Self::NoUsage => return None,
+            Self::ServerError => FailureClass::ServerError { status: 500, retry_after: None },
+            Self::RateLimited { retry_after } => {
+                FailureClass::RateLimited { retry_after: Some(retry_after) }
+            }
+            Self::Refused => FailureClass::Refused {
+                status: 400,
+                stage: RefusalStage::Unsaid,
+                charge: Charge::Free,
+            },
+            Self::BadRequest => FailureClass::Invalid { status: 400 },
+            Self::TimedOut => FailureClass::TimedOut { after: NO_ANSWER },
+            Self::Dropped | Self::Truncated => FailureClass::Reset,
+            Self::Malformed => FailureClass::BadBody,
+            Self::Empty => FailureClass::NoImage { charge: charge() },
+        })
+    }
 }
 
 impl SimSpec {
@@ -79,7 +119,15 @@ impl SimSpec {
         let kind = self.kind(below(WHOLE, stream.next_u64()));
         let drawn = self.drawn_latency(stream.next_u64());
         let latency = match kind {
-            SimKind::Image | SimKind::ServerError | SimKind::Refused | SimKind::NotAnImage => drawn,
+            SimKind::Image
+            | SimKind::ServerError
+            | SimKind::Refused
+            | SimKind::NotAnImage
+            | SimKind::Dropped
+            | SimKind::Truncated
+            | SimKind::Malformed
+            | SimKind::Empty
+            | SimKind::NoUsage => drawn,
             SimKind::RateLimited { .. } | SimKind::BadRequest => drawn.min(QUICK_ANSWER),
             SimKind::TimedOut => NO_ANSWER,
         };
@@ -97,6 +145,11 @@ impl SimSpec {
             (self.refusals, SimKind::Refused),
             (self.bad_requests, SimKind::BadRequest),
             (self.not_images, SimKind::NotAnImage),
+            (self.drops, SimKind::Dropped),
+            (self.truncated, SimKind::Truncated),
+            (self.malformed, SimKind::Malformed),
+            (self.empty, SimKind::Empty),
+            (self.zero_usage, SimKind::NoUsage),
         ];
         let mut edge = 0;
         for (share, kind) in kinds {

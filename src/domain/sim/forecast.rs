@@ -145,7 +145,12 @@ fn try_out(images: u64, slots: u64, spec: &SimSpec, plan: RetryPlan, trial: u64)
             | SimKind::Refused
             | SimKind::TimedOut
             | SimKind::BadRequest
-            | SimKind::NotAnImage => {}
+            | SimKind::NotAnImage
+            | SimKind::Dropped
+            | SimKind::Truncated
+            | SimKind::Malformed
+            | SimKind::Empty
+            | SimKind::NoUsage => {}
         }
     }
     outcome

@@ -22,7 +22,7 @@ const LIVE_LATENCY: Duration = Duration::from_millis(50);
 const RETRY_AFTER: Duration = Duration::from_secs(2);
 
 /// The keys that a user may write, for suggestions.
-const KEYS: [&str; 10] = [
+const KEYS: [&str; 15] = [
     "latency",
     "errors",
     "429",
@@ -31,6 +31,11 @@ const KEYS: [&str; 10] = [
     "timeouts",
     "bad-requests",
     "not-images",
+    "drops",
+    "truncated",
+    "malformed",
+    "empty",
+    "zero-usage",
     "retry-after",
     "seed",
 ];
@@ -85,6 +90,11 @@ pub struct SimSpec {
     pub(crate) timeouts: Share,
     pub(crate) bad_requests: Share,
     pub(crate) not_images: Share,
+    pub(crate) drops: Share,
+    pub(crate) truncated: Share,
+    pub(crate) malformed: Share,
+    pub(crate) empty: Share,
+    pub(crate) zero_usage: Share,
     pub(crate) retry_after: Duration,
     pub(crate) seed: u64,
 }
@@ -101,6 +111,11 @@ impl Default for SimSpec {
             timeouts: Share::NONE,
             bad_requests: Share::NONE,
             not_images: Share::NONE,
+            drops: Share::NONE,
+            truncated: Share::NONE,
+            malformed: Share::NONE,
+            empty: Share::NONE,
+            zero_usage: Share::NONE,
             retry_after: RETRY_AFTER,
             seed: 0,
         }
@@ -197,7 +212,7 @@ impl SimSpec {
                 },
             })?;
         }
-        let sum: u32 = self.shares().iter().map(|share| share.0).sum();
+        let sum: u32 = self.shares().iter().map(|(_, share)| share.0).sum();
         if sum > WHOLE { Err(SpecError::Over { sum: Share(sum) }) } else { Ok(self) }
     }
 
@@ -213,17 +228,22 @@ impl SimSpec {
 
     /// Whether every request takes the same time and gets its image.
     pub fn is_steady(&self) -> bool {
-        self.jitter == Share::NONE && self.shares().iter().all(|share| *share == Share::NONE)
+        self.jitter == Share::NONE && self.shares().iter().all(|(_, share)| *share == Share::NONE)
     }
 
-    fn shares(&self) -> [Share; 6] {
+    fn shares(&self) -> [(&'static str, Share); 11] {
         [
-            self.errors,
-            self.throttles,
-            self.refusals,
-            self.timeouts,
-            self.bad_requests,
-            self.not_images,
+            ("errors", self.errors),
+            ("429", self.throttles),
+            ("refusals", self.refusals),
+            ("timeouts", self.timeouts),
+            ("bad-requests", self.bad_requests),
+            ("not-images", self.not_images),
+            ("drops", self.drops),
+            ("truncated", self.truncated),
+            ("malformed", self.malformed),
+            ("empty", self.empty),
+            ("zero-usage", self.zero_usage),
         ]
     }
 
@@ -236,6 +256,11 @@ impl SimSpec {
             "timeouts" => self.timeouts = share(value)?,
             "bad-requests" => self.bad_requests = share(value)?,
             "not-images" => self.not_images = share(value)?,
+            "drops" => self.drops = share(value)?,
+            "truncated" => self.truncated = share(value)?,
+            "malformed" => self.malformed = share(value)?,
+            "empty" => self.empty = share(value)?,
+            "zero-usage" => self.zero_usage = share(value)?,
             "retry-after" => self.retry_after = duration(value)?,
             "seed" => {
                 let digits = value.bytes().all(|byte| byte.is_ascii_digit());
@@ -264,8 +289,7 @@ impl fmt::Display for SimSpec {
         if self.jitter != Share::NONE {
             write!(out, "±{}", self.jitter)?;
         }
-        let names = ["errors", "429", "refusals", "timeouts", "bad-requests", "not-images"];
-        for (name, share) in names.into_iter().zip(self.shares()) {
+        for (name, share) in self.shares() {
             if share != Share::NONE {
                 write!(out, ",{name}={share}")?;
             }

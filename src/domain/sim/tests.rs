@@ -27,6 +27,10 @@ fn specifications_are_read_and_written() {
     check("latency=1500ms +- 0.25% , throttles=5%", "latency=1s 500ms±0.25%,429=5%");
     check("seed=18446744073709551615", "latency=12s,seed=18446744073709551615");
     check(
+        "zero-usage=1%,drops=2%,empty=3%,malformed=4%,truncated=5%",
+        "latency=12s,drops=2%,truncated=5%,malformed=4%,empty=3%,zero-usage=1%",
+    );
+    check(
         "timeouts=0.0001%,bad-requests=99%,not-images=0.9999%,retry-after=1m",
         "latency=12s,timeouts=0.0001%,bad-requests=99%,not-images=0.9999%,retry-after=1m",
     );
@@ -97,10 +101,10 @@ fn a_row_name_has_a_stable_hash() {
 fn shares_come_out_as_asked() {
     let rough = spec(
         "latency=12s±30%,errors=2%,429=5%,refusals=1%,timeouts=0.5%,bad-requests=3%,\
-         not-images=10%,seed=3",
+         not-images=10%,drops=4%,truncated=3%,malformed=2%,empty=1%,zero-usage=6%,seed=3",
     );
     let n = 100_000_u64;
-    let mut counts = [0_u64; 7];
+    let mut counts = [0_u64; 12];
     let (mut sum, mut images) = (Duration::ZERO, 0);
     for row in 0..n {
         let reply = reply(&rough, row, 1, 1);
@@ -112,6 +116,11 @@ fn shares_come_out_as_asked() {
             SimKind::BadRequest => 4,
             SimKind::NotAnImage => 5,
             SimKind::Image => 6,
+            SimKind::Dropped => 7,
+            SimKind::Truncated => 8,
+            SimKind::Malformed => 9,
+            SimKind::Empty => 10,
+            SimKind::NoUsage => 11,
         };
         counts[kind] += 1;
         if reply.kind == SimKind::Image {
@@ -120,7 +129,10 @@ fn shares_come_out_as_asked() {
             (sum, images) = (sum + reply.latency, images + 1);
         }
     }
-    let expected_ppm = [20_000_u64, 50_000, 10_000, 5_000, 30_000, 100_000, 785_000];
+    let expected_ppm = [
+        20_000_u64, 50_000, 10_000, 5_000, 30_000, 100_000, 625_000, 40_000, 30_000, 20_000,
+        10_000, 60_000,
+    ];
     for (count, ppm) in counts.into_iter().zip(expected_ppm) {
         let mean = n as f64 * ppm as f64 / 1e6;
         let spread = (mean * (1.0 - ppm as f64 / 1e6)).sqrt();
@@ -198,7 +210,12 @@ fn simulated(images: u64, slots: usize, spec: &SimSpec, trials: u64) -> f64 {
                 | SimKind::Refused
                 | SimKind::TimedOut
                 | SimKind::BadRequest
-                | SimKind::NotAnImage => {}
+                | SimKind::NotAnImage
+                | SimKind::Dropped
+                | SimKind::Truncated
+                | SimKind::Malformed
+                | SimKind::Empty
+                | SimKind::NoUsage => {}
             }
         }
         total += end;

@@ -14,15 +14,17 @@ use imagemill::domain::ids::SceneId;
 use imagemill::domain::ledger::Ceilings;
 use imagemill::domain::measure::{Frame, Measure};
 use imagemill::domain::money::NanoUsd;
+use imagemill::domain::pace::Rates;
 use imagemill::domain::price::PriceBook;
 use imagemill::domain::request::ImageSpec;
 use imagemill::domain::row::{CanaryChoice, Row, RowBrief, RowOptions, Variants};
 use imagemill::domain::settings::{
-    Mode, OnBadRow, PaidRetries, PaidRetryOn, RowsInput, RunSettings,
+    Consent, Mode, OnBadRow, PaidRetries, PaidRetryOn, RowsInput, RunSettings,
 };
 use imagemill::domain::sim::SimSpec;
-use imagemill::pipeline::context::{FirstAttempts, RunContext};
+use imagemill::pipeline::context::{Advice, FirstAttempts, Overruns, RunContext};
 use imagemill::pipeline::event_task::EventTask;
+use imagemill::pipeline::lane::Lane;
 use imagemill::pipeline::ledger_task::{self, TaskOptions};
 use imagemill::pipeline::persist::PersistHandle;
 use imagemill::pipeline::stop::{Stop, StopReason};
@@ -32,7 +34,6 @@ use imagemill::ports::ledger::LedgerStore;
 use imagemill::ports::rows::{RowReadError, RowReader};
 use imagemill::ports::sink::EventSink;
 use jiff::civil::date;
-use tokio::sync::Semaphore;
 
 use crate::ledger::support::{self, TestClock, cents};
 use crate::sim::fakes::{
@@ -68,6 +69,8 @@ pub(crate) struct Bench {
     pub(crate) variants: fn(u32) -> u8,
     pub(crate) is_dear: fn(u32) -> bool,
     pub(crate) concurrency: u32,
+    pub(crate) rates: Rates,
+    pub(crate) timeout: Duration,
     pub(crate) limit: NanoUsd,
     pub(crate) per_run: Option<NanoUsd>,
     pub(crate) paid_retries: PaidRetries,
@@ -91,6 +94,8 @@ impl Bench {
             variants: |_| 1,
             is_dear: |_| false,
             concurrency: 8,
+            rates: Rates::default(),
+            timeout: Duration::from_hours(24),
             limit: NanoUsd::from_dollars(1_000),
             per_run: None,
             paid_retries: PaidRetries {
@@ -156,7 +161,9 @@ impl Bench {
         let allowance = settings.paid_retries.allowance(batch.chosen().images);
         let cx = Arc::new(RunContext {
             run_id: support::run(),
-            lane: Semaphore::new(self.concurrency as usize),
+            lane: Lane::new(self.concurrency, &self.rates),
+            overruns: Overruns::default(),
+            advice: Advice { key: "check the key".to_owned() },
             first_attempts_left: FirstAttempts::new(batch.chosen().maximum),
             paid_retries_left: AtomicU64::new(allowance),
             settings,
@@ -185,15 +192,13 @@ impl Bench {
         drop(events);
         event_task.await.expect("the event task does not panic");
         let stats = measure.lock().expect("no holder panics").stats().clone();
-        let events = std::mem::take(&mut *kept.lock().expect("no holder panics"));
-        let sidecars = std::mem::take(&mut *fakes.persisted.lock().expect("no holder panics"));
         Ran {
             notes: log.take(),
-            events,
+            events: std::mem::take(&mut *kept.lock().expect("no holder panics")),
             reasons: stop.reasons(),
             stats,
             closing,
-            sidecars,
+            sidecars: std::mem::take(&mut *fakes.persisted.lock().expect("no holder panics")),
             elapsed: clock.elapsed(),
             is_persist_sound: persist_ended.is_ok(),
             free_permits: std::mem::take(&mut *free_permits.lock().expect("no holder panics")),
@@ -217,7 +222,7 @@ impl Bench {
                     Act::Drain => stop.drain(StopReason::Interrupted),
                     Act::Abort => stop.abort(),
                     Act::Look => {
-                        let free = cx.upgrade().map(|cx| cx.lane.available_permits());
+                        let free = cx.upgrade().map(|cx| cx.lane.free_permits());
                         looks.lock().expect("no holder panics").extend(free);
                     }
                 }
@@ -308,7 +313,12 @@ impl Bench {
                 seed: None,
                 negative_prompt: None,
             },
+            base_url: None,
+            rehearsal: false,
             concurrency: self.concurrency,
+            rates: self.rates,
+            request_timeout: Some(self.timeout),
+            consent: Consent { yes: true, confirm_above: NanoUsd::MAX, confirm_cost: None },
             limit_per_day: None,
             limit_per_run: self.per_run,
             fit_budget: false,

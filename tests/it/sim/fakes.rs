@@ -9,18 +9,20 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use imagemill::domain::event::{RunEvent, Stamped};
+use imagemill::domain::failure::{Charge, FailureClass, RefusalStage};
 use imagemill::domain::image::{ImageKind, StoredImage};
 use imagemill::domain::ledger::{CostSource, OwnerId, Record, RecordKind};
 use imagemill::domain::money::NanoUsd;
-use imagemill::domain::price::Quote;
 use imagemill::domain::reference::Reference;
-use imagemill::domain::request::{ImageRequest, LoadedReference, WorkDigest};
+use imagemill::domain::request::{LoadedReference, WorkDigest};
 use imagemill::domain::sidecar::Sidecar;
 use imagemill::ports::clock::Clock;
 use imagemill::ports::images::{ImageStore, ImageStoreError, ImageWriter};
 use imagemill::ports::journal::{JournalError, JournalStore};
 use imagemill::ports::ledger::{CatchUp, LedgerStore, Manners, StoreError};
-use imagemill::ports::provider::{Generation, ImageProvider, ProviderError};
+use imagemill::ports::provider::{
+    Attempt, ExchangeFailure, Generation, ImageProvider, ProviderError,
+};
 use imagemill::ports::references::{ReferenceError, ReferenceReader};
 use jiff::SignedDuration;
 
@@ -85,12 +87,22 @@ pub(crate) enum Reply {
     Image,
     NotAnImage,
     Throttled(Duration),
-    ServerError,
-    TimedOut,
-    Refused,
-    BadRequest,
+    Failed(FailureClass),
     NotKept,
     Panic,
+}
+
+impl Reply {
+    pub(crate) const SERVER_ERROR: Self =
+        Self::Failed(FailureClass::ServerError { status: 503, retry_after: None });
+    pub(crate) const TIMED_OUT: Self =
+        Self::Failed(FailureClass::TimedOut { after: Duration::from_secs(10) });
+    pub(crate) const BAD_REQUEST: Self = Self::Failed(FailureClass::Invalid { status: 422 });
+    pub(crate) const REFUSED: Self = Self::Failed(FailureClass::Refused {
+        status: 400,
+        stage: RefusalStage::Input,
+        charge: Charge::Free,
+    });
 }
 
 /// How the provider plays.
@@ -121,11 +133,10 @@ impl Drop for Out<'_> {
 impl ImageProvider for FakeProvider {
     async fn generate(
         &self,
-        request: &ImageRequest,
-        attempt: u32,
-        _quote: &Quote,
+        attempt: &Attempt<'_>,
         body: &mut dyn ImageWriter,
     ) -> Result<Generation, ProviderError> {
+        let Attempt { request, number: attempt, .. } = *attempt;
         let row = request.scene_id.as_str().trim_start_matches("S-").parse().expect("a number");
         let call = Call { row, variant: request.variant, attempt };
         self.log.note(Note::Called(call));
@@ -139,12 +150,10 @@ impl ImageProvider for FakeProvider {
             Reply::Image => PICTURE,
             Reply::NotAnImage => b"no picture",
             Reply::Throttled(retry_after) => {
-                return Err(ProviderError::RateLimited { retry_after });
+                let class = FailureClass::RateLimited { retry_after: Some(retry_after) };
+                return Err(ExchangeFailure::new(class).into());
             }
-            Reply::ServerError => return Err(ProviderError::ServerError { status: 503 }),
-            Reply::TimedOut => return Err(ProviderError::TimedOut { after: play.after }),
-            Reply::Refused => return Err(ProviderError::Refused),
-            Reply::BadRequest => return Err(ProviderError::BadRequest { status: 422 }),
+            Reply::Failed(class) => return Err(ExchangeFailure::new(class).into()),
             Reply::NotKept => {
                 return Err(ProviderError::NotKept { source: full("images/a.part") });
             }
@@ -154,7 +163,7 @@ impl ImageProvider for FakeProvider {
             .await
             .map_err(|source| ProviderError::NotKept { source })?;
         let (cost, cost_source) = (play.charge, CostSource::Reported);
-        Ok(Generation { cost, cost_source, request_id: None })
+        Ok(Generation { cost, cost_source, request_id: None, n_extra: 0 })
     }
 }
 
@@ -249,6 +258,15 @@ impl ImageWriter for FakeWriter {
             sha256: WorkDigest::of(&self.bytes),
             pixels: None,
         })
+    }
+
+    async fn extra(&mut self) -> Result<(), ImageStoreError> {
+        Ok(())
+    }
+
+    async fn keep(self: Box<Self>, answer: Bytes) -> Result<Option<PathBuf>, ImageStoreError> {
+        let came = !answer.is_empty() || !self.bytes.is_empty();
+        Ok(came.then(|| PathBuf::from("raw/kept.json")))
     }
 
     async fn discard(self: Box<Self>) {}

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
+use imagemill::domain::event::Ending;
+use imagemill::domain::failure::{Charge, FailureClass};
 use imagemill::domain::money::NanoUsd;
+use imagemill::domain::pace::Rates;
 use imagemill::domain::settings::{PaidRetries, PaidRetryOn};
 use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -27,16 +30,25 @@ fn play(seed: u64, call: Call) -> Play {
     let mut random = stream(words);
     let mut below = |n: u64| random.next_u64() % n;
     let charge = NanoUsd::from_nanos((below(1_001) * 100_000) as i64);
-    let reply = match below(20) {
-        0..=10 => Reply::Image,
-        11 | 12 => Reply::Throttled(Duration::from_secs(below(120))),
-        13 | 14 => Reply::ServerError,
-        15 => Reply::TimedOut,
-        16 => Reply::Refused,
-        17 => Reply::BadRequest,
+    let reply = match below(28) {
+        0..=14 => Reply::Image,
+        15 | 16 => Reply::Throttled(Duration::from_secs(below(200))),
+        17 | 18 => Reply::SERVER_ERROR,
+        19 => Reply::TIMED_OUT,
+        20 => Reply::REFUSED,
+        21 => Reply::BAD_REQUEST,
+        22 => Reply::Failed(FailureClass::Reset),
+        23 => Reply::Failed(FailureClass::BadBody),
+        24 => Reply::Failed(FailureClass::NoImage { charge: Charge::Unknown }),
+        25 => Reply::Failed(FailureClass::NoConnection { refused: below(2) == 0 }),
+        26 => Reply::Failed(FailureClass::RateLimited { retry_after: None }),
         _ => Reply::NotAnImage,
     };
-    let is_free = matches!(reply, Reply::Throttled(_) | Reply::Refused | Reply::BadRequest);
+    let is_free = match reply {
+        Reply::Throttled(_) => true,
+        Reply::Failed(class) => matches!(class.ending(), Ending::Released { .. }),
+        Reply::Image | Reply::NotAnImage | Reply::NotKept | Reply::Panic => false,
+    };
     let charge = if is_free { NanoUsd::ZERO } else { charge };
     Play { after: Duration::from_millis(below(30_000)), reply, charge }
 }
@@ -44,11 +56,11 @@ fn play(seed: u64, call: Call) -> Play {
 fn history(seed: u64) -> Bench {
     let mut random = stream([seed, 1, 2, 3]);
     let mut below = |n: u64| random.next_u64() % n;
-    let on = [PaidRetryOn::ServerError, PaidRetryOn::Timeout];
+    let on = PaidRetryOn::ALL;
     let paid_retries = PaidRetries {
         share: ["5", "20", "100", "none"][below(4) as usize].parse().ok(),
         attempts: 1 + below(4) as u32,
-        on: on[..1 + below(2) as usize].to_vec(),
+        on: on[..1 + below(4) as usize].to_vec(),
     };
     let takes = Duration::from_millis(below(4) * 40);
     let mut acts = Vec::new();
@@ -62,6 +74,11 @@ fn history(seed: u64) -> Bench {
         variants: |row| (row % 4) as u8 + 1,
         is_dear: |row| row % 7 == 3,
         concurrency: 1 + below(10) as u32,
+        rates: Rates {
+            requests_per_minute: (below(3) == 0).then(|| 20 + below(200) as u32),
+            images_per_minute: (below(5) == 0).then(|| 10 + below(200) as u32),
+        },
+        timeout: Duration::from_secs(if below(3) == 0 { 20 } else { 3_600 }),
         limit: cents(20 + below(400) as i64),
         per_run: (below(3) == 0).then(|| cents(20 + below(300) as i64)),
         paid_retries,

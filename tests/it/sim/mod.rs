@@ -4,6 +4,7 @@ mod bench;
 mod failures;
 mod fakes;
 mod histories;
+mod lane;
 mod order;
 mod ran;
 mod retries;

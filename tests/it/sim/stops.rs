@@ -38,7 +38,7 @@ fn a_drain_at_any_moment_counts_every_row_once() {
         let ran = bench
             .plays(|call| match (call.row % 5, call.attempt) {
                 (0, 1) => free(Reply::Throttled(Duration::from_secs(7))),
-                (1, 1) => free(Reply::ServerError),
+                (1, 1) => free(Reply::SERVER_ERROR),
                 _ => image(),
             })
             .run();
@@ -54,7 +54,7 @@ fn a_drain_at_any_moment_counts_every_row_once() {
 fn a_put_off_request_does_not_delay_a_drain() {
     let acts = vec![(Duration::from_secs(30), Act::Drain)];
     let bench = Bench { acts, ..Bench::new(1) };
-    let ran = bench.plays(|_| free(Reply::Throttled(Duration::from_hours(5)))).run();
+    let ran = bench.plays(|_| free(Reply::Throttled(Duration::from_mins(50)))).run();
     assert_eq!(ran.elapsed, Duration::from_secs(30));
     assert_eq!(ran.outcome(1), Outcome::Cancelled);
     assert_eq!((ran.count("reserve"), ran.count("release")), (1, 1));
@@ -64,8 +64,19 @@ fn a_put_off_request_does_not_delay_a_drain() {
 fn a_gate_that_cannot_pass_any_more_drains() {
     let gate = Gate::parse("errors rate < 5% abort=doomed").expect("a gate");
     let ran = Bench { gates: vec![gate], concurrency: 1, ..Bench::new(100) }
-        .plays(|_| free(Reply::BadRequest))
+        .plays(|_| free(Reply::BAD_REQUEST))
         .run();
     assert!(matches!(ran.reasons[..], [StopReason::Gate(_)]), "{:?}", ran.reasons);
     assert!((5..=7).contains(&ran.calls().len()), "{} calls", ran.calls().len());
+}
+
+#[test]
+fn a_wait_of_many_hours_stops_the_run_and_says_until_when() {
+    let bench = Bench { concurrency: 2, ..Bench::new(20) };
+    let ran = bench.plays(|_| free(Reply::Throttled(Duration::from_secs(999_999)))).run();
+    let [StopReason::Environment(text), ..] = &ran.reasons[..] else { panic!("{:?}", ran.reasons) };
+    assert!(text.starts_with("the provider asks to wait until 2026-"), "{text}");
+    assert!(ran.calls().len() <= 2, "{} calls", ran.calls().len());
+    assert_eq!(ran.stats.rows.cancelled, 20);
+    assert_eq!(ran.count("reserve"), ran.count("release"));
 }

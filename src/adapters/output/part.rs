@@ -1,0 +1,144 @@
+//! A temporary file on its way to become an image: hashed and looked at while it is written.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use sha2::{Digest, Sha256};
+use tokio::task::spawn_blocking;
+
+use crate::domain::image::ImageKind;
+use crate::domain::request::WorkDigest;
+use crate::ports::images::ImageStoreError;
+
+/// How many first bytes are kept for the magic bytes and the header's width and height.
+const HEAD: usize = 4_096;
+
+/// Bytes that are gathered before they are written: small images need one trip to the disk, and
+/// large ones few, while many slots together stay far below a hundred megabytes.
+const GATHER: usize = 256 * 1_024;
+
+/// A temporary file.
+#[derive(Debug)]
+pub(super) struct Part {
+    path: PathBuf,
+    file: Option<File>,
+    gathered: Vec<u8>,
+    head: Vec<u8>,
+    hasher: Sha256,
+    n_bytes: u64,
+}
+
+impl Part {
+    /// Makes the file, so that a disk which takes none is found before anything is sent.
+    pub(super) async fn create(path: PathBuf) -> Result<Self, ImageStoreError> {
+        let opened = path.clone();
+        let file = blocking(path.clone(), move || File::create(opened)).await?;
+        Ok(Self {
+            path,
+            file: Some(file),
+            gathered: Vec::new(),
+            head: Vec::new(),
+            hasher: Sha256::new(),
+            n_bytes: 0,
+        })
+    }
+
+    /// Takes the next bytes.
+    pub(super) async fn write(&mut self, chunk: Bytes) -> Result<(), ImageStoreError> {
+        self.hasher.update(&chunk);
+        self.n_bytes += chunk.len() as u64;
+        let room = HEAD.saturating_sub(self.head.len()).min(chunk.len());
+        self.head.extend_from_slice(&chunk[..room]);
+        self.gathered.extend_from_slice(&chunk);
+        if self.gathered.len() < GATHER {
+            return Ok(());
+        }
+        let mut file = self.file.take().expect("one write at a time");
+        let mut gathered = std::mem::take(&mut self.gathered);
+        let (file, gathered) = blocking(self.path.clone(), move || {
+            file.write_all(&gathered)?;
+            gathered.clear();
+            Ok((file, gathered))
+        })
+        .await?;
+        (self.file, self.gathered) = (Some(file), gathered);
+        Ok(())
+    }
+
+    /// How many bytes came.
+    pub(super) const fn n_bytes(&self) -> u64 {
+        self.n_bytes
+    }
+
+    /// The digest of the bytes.
+    pub(super) fn sha256(&self) -> WorkDigest {
+        WorkDigest(self.hasher.clone().finalize().into())
+    }
+
+    /// What the first bytes say it is.
+    pub(super) fn kind(&self) -> Option<ImageKind> {
+        ImageKind::from_magic(&self.head)
+    }
+
+    /// Width and height, as the header says.
+    pub(super) fn pixels(&self) -> Option<(u32, u32)> {
+        let size = imagesize::blob_size(&self.head).ok()?;
+        Some((u32::try_from(size.width).ok()?, u32::try_from(size.height).ok()?))
+    }
+
+    /// Writes what is gathered and gives the file its name, never over a file with other bytes.
+    /// `is_synced` asks for the bytes to survive a power loss.
+    pub(super) async fn rename_to(
+        self,
+        target: PathBuf,
+        is_synced: bool,
+    ) -> Result<(), ImageStoreError> {
+        let Self { path: part, file, gathered, .. } = self;
+        let mut file = file.expect("one write at a time");
+        let place = target.clone();
+        let in_the_way = blocking(target.clone(), move || {
+            file.write_all(&gathered)?;
+            if is_synced {
+                file.sync_data()?;
+            }
+            drop(file);
+            give_name(&part, &place)
+        })
+        .await?;
+        if in_the_way { Err(ImageStoreError::Exists { path: target }) } else { Ok(()) }
+    }
+
+    /// Drops the file.
+    pub(super) async fn remove(self) {
+        let part = self.path.clone();
+        // A leftover temporary file costs nothing but its bytes; the next try overwrites it.
+        let _ = blocking(self.path, move || fs::remove_file(part)).await;
+    }
+}
+
+/// Renames, unless a file with other bytes has the name already: then it returns true.
+fn give_name(part: &Path, place: &Path) -> io::Result<bool> {
+    match fs::hard_link(part, place) {
+        Ok(()) => fs::remove_file(part).map(|()| false),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            let same = fs::read(part)? == fs::read(place)?;
+            if same {
+                fs::remove_file(part)?;
+            }
+            Ok(!same)
+        }
+        Err(_) if !place.exists() => fs::rename(part, place).map(|()| false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Does file work on a thread that may wait.
+pub(super) async fn blocking<T: Send + 'static>(
+    path: PathBuf,
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> Result<T, ImageStoreError> {
+    let done = spawn_blocking(work).await.unwrap_or_else(|error| Err(io::Error::other(error)));
+    done.map_err(|source| ImageStoreError::Io { path, source })
+}

@@ -1,0 +1,144 @@
+//! Keeps what must stay secret out of foreign text: a server's error may echo the key or the
+//! prompt, whole or in part.
+
+use crate::domain::sanitize;
+
+/// The most characters of a foreign message that are shown.
+pub const MAX_MESSAGE_CHARS: usize = 300;
+
+/// Stands where something was left out.
+const LEFT_OUT: &str = "[…]";
+
+/// A run of so many bytes that a message shares with a secret is an echo of it.
+const SHARED_BYTES: usize = 8;
+
+/// How keys begin at the vendors whose servers echo a part of them, and how they go on.
+const KEY_MARKS: &[&str] = &["sk-", "key-", "Bearer "];
+
+/// The message fit for a log: one line, cut, and without anything that it shares with a secret.
+///
+/// A secret shorter than 8 bytes is left out where it stands as a whole and has at
+/// least four; a longer one wherever the message has 8 bytes in a row of it.
+pub fn redact(message: &str, secrets: &[&str]) -> String {
+    let mut hidden = vec![false; message.len()];
+    for secret in secrets {
+        hide_shared(message.as_bytes(), secret.as_bytes(), &mut hidden);
+    }
+    hide_keys(message, &mut hidden);
+    let mut shown = String::with_capacity(message.len());
+    let mut was_hidden = false;
+    for (at, one) in message.char_indices() {
+        // A character is hidden when any byte of it is.
+        let is_hidden = hidden[at..at + one.len_utf8()].contains(&true);
+        match (is_hidden, was_hidden) {
+            (true, false) => shown.push_str(LEFT_OUT),
+            (true, true) => {}
+            (false, _) => shown.push(one),
+        }
+        was_hidden = is_hidden;
+    }
+    let line = sanitize::one_line(shown.trim()).into_owned();
+    sanitize::cut(&line, MAX_MESSAGE_CHARS).into_owned()
+}
+
+/// A short structured word of a foreign answer, such as an error code; nothing when it is none.
+pub fn code_word(text: &str) -> Option<&str> {
+    const MOST: usize = 64;
+    let is_word = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
+    let fits = !text.is_empty() && text.len() <= MOST && text.bytes().all(is_word);
+    fits.then_some(text)
+}
+
+/// Marks every run of the message that stands in the secret too.
+fn hide_shared(message: &[u8], secret: &[u8], hidden: &mut [bool]) {
+    let shared = SHARED_BYTES.min(secret.len());
+    if shared < 4 || message.len() < shared {
+        return;
+    }
+    let mut runs: Vec<&[u8]> = secret.windows(shared).collect();
+    runs.sort_unstable();
+    runs.dedup();
+    for (at, window) in message.windows(shared).enumerate() {
+        if runs.binary_search(&window).is_ok() {
+            hidden[at..at + shared].fill(true);
+        }
+    }
+}
+
+/// Marks what looks like a key, even a masked one such as `sk-ab***yz`.
+fn hide_keys(message: &str, hidden: &mut [bool]) {
+    for mark in KEY_MARKS {
+        for (at, _) in message.match_indices(mark) {
+            let body = &message[at + mark.len()..];
+            let ends = |one: char| one.is_whitespace() || "'\"`,;:)]}<>".contains(one);
+            let end = body.find(ends).unwrap_or(body.len());
+            hidden[at..at + mark.len() + end].fill(true);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const PROMPT: &str = "a red fox that CANARY-7f3a sees in the snow, at dawn";
+
+    #[test]
+    fn echoes_are_left_out_whole_or_in_part() {
+        let check = |message: &str, expect: &str| {
+            assert_eq!(redact(message, &[PROMPT, "topsecretkey"]), expect, "{message:?}");
+        };
+        check("Invalid size '123x1'.", "Invalid size '123x1'.");
+        check(&format!("bad prompt: {PROMPT}"), "bad prompt: […]");
+        check("near 'CANARY-7f3a sees in'!", "near '[…]'!");
+        check("your key topsecretkey is bad", "your key […] is bad");
+        check("Incorrect API key provided: sk-ab***yz.", "Incorrect API key provided: […]");
+        check("a\nb\x1b[31mc", "a␊b␛[31mc");
+    }
+
+    #[test]
+    fn short_secrets_are_left_out_where_they_stand() {
+        assert_eq!(redact("the word cats is bad", &["cats"]), "the word […] is bad");
+        assert_eq!(redact("an ox", &["ox"]), "an ox", "too short to be told from other text");
+    }
+
+    #[test]
+    fn a_long_message_is_cut() {
+        let long = "é".repeat(2_000);
+        assert_eq!(redact(&long, &[]).chars().count(), MAX_MESSAGE_CHARS);
+    }
+
+    #[test]
+    fn code_words_are_short_and_plain() {
+        for (text, good) in [
+            ("moderation_blocked", true),
+            ("rate_limit_exceeded", true),
+            ("", false),
+            ("a b", false),
+            ("a\x1b", false),
+        ] {
+            assert_eq!(code_word(text).is_some(), good, "{text:?}");
+        }
+        assert_eq!(code_word(&"x".repeat(65)), None);
+    }
+
+    proptest! {
+        #[test]
+        fn no_eight_bytes_of_a_secret_are_shown(
+            before in "[a-zé ]{0,30}", secret in "[a-z0-9]{8,40}", after in "[A-Zé ]{0,30}",
+        ) {
+            let shown = redact(&format!("{before}{secret}{after}"), &[&secret]);
+            for run in secret.as_bytes().windows(SHARED_BYTES) {
+                let run = std::str::from_utf8(run).expect("ASCII");
+                prop_assert!(!shown.contains(run), "{shown:?} has {run:?}");
+            }
+        }
+
+        #[test]
+        fn no_text_makes_it_fall_over(message in any::<String>(), secret in any::<String>()) {
+            let _ = redact(&message, &[&secret]);
+        }
+    }
+}
