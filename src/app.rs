@@ -8,7 +8,7 @@ use crate::cli::env_vars;
 use crate::cli::invocation::Invocation;
 use crate::commands::failure::Failure;
 use crate::commands::world::World;
-use crate::commands::{canary, completions, ledger, prices, run, seed};
+use crate::commands::{canary, completions, config, doctor, init, ledger, prices, run, seed, sim};
 use crate::exit::Exit;
 use crate::report::printer::{Printer, Terminal};
 
@@ -26,6 +26,10 @@ pub fn main(invocation: Invocation) -> Exit {
         Command::Canary(command) => canary::run(&world, command),
         Command::Ledger(command) => ledger::run(&world, command),
         Command::Prices(command) => prices::run(&world, command),
+        Command::Sim(args) => sim::run(&world, args),
+        Command::Doctor(args) => doctor::run(&world, args),
+        Command::Init(args) => init::run(&world, args),
+        Command::Config(command) => config::run(&world, command),
         Command::Completions { shell } => completions::completions(&world, *shell),
         Command::Man { dir } => completions::man(&world, dir.as_deref()),
     };

@@ -6,7 +6,8 @@
 //! - Floor 5: [`app`] turns an invocation into an [`exit`].
 //! - Floor 4: [`commands`] compose adapters, pipeline and report, one file per command.
 //! - Floor 3: [`cli`] turns arguments, environment and config files into settings.
-//! - Floor 2: [`pipeline`] runs the rows, [`adapters`] touch the world, [`report`] shows results.
+//! - Floor 2: [`pipeline`] runs the rows, [`adapters`] touch the world, [`report`] shows results,
+//!   [`server`] listens.
 //! - Floor 1: [`ports`] are what the pipeline asks of the world.
 //! - Floor 0: [`domain`] holds values, arithmetic and decisions, and nothing that can block.
 
@@ -19,3 +20,4 @@ pub mod exit;
 pub mod pipeline;
 pub mod ports;
 pub mod report;
+pub mod server;

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use crate::adapters::paint::{PaintSpec, paint_plain};
 use crate::domain::seed::{REFERENCE_FOLDER, ReferencePlace, SeedPlan, SeedRow, SeedSummary};
 use crate::domain::sim::SimKey;
+use crate::domain::sim::paint::{PaintSpec, paint_plain};
 
 /// The side of a reference picture in pixels: small, and large enough for its number.
 const REFERENCE_SIDE: u32 = 64;

@@ -39,5 +39,9 @@ pub const PROGRESS: EnvVar = EnvVar {
 pub const USER: EnvVar =
     EnvVar { name: "USER", meaning: "who changed a limit, as the ledger records it" };
 
+/// The user's home.
+pub const HOME: EnvVar =
+    EnvVar { name: "HOME", meaning: "the folder that `~/` in `api_key_file` stands for" };
+
 /// Every variable that is no setting of a run.
-pub const ALL: &[EnvVar] = &[NO_COLOR, CLICOLOR_FORCE, TERM, CI, COLUMNS, PROGRESS, USER];
+pub const ALL: &[EnvVar] = &[NO_COLOR, CLICOLOR_FORCE, TERM, CI, COLUMNS, PROGRESS, USER, HOME];

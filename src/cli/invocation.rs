@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::fmt;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use etcetera::BaseStrategy;
 
-/// What the process was started with.
-#[derive(Clone, Debug)]
+use crate::cli::env_vars;
+
+/// What the process was started with. Its environment may hold keys, so it shows names only.
+#[derive(Clone)]
 pub struct Invocation {
     /// Arguments, the program's name first.
     pub args: Vec<OsString>,
@@ -16,6 +19,8 @@ pub struct Invocation {
     pub env: BTreeMap<String, String>,
     /// The current folder.
     pub cwd: PathBuf,
+    /// Whether standard input is a terminal.
+    pub stdin_is_terminal: bool,
     /// Whether standard output is a terminal.
     pub stdout_is_terminal: bool,
     /// Whether standard error is a terminal.
@@ -41,6 +46,7 @@ impl Invocation {
                 })
                 .collect(),
             cwd: std::env::current_dir().unwrap_or_else(|_| PathBuf::from(".")),
+            stdin_is_terminal: std::io::stdin().is_terminal(),
             stdout_is_terminal: std::io::stdout().is_terminal(),
             stderr_is_terminal: std::io::stderr().is_terminal(),
             terminal_width: terminal_size::terminal_size_of(std::io::stdout())
@@ -54,8 +60,24 @@ impl Invocation {
         }
     }
 
+    /// Whether a question can be asked: both ends must be a terminal that can do more than print.
+    pub fn can_ask(&self) -> bool {
+        let is_dumb = self.env(env_vars::TERM.name) == Some("dumb");
+        self.stdin_is_terminal && self.stderr_is_terminal && !is_dumb
+    }
+
     /// A variable of the environment; an empty one counts as unset.
     pub fn env(&self, name: &str) -> Option<&str> {
         self.env.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+}
+
+impl fmt::Debug for Invocation {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Invocation")
+            .field("args", &self.args)
+            .field("env", &self.env.keys().collect::<Vec<_>>())
+            .field("cwd", &self.cwd)
+            .finish_non_exhaustive()
     }
 }

@@ -15,13 +15,15 @@ pub struct Setting {
     pub key: &'static str,
     /// The flag; empty when there is none.
     pub flag: &'static str,
+    /// What counts when nobody gives a value, in words.
+    pub default: &'static str,
 }
 
 macro_rules! settings {
-    ($($name:ident = $key:literal, $flag:literal;)*) => {
+    ($($name:ident = $key:literal, $flag:literal, $default:literal;)*) => {
         $(
             #[doc = concat!("The setting `", $key, "`.")]
-            pub const $name: Setting = Setting { key: $key, flag: $flag };
+            pub const $name: Setting = Setting { key: $key, flag: $flag, default: $default };
         )*
 
         /// Every setting.
@@ -30,33 +32,33 @@ macro_rules! settings {
 }
 
 settings! {
-    PROVIDER = "provider", "--provider";
-    MODEL = "model", "--model";
-    SIZE = "size", "--size";
-    QUALITY = "quality", "--quality";
-    IMAGE_FORMAT = "image_format", "--image-format";
-    BASE_URL = "base_url", "--base-url";
-    API_KEY_ENV = "api_key_env", "--api-key-env";
-    API_KEY_FILE = "api_key_file", "";
-    API_KEY_COMMAND = "api_key_command", "";
-    CONCURRENCY = "concurrency", "--concurrency";
-    REQUESTS_PER_MINUTE = "requests_per_minute", "--requests-per-minute";
-    IMAGES_PER_MINUTE = "images_per_minute", "--images-per-minute";
-    REQUEST_TIMEOUT = "request_timeout", "--request-timeout";
-    LIMIT_PER_DAY = "limit_per_day", "--limit-per-day";
-    LIMIT_PER_RUN = "limit_per_run", "--limit-per-run";
-    CONFIRM_ABOVE = "confirm_above", "";
-    PAID_RETRIES = "paid_retries", "--paid-retries";
-    PAID_ATTEMPTS = "paid_attempts", "--paid-attempts";
-    PAID_RETRY_ON = "paid_retry_on", "--paid-retry-on";
-    ON_BAD_ROW = "on_bad_row", "--on-bad-row";
-    SIM = "sim", "--sim";
-    CANARY = "canary", "--canary";
-    CANARY_NAME = "canary_name", "--canary-name";
-    OUT = "out", "--out";
-    LEDGER = "ledger", "--ledger";
-    PRICES = "prices", "--prices";
-    TZ = "tz", "--tz";
+    PROVIDER = "provider", "--provider", "sim in a dry run, none in a live run";
+    MODEL = "model", "--model", "the provider's, where it has one";
+    SIZE = "size", "--size", "1024x1024";
+    QUALITY = "quality", "--quality", "medium";
+    IMAGE_FORMAT = "image_format", "--image-format", "png";
+    BASE_URL = "base_url", "--base-url", "the provider's own";
+    API_KEY_ENV = "api_key_env", "--api-key-env", "the provider's own variable";
+    API_KEY_FILE = "api_key_file", "", "none";
+    API_KEY_COMMAND = "api_key_command", "", "none";
+    CONCURRENCY = "concurrency", "--concurrency", "the provider's, mostly 8";
+    REQUESTS_PER_MINUTE = "requests_per_minute", "--requests-per-minute", "none";
+    IMAGES_PER_MINUTE = "images_per_minute", "--images-per-minute", "none";
+    REQUEST_TIMEOUT = "request_timeout", "--request-timeout", "the provider's, 5m or more";
+    LIMIT_PER_DAY = "limit_per_day", "--limit-per-day", "the ledger's own";
+    LIMIT_PER_RUN = "limit_per_run", "--limit-per-run", "none";
+    CONFIRM_ABOVE = "confirm_above", "", "1.00";
+    PAID_RETRIES = "paid_retries", "--paid-retries", "5%";
+    PAID_ATTEMPTS = "paid_attempts", "--paid-attempts", "2";
+    PAID_RETRY_ON = "paid_retry_on", "--paid-retry-on", "5xx";
+    ON_BAD_ROW = "on_bad_row", "--on-bad-row", "stop";
+    SIM = "sim", "--sim", "latency=12s, or 50ms live";
+    CANARY = "canary", "--canary", "every row";
+    CANARY_NAME = "canary_name", "--canary-name", "default";
+    OUT = "out", "--out", "out";
+    LEDGER = "ledger", "--ledger", "in the state folder";
+    PRICES = "prices", "--prices", "built-in";
+    TZ = "tz", "--tz", "UTC";
 }
 
 /// What a stranger's file must not decide: where a key comes from and goes to, which commands run,

@@ -202,7 +202,7 @@ fn consent(ask: &RunAsk<'_>, layers: &Layers) -> Result<Consent, ResolveError> {
         None => CONFIRM_ABOVE,
     };
     let confirm_cost = ask.confirm_cost.map(|text| {
-        let setting = Setting { key: "confirm_cost", flag: "--confirm-cost" };
+        let setting = Setting { key: "confirm_cost", flag: "--confirm-cost", default: "none" };
         money(setting, &Given { text: text.to_owned(), origin: Origin::Flag(setting.flag) })
     });
     Ok(Consent { yes: ask.yes, confirm_above, confirm_cost: confirm_cost.transpose()? })

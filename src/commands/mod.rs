@@ -2,7 +2,12 @@
 
 pub mod canary;
 pub mod completions;
+pub mod config;
+mod configuration;
+pub mod doctor;
 pub mod failure;
+pub mod init;
+mod key;
 pub mod ledger;
 mod ledger_access;
 pub mod prices;
@@ -10,4 +15,5 @@ mod progress_choice;
 pub mod run;
 pub mod seed;
 mod signals;
+pub mod sim;
 pub mod world;

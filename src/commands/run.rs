@@ -2,29 +2,32 @@
 
 mod bad_rows;
 mod conclude;
+mod consent;
 mod flow;
 mod folder;
 mod launch;
+mod live;
 mod objections;
 mod parts;
 mod plan_cost;
 mod plan_document;
+mod plan_rows;
 mod planning;
 mod reference_check;
+mod registry;
 mod report;
 mod setup;
 mod verdict;
 
 use crate::adapters::system::{self, SystemEntropy};
 use crate::cli::args::run::{FormatArg, ModeArg, RunArgs};
-
+use crate::cli::layers::Layers;
 use crate::commands::failure::Failure;
 use crate::commands::progress_choice;
-use crate::commands::run::folder::{refuse_live, run_folder};
+use crate::commands::run::folder::run_folder;
 use crate::commands::run::launch::Start;
 use crate::commands::run::plan_document::Sources;
 use crate::commands::run::planning::{Planned, PlanningAsk};
-use crate::commands::run::reference_check::refuse_bad_references;
 use crate::commands::run::report::Header;
 use crate::commands::run::setup::{saved_plan, settings, show_plan};
 use crate::commands::world::World;
@@ -97,12 +100,13 @@ fn proceed(
     if args.plan_only {
         return Ok(report::plan_only(header, made));
     }
-    start(world, header, settings, planned, made, progress)
+    start(world, header, &layers, settings, planned, made, progress)
 }
 
 fn start(
     world: &World,
     header: &mut Header,
+    layers: &Layers,
     settings: RunSettings,
     mut planned: Planned,
     plan: &Plan,
@@ -126,11 +130,10 @@ fn start(
         let ended = launch::rehearse(settings.clone(), planned, begin)?;
         return Ok(conclude::ended(header, &settings, plan, ended));
     }
-    refuse_live(&settings, plan)?;
-    refuse_bad_references(&settings, &mut planned)?;
+    let key = live::prepare(world, layers, &settings, plan, &mut planned)?;
     let folder = run_folder(world, header, &settings, plan, &begin.identity)?;
     header.folder = Some(settings.out.join(header.run_id.to_string()).display().to_string());
-    match launch::live(settings.clone(), planned, begin, &folder) {
+    match launch::live(settings.clone(), planned, begin, key, &folder) {
         Ok(ended) => Ok(conclude::ended(header, &settings, plan, ended)),
         Err(failure) => {
             // It fails only before its first row, so the same command may be tried again.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use jiff::tz::TimeZone;
 
 use crate::cli::args::Cli;
-use crate::cli::config_file::{self, ConfigFile, Whose};
+use crate::cli::env_vars;
 use crate::cli::invocation::Invocation;
 use crate::cli::layers::{self, Layers};
 use crate::commands::failure::{Failure, FileError};
@@ -33,62 +33,6 @@ impl World {
     /// Takes what the command line says for every command.
     pub fn new(invocation: Invocation, printer: Printer, cli: &Cli) -> Self {
         Self { invocation, printer, config: cli.config.clone() }
-    }
-
-    /// Environment over project file over user file, and what the nearest file says of gates.
-    ///
-    /// # Errors
-    /// When a file is invalid, or one named on the command line is missing.
-    pub fn layers(&self) -> Result<(Layers, ConfigFile), Failure> {
-        let mut layers = Layers::default();
-        let mut config = ConfigFile::default();
-        if let Some(path) = &self.config {
-            // Named by the user's own hand, so it is trusted like the user's own file.
-            let text = read_text(Path::new(path))?;
-            self.apply(&text, path, Whose::User, &mut layers, &mut config)?;
-        } else {
-            let user = self.invocation.config_home.as_ref();
-            if let Some(path) = user.map(|home| home.join(config_file::USER_FILE))
-                && path.is_file()
-            {
-                let text = read_text(&path)?;
-                self.apply(&text, &path.to_string_lossy(), Whose::User, &mut layers, &mut config)?;
-            }
-            let found = config_file::project_places(&self.invocation.cwd).find(|it| it.is_file());
-            if let Some(path) = found {
-                let text = read_text(&path)?;
-                let shown = path.strip_prefix(&self.invocation.cwd).unwrap_or(&path);
-                let name = shown.to_string_lossy().into_owned();
-                self.apply(&text, &name, Whose::Project, &mut layers, &mut config)?;
-            }
-        }
-        layers.put_env(&self.invocation);
-        for name in layers::unknown_variables(&self.invocation) {
-            self.printer.warn(&format!("unknown environment variable {name}"));
-        }
-        Ok((layers, config))
-    }
-
-    fn apply(
-        &self,
-        text: &str,
-        name: &str,
-        whose: Whose,
-        layers: &mut Layers,
-        config: &mut ConfigFile,
-    ) -> Result<(), Failure> {
-        let read = config_file::apply(text, name, whose, DEFAULT_LIMIT.nanos(), layers)
-            .map_err(|error| Failure::new(Exit::Invalid, error))?;
-        for setting in &read.distrusted {
-            self.printer.warn(&format!(
-                "{setting} is left out: a project's file may come from a stranger; imagemill \
-                 config trust takes it as it is"
-            ));
-        }
-        if read.gates.is_some() {
-            config.gates = read.gates;
-        }
-        Ok(())
     }
 
     /// The folder of the user's real ledger: flag, environment, config, else the state folder.
@@ -121,6 +65,14 @@ impl World {
     /// A path as the user meant it: relative to the folder in which the command was called.
     pub fn path(&self, path: impl AsRef<Path>) -> PathBuf {
         self.invocation.cwd.join(path)
+    }
+
+    /// A path as a config file has it: `~/` is the user's home.
+    pub fn home_path(&self, path: &str) -> PathBuf {
+        match (path.strip_prefix("~/"), self.invocation.env(env_vars::HOME.name)) {
+            (Some(rest), Some(home)) => Path::new(home).join(rest),
+            _ => self.path(path),
+        }
     }
 
     /// The zone in which times are shown.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::domain::pace::Rates;
 use crate::domain::request::ImageSpec;
+use crate::domain::row::RowBrief;
 
 /// What a request to a provider may have beside prompt, size, quality and format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,8 +18,26 @@ pub struct Takes {
     pub mask: bool,
     /// The most references.
     pub references: u32,
-    /// The longest prompt, in characters.
-    pub prompt_chars: u32,
+}
+
+/// Why a row cannot be asked of a provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Mismatch {
+    /// It takes no seed.
+    #[error("{0} takes no seed")]
+    Seed(&'static str),
+    /// It takes no negative prompt.
+    #[error("{0} takes no negative prompt")]
+    NegativePrompt(&'static str),
+    /// It takes no mask.
+    #[error("{0} takes no mask")]
+    Mask(&'static str),
+    /// A mask alone says nothing.
+    #[error("{0} takes a mask only together with a reference")]
+    MaskAlone(&'static str),
+    /// It takes fewer references.
+    #[error("{0} takes at most {1} references")]
+    References(&'static str, u32),
 }
 
 /// A provider that can be asked over the network.
@@ -57,13 +76,7 @@ const OPENAI: Profile = Profile {
     name: "openai",
     base_url: Some("https://api.openai.com/v1"),
     key_variable: Some("OPENAI_API_KEY"),
-    takes: Takes {
-        seed: false,
-        negative_prompt: false,
-        mask: true,
-        references: 16,
-        prompt_chars: 32_000,
-    },
+    takes: Takes { seed: false, negative_prompt: false, mask: true, references: 16 },
     response_format: None,
     concurrency: 8,
     rates: Rates { requests_per_minute: None, images_per_minute: None },
@@ -77,13 +90,7 @@ const LOCAL: Profile = Profile {
     name: "local",
     base_url: None,
     key_variable: None,
-    takes: Takes {
-        seed: true,
-        negative_prompt: true,
-        mask: true,
-        references: 16,
-        prompt_chars: 32_000,
-    },
+    takes: Takes { seed: true, negative_prompt: true, mask: true, references: 16 },
     response_format: Some("b64_json"),
     concurrency: 1,
     rates: Rates { requests_per_minute: None, images_per_minute: None },
@@ -100,6 +107,25 @@ pub fn profile(name: &str) -> Option<&'static Profile> {
 }
 
 impl Profile {
+    /// Why it cannot be asked for a row, if it cannot: nothing of a row is ever left out silently.
+    pub const fn mismatch(&self, brief: &RowBrief<'_>) -> Option<Mismatch> {
+        let (takes, wants, name) = (&self.takes, &brief.wants, self.name);
+        let n_references = brief.n_url_references + brief.n_local_references;
+        if wants.seed && !takes.seed {
+            Some(Mismatch::Seed(name))
+        } else if wants.negative_prompt && !takes.negative_prompt {
+            Some(Mismatch::NegativePrompt(name))
+        } else if wants.mask.is_some() && !takes.mask {
+            Some(Mismatch::Mask(name))
+        } else if wants.mask.is_some() && n_references == 0 {
+            Some(Mismatch::MaskAlone(name))
+        } else if n_references > takes.references {
+            Some(Mismatch::References(name, takes.references))
+        } else {
+            None
+        }
+    }
+
     /// How long one exchange for such an image may take.
     pub fn timeout_for(&self, spec: &ImageSpec) -> Duration {
         let large = spec.pixels().is_some_and(|pixels| pixels > LARGE_PIXELS);

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::ids::SceneId;
-use crate::domain::reference::Reference;
+use crate::domain::reference::{Reference, ReferenceKind};
 
 /// The most variants that one row may ask for.
 pub const MAX_VARIANTS: u8 = 10;
@@ -168,6 +168,19 @@ pub struct RowBrief<'a> {
     pub max_cost: Option<crate::domain::money::NanoUsd>,
     /// What its `canary` column says.
     pub canary: CanaryChoice,
+    /// What not every provider takes.
+    pub wants: RowWants,
+}
+
+/// What a row asks for that not every provider takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RowWants {
+    /// A seed.
+    pub seed: bool,
+    /// What the image must not show.
+    pub negative_prompt: bool,
+    /// A mask, and what it is.
+    pub mask: Option<ReferenceKind>,
 }
 
 /// What became of a row.

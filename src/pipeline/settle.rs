@@ -48,7 +48,7 @@ pub(crate) async fn settle(
         expected: job.quote.expected,
         ending,
         latency,
-        error: (!matches!(answer, Answer::Image { .. })).then(|| answer.sentence()),
+        error: remark(answer),
         provider_request_id: answer.request_id().cloned(),
         tags: job.tags.clone(),
     };
@@ -65,6 +65,20 @@ pub(crate) async fn settle(
         cx.persist.keep(cx, finished).await;
     }
     ending
+}
+
+/// What is to be said of an answer.
+fn remark(answer: &Answer) -> Option<String> {
+    match answer {
+        Answer::Image { generation, .. } => (generation.n_extra > 0)
+            .then(|| format!("{} more than was asked for, kept under raw/", generation.n_extra)),
+        Answer::NotAnImage { .. }
+        | Answer::NotKept { .. }
+        | Answer::Failed(_)
+        | Answer::Left
+        | Answer::NotSent { .. }
+        | Answer::HeldTooLong => Some(answer.sentence()),
+    }
 }
 
 /// A charge above the worst case is shouted, and after a few of them the run stops: the ledger has

@@ -1,5 +1,7 @@
 //! Floor 2: what people and machines are shown.
 
+pub mod checkup;
+pub mod config;
 pub mod diagnostic;
 pub mod gate_table;
 pub mod ledger;
@@ -8,6 +10,7 @@ pub mod plan_view;
 pub mod prices;
 pub mod printer;
 pub mod progress;
+pub mod prompt;
 pub mod seed;
 pub mod tables;
 pub mod words;

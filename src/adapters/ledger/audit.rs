@@ -95,6 +95,7 @@ impl Audit {
 
     fn record(&mut self, name: SegmentName, line: u64, record: &Record) {
         self.report.lines += 1;
+        self.report.newest = self.report.newest.max(Some(record.time));
         if self.is_sound
             && let Err(violation) = self.state.fold(record)
         {

@@ -1,3 +1,4 @@
 //! Vendors of images.
 
+pub mod openai;
 pub mod sim;

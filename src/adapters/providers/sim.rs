@@ -6,10 +6,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use crate::adapters::paint::{MAX_SIDE, PaintSpec, paint};
 use crate::domain::image::sides;
 use crate::domain::ledger::CostSource;
 use crate::domain::request::ImageRequest;
+use crate::domain::sim::paint::{MAX_SIDE, PaintSpec, paint};
 use crate::domain::sim::{SimKey, SimKind, SimSpec};
 use crate::ports::clock::Clock;
 use crate::ports::images::ImageWriter;

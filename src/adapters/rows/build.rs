@@ -8,7 +8,7 @@ use crate::domain::cell::for_each_item;
 use crate::domain::column::Field;
 use crate::domain::ids::SceneId;
 use crate::domain::reference::Reference;
-use crate::domain::row::{Row, RowBrief, RowOptions};
+use crate::domain::row::{Row, RowBrief, RowOptions, RowWants};
 
 /// Hexadecimal digits of the digest in a derived name.
 const NAME_DIGITS: usize = 12;
@@ -80,6 +80,11 @@ pub(crate) fn brief<'a>(checked: &Checked<'a>, name: &'a str, filled: &str) -> R
         quality: checked.quality,
         max_cost: checked.max_cost,
         canary: checked.canary,
+        wants: RowWants {
+            seed: checked.seed.is_some(),
+            negative_prompt: checked.negative_prompt.is_some(),
+            mask: checked.mask,
+        },
     }
 }
 

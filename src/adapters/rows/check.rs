@@ -31,6 +31,7 @@ pub(crate) struct Checked<'a> {
     pub(crate) format: Option<&'a str>,
     pub(crate) background: Option<&'a str>,
     pub(crate) seed: Option<u64>,
+    pub(crate) mask: Option<ReferenceKind>,
     pub(crate) negative_prompt: Option<&'a str>,
     pub(crate) priority: Option<i64>,
     pub(crate) max_cost: Option<NanoUsd>,
@@ -61,8 +62,9 @@ pub(crate) fn check<'a>(
     let variants = checker.given(Field::Variants, cell::parse_variants).unwrap_or(Variants::ONE);
     let (n_url_references, n_local_references) = checker.references();
     checker.tags();
-    checker.given(Field::Mask, cell::check_reference);
+    let mask = checker.given(Field::Mask, cell::check_reference);
     Checked {
+        mask,
         scene_id,
         prompt,
         has_places,

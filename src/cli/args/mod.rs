@@ -1,10 +1,14 @@
 //! The command line as clap sees it; these types die in `cli::resolve`.
 
 pub mod canary;
+pub mod config;
+pub mod doctor;
+pub mod init;
 pub mod ledger;
 pub mod prices;
 pub mod run;
 pub mod seed;
+pub mod sim;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
@@ -73,6 +77,15 @@ pub enum Command {
     /// The price book: what an image costs, and where that figure comes from
     #[command(subcommand)]
     Prices(prices::PricesCommand),
+    /// The rehearsal server: speaks a provider's wire format on this machine, and fails as asked
+    Sim(sim::SimArgs),
+    /// Look at everything that a live run needs, and say how to fix what is wrong
+    Doctor(doctor::DoctorArgs),
+    /// Write a first config file, example rows and what git should leave out
+    Init(init::InitArgs),
+    /// Which settings count, where they come from, and which project's file is trusted
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
     /// Write a completion script for a shell
     #[command(
         before_help = "\

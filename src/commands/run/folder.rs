@@ -15,17 +15,8 @@ use crate::domain::request::WorkDigest;
 use crate::domain::settings::{Mode, RowsInput, RunSettings};
 use crate::exit::Exit;
 
-/// The only provider that this version can run live.
-const LIVE_PROVIDERS: &[&str] = &["sim"];
-
-/// Refuses a live run that cannot or must not start; nothing has been sent.
-pub(super) fn refuse_live(settings: &RunSettings, plan: &Plan) -> Result<(), Failure> {
-    let unable = plan.requests.iter().find(|ask| !LIVE_PROVIDERS.contains(&ask.provider.as_str()));
-    if let Some(ask) = unable {
-        let text = format!("this version cannot run provider {:?} live", ask.provider);
-        return Err(Failure::new(Exit::Invalid, text)
-            .with_hint("--provider sim runs the batch with simulated money"));
-    }
+/// Refuses a live run whose first attempts do not fit the limits.
+pub(super) fn refuse_over_budget(settings: &RunSettings, plan: &Plan) -> Result<(), Failure> {
     if plan.cost.fits {
         return Ok(());
     }

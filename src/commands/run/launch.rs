@@ -8,6 +8,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::adapters::output::run_folder::RunFolder;
 use crate::commands::failure::Failure;
+use crate::commands::key::BoundKey;
 use crate::commands::run::flow::run_pipeline;
 use crate::commands::run::parts::Parts;
 use crate::commands::run::planning::Planned;
@@ -96,6 +97,7 @@ pub(super) fn live(
     settings: RunSettings,
     planned: Planned,
     start: Start,
+    key: Option<BoundKey>,
     folder: &RunFolder,
 ) -> Result<Ended, Failure> {
     let runtime = Builder::new_multi_thread()
@@ -105,7 +107,7 @@ pub(super) fn live(
         .map_err(|error| Failure::new(Exit::Environment, error))?;
     let parts = {
         let _guard = runtime.enter();
-        Parts::live(&settings, &planned, start.now, folder)?
+        Parts::live(&settings, &planned, start.now, key, folder)?
     };
     execute(runtime, settings, planned, start, parts)
 }

@@ -6,14 +6,45 @@ use crate::domain::batch::{self, Batch};
 use crate::domain::cell::CellFault;
 use crate::domain::column::Field;
 use crate::domain::gate::{Gate, StaticContext};
+use crate::domain::provider::{Mismatch, profile};
+use crate::domain::reference::ReferenceKind;
 use crate::domain::row::RowBrief;
-use crate::domain::settings::Mode;
+use crate::domain::settings::{Mode, RunSettings};
 use crate::exit::Exit;
 
+/// Why a row cannot be run as it is: with that provider, or by this version.
+pub(super) fn row_objection(
+    settings: &RunSettings,
+    brief: &RowBrief<'_>,
+) -> Option<rows::Objection> {
+    let provider = brief.provider.unwrap_or(&settings.spec.provider);
+    let mismatch = profile(provider).and_then(|profile| profile.mismatch(brief));
+    mismatch.map(|it| mismatch_objection(&it)).or_else(|| url_objection(settings.mode, brief))
+}
+
+fn mismatch_objection(mismatch: &Mismatch) -> rows::Objection {
+    let (field, code, label) = match mismatch {
+        Mismatch::Seed(_) => (Field::Seed, "row.seed", "would not be sent"),
+        Mismatch::NegativePrompt(_) => {
+            (Field::NegativePrompt, "row.negative_prompt", "would not be sent")
+        }
+        Mismatch::Mask(_) => (Field::Mask, "row.mask", "would not be sent"),
+        Mismatch::MaskAlone(_) => (Field::Mask, "row.mask", "has nothing to mask"),
+        Mismatch::References(..) => (Field::References, "row.reference_urls", "too many"),
+    };
+    let fix = "empty the cell, or choose another provider for the row";
+    rows::Objection { field, fault: CellFault::new(code, mismatch.to_string(), label, fix) }
+}
+
 /// A live row is never sent without its references, and this version cannot fetch addresses.
-pub(super) fn url_objection(mode: Mode, brief: &RowBrief<'_>) -> Option<rows::Objection> {
-    (mode == Mode::Live && brief.n_url_references > 0).then(|| rows::Objection {
-        field: Field::References,
+fn url_objection(mode: Mode, brief: &RowBrief<'_>) -> Option<rows::Objection> {
+    let field = match brief.wants.mask {
+        _ if brief.n_url_references > 0 => Field::References,
+        Some(ReferenceKind::Url) => Field::Mask,
+        Some(ReferenceKind::Local) | None => return None,
+    };
+    (mode == Mode::Live).then(|| rows::Objection {
+        field,
         fault: CellFault::new(
             "row.reference_urls",
             "a live run of this version cannot fetch references by URL",

@@ -13,8 +13,10 @@ use crate::adapters::providers::sim::SimProvider;
 use crate::adapters::references::LocalReferences;
 use crate::adapters::system::{SeededEntropy, SystemEntropy, TokioClock};
 use crate::commands::failure::{Failure, store_failure};
+use crate::commands::key::BoundKey;
 use crate::commands::ledger_access::{self, TOOL};
 use crate::commands::run::planning::Planned;
+use crate::commands::run::registry::live_provider;
 use crate::domain::ledger::{Ceilings, Founding};
 use crate::domain::money::NanoUsd;
 use crate::domain::settings::RunSettings;
@@ -72,9 +74,11 @@ impl Parts {
         settings: &RunSettings,
         planned: &Planned,
         now: Timestamp,
+        key: Option<BoundKey>,
         folder: &RunFolder,
     ) -> Result<Self, Failure> {
         let clock: Arc<dyn Clock> = Arc::new(TokioClock::live());
+        let (provider, advice) = live_provider(settings, key, &clock)?;
         let root = planned.money.root.clone().unwrap_or_else(|| folder.path().join(OWN_LEDGER));
         let simulated = settings.is_simulated();
         let opening = ledger_access::opening(root, simulated, planned.money.founding_limit, now);
@@ -92,13 +96,13 @@ impl Parts {
             .map_err(|error| Failure::new(Exit::Environment, error))?;
         Ok(Self {
             entropy: Arc::new(SystemEntropy),
-            provider: Arc::new(SimProvider::painting(settings.sim.clone(), Arc::clone(&clock))),
+            provider,
             references: Arc::new(LocalReferences::below(&planned.references_below)),
             images: Arc::new(images),
             ledger: Box::new(ledger),
             options,
             journal: Some(Box::new(journal)),
-            advice: Advice { key: String::new() },
+            advice,
             is_rehearsal: false,
             clock,
         })

@@ -7,10 +7,10 @@ use jiff::tz::TimeZone;
 use crate::cli::layers::{self, Layers, SETTINGS};
 use crate::commands::failure::Failure;
 use crate::commands::run::plan_cost::{cost, unusual};
+use crate::commands::run::plan_rows::{requests, rows};
 use crate::commands::run::planning::{Planned, input_name};
-use crate::domain::batch::Batch;
 use crate::domain::gate::Gate;
-use crate::domain::plan::{Plan, PlanBinding, PlanRequest, PlanRows, SCHEMA};
+use crate::domain::plan::{Plan, PlanBinding, SCHEMA};
 use crate::domain::price::PriceBook;
 use crate::domain::request::WorkDigest;
 use crate::domain::retry::MAX_THROTTLES;
@@ -18,7 +18,16 @@ use crate::domain::settings::RunSettings;
 use crate::domain::sim::{RetryPlan, forecast_with};
 
 /// Settings that a saved plan is not bound to: where things are kept and how they are shown.
-const UNBOUND: &[&str] = &[layers::OUT.key, layers::LEDGER.key, layers::TZ.key, layers::PRICES.key];
+const UNBOUND: &[&str] = &[
+    layers::OUT.key,
+    layers::LEDGER.key,
+    layers::TZ.key,
+    layers::PRICES.key,
+    layers::API_KEY_ENV.key,
+    layers::API_KEY_FILE.key,
+    layers::API_KEY_COMMAND.key,
+    layers::CONFIRM_ABOVE.key,
+];
 
 /// What a plan document is made from.
 pub(super) struct Sources<'a> {
@@ -66,11 +75,14 @@ pub(super) fn make(sources: &Sources<'_>) -> Result<Plan, Failure> {
 /// What makes two runs the same run: the same rows and the same request settings.
 pub(super) fn identity(settings: &RunSettings, rows_sha256: &str) -> WorkDigest {
     let spec = &settings.spec;
-    let text = format!(
+    let mut text = format!(
         "imagemill-run/1\nrows={rows_sha256}\nrequest={}\nsimulated={}\n",
         serde_json::to_string(spec).expect("plain values serialize"),
         settings.is_simulated()
     );
+    if let Some(origin) = settings.origin() {
+        text.push_str(&format!("origin={origin}\n"));
+    }
     WorkDigest::of(text.as_bytes())
 }
 
@@ -104,45 +116,4 @@ fn binding(sources: &Sources<'_>, rows_sha256: String) -> PlanBinding {
         fit_budget: settings.fit_budget,
         rehearsal: settings.rehearsal,
     }
-}
-
-fn rows(settings: &RunSettings, planned: &Planned) -> PlanRows {
-    let batch = &planned.batch;
-    let over = batch.n_over_budget();
-    PlanRows {
-        accepted: batch.n_rows(),
-        rejected: planned.n_bad,
-        images: batch.whole().images,
-        selected: batch.n_selected(),
-        images_selected: batch.chosen().images,
-        held_by_canary: batch.n_held() - over,
-        held_by_budget: over,
-        canary: settings
-            .canary
-            .as_ref()
-            .map(|share| format!("{} % (order {:?})", share.percent, share.name)),
-        uncovered: batch.uncovered().iter().map(ToString::to_string).collect(),
-        with_references: batch.whole().rows_with_references,
-        url_references: batch.url_references(),
-        local_references: batch.local_references(),
-    }
-}
-
-fn requests(batch: &Batch) -> Vec<PlanRequest> {
-    let mut by_ask: BTreeMap<[&str; 4], u64> = BTreeMap::new();
-    for (class, n_rows) in batch.selected_classes().filter(|(_, n_rows)| *n_rows > 0) {
-        let spec = &class.spec;
-        let key = [&*spec.provider, &*spec.model, &*spec.size, &*spec.quality];
-        *by_ask.entry(key).or_default() += n_rows * u64::from(class.variants);
-    }
-    by_ask
-        .into_iter()
-        .map(|([provider, model, size, quality], images)| PlanRequest {
-            provider: provider.to_owned(),
-            model: model.to_owned(),
-            size: size.to_owned(),
-            quality: quality.to_owned(),
-            images,
-        })
-        .collect()
 }

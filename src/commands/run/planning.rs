@@ -10,7 +10,7 @@ use crate::cli::layers::Layers;
 use crate::commands::failure::Failure;
 use crate::commands::ledger_access::{self, MoneyView};
 use crate::commands::run::bad_rows::BadRows;
-use crate::commands::run::objections::{check_gates, objection, refuse_unpriced, url_objection};
+use crate::commands::run::objections::{check_gates, objection, refuse_unpriced, row_objection};
 use crate::commands::world::World;
 use crate::domain::batch::{Batch, Planner};
 use crate::domain::gate::GateBook;
@@ -85,7 +85,7 @@ pub(super) fn plan(world: &World, ask: &PlanningAsk<'_>) -> Result<Planned, Fail
     let mut bad = BadRows::new(world, settings, source.shape().clone());
     let index = source
         .index(
-            &mut |brief| match url_objection(settings.mode, &brief) {
+            &mut |brief| match row_objection(settings, &brief) {
                 Some(objection) => Err(objection),
                 None => planner.add(&brief).map_err(|it| objection(&it)),
             },

@@ -10,6 +10,7 @@ use crate::domain::ids::RunId;
 use crate::domain::measure::Measure;
 use crate::domain::money::NanoUsd;
 use crate::domain::plan::Plan;
+use crate::domain::price::SIM_PROVIDER;
 use crate::domain::report::{ReportCost, ReportImages, ReportRows, RunReport, SCHEMA};
 use crate::domain::settings::Mode;
 use crate::domain::stats::LatencySummary;
@@ -45,7 +46,9 @@ pub(super) fn refused(header: &Header, plan: Option<&Plan>, exit: Exit, reason: 
         schema: SCHEMA,
         run_id: header.run_id,
         mode: header.mode.word(),
-        simulated: header.mode == Mode::DryRun || provider == "sim",
+        simulated: header.mode == Mode::DryRun
+            || provider == SIM_PROVIDER
+            || plan.is_some_and(|plan| plan.cost.simulated),
         exit: exit.code(),
         verdict: exit.word(),
         reason: reason.to_owned(),

@@ -79,8 +79,9 @@ impl ClassKey {
     }
 }
 
+/// The input images of a row; a mask is one of them.
 pub(super) const fn n_references(brief: &RowBrief<'_>) -> u32 {
-    brief.n_url_references + brief.n_local_references
+    brief.n_url_references + brief.n_local_references + brief.wants.mask.is_some() as u32
 }
 
 const fn prompt_steps(brief: &RowBrief<'_>) -> u32 {

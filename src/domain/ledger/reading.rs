@@ -104,6 +104,8 @@ pub struct CheckReport {
     pub settled_by_run: BTreeMap<RunId, NanoUsd>,
     /// The segment whose last line is torn; it is tolerated.
     pub torn_tail: Option<String>,
+    /// The time of the newest record.
+    pub newest: Option<Timestamp>,
     /// What is wrong, in the order of the files.
     pub findings: Vec<Finding>,
 }

@@ -1,9 +1,14 @@
 //! The simulator's engine: what a rehearsal provider answers, decided by numbers alone.
 
+mod behavior;
+mod bill;
 mod engine;
 mod forecast;
+pub mod paint;
 mod spec;
 
+pub use behavior::{Behavior, MAGIC_WORDS, MagicWord};
+pub use bill::{Charged, SimPrice};
 pub use engine::{SimKey, SimKind, SimReply};
 pub use forecast::{RetryPlan, forecast, forecast_with};
 pub use spec::{Share, SimSpec, SpecError};

@@ -16,9 +16,15 @@ fn a_live_run_needs_a_provider_that_it_can_use() {
     check("--live --provider openai", "provider \"openai\" has no default model", "add --model");
     let prices = "schema = 1\n[openai.mine]\nper_image = \"0.01\"\n";
     sandbox.write("prices.toml", prices);
-    let before = sandbox.files();
     let ask = "--live --provider openai --model mine --prices prices.toml";
-    check(ask, "this version cannot run provider \"openai\" live", "--provider sim");
+    check(ask, "no API key for provider \"openai\"", "export OPENAI_API_KEY=");
+    let ask = "--live --provider gemini --model gemini-3-pro-image --size 1K";
+    check(ask, "this version cannot run provider \"gemini\" live", "it can run openai, local;");
+    let prices = "schema = 1\n[local.mine]\nper_image = \"0.01\"\n";
+    sandbox.write("prices.toml", prices);
+    let before = sandbox.files();
+    let ask = "--live --provider local --model mine --prices prices.toml";
+    check(ask, "provider \"local\" is wherever you run it", "add --base-url");
     let suggestion = "unknown provider \"opnai\"; did you mean \"openai\"?";
     check("--provider opnai", suggestion, "imagemill prices list");
     check("--provider sim --model sim-2", "", "imagemill prices list sim");

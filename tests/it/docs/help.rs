@@ -55,6 +55,7 @@ fn run(example: &str) -> super::sandbox::Done {
     let sandbox = Sandbox::new();
     std::fs::write(sandbox.path().join("my-prices.toml"), PRICES).expect("a file");
     prepare(&sandbox, "imagemill seed --out rows.csv");
+    prepare(&sandbox, "imagemill init");
     prepare(&sandbox, "imagemill ledger limit set --per-day 10 --why 'a ledger to look at'");
     let mut line = example.to_owned();
     if example.split(['/', ' ']).any(|word| word == RUN) {

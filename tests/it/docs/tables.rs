@@ -7,6 +7,7 @@ use imagemill::domain::column::Field;
 use imagemill::domain::gate::metric::NAMED;
 use imagemill::domain::gate::{Gate, Verdict};
 use imagemill::domain::ledger::DEFAULT_LIMIT_PER_DAY;
+use imagemill::domain::sim::MAGIC_WORDS;
 use imagemill::exit::Exit;
 
 use super::document;
@@ -73,6 +74,36 @@ fn metrics_are_those_that_this_version_measures() {
         })
         .collect();
     assert_eq!(rows, real);
+}
+
+#[test]
+fn magic_words_are_those_of_the_rehearsal_server() {
+    let rows = table(&document("README.md"), &["word", "what the server does"]);
+    let real: Vec<[String; 2]> = MAGIC_WORDS
+        .iter()
+        .map(|(word, _, meaning)| [format!("`{word}`"), (*meaning).to_owned()])
+        .collect();
+    assert_eq!(rows, real);
+}
+
+#[test]
+fn the_config_file_of_init_is_taken_whole_once_it_is_edited() {
+    use imagemill::commands::init::CONFIG;
+    let mut layers = Layers::default();
+    let limit = DEFAULT_LIMIT_PER_DAY.nanos();
+    let apply = |text: &str, layers: &mut Layers| {
+        config_file::apply(text, "init", Whose::User, limit, layers).expect("a config file")
+    };
+    apply(CONFIG, &mut layers);
+    assert!(SETTINGS.iter().all(|setting| layers.get(*setting).is_none()), "it changes nothing");
+    let is_setting = |line: &&str| line.starts_with("# ") && line.contains(" = ");
+    let edited: String =
+        CONFIG.lines().filter(is_setting).map(|line| format!("{}\n", &line[2..])).collect();
+    let config = apply(&edited, &mut layers);
+    assert!(edited.lines().count() >= 10, "{edited}");
+    for gate in config.gates.expect("gates") {
+        Gate::parse(&gate).expect("a gate");
+    }
 }
 
 #[test]

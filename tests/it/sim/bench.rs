@@ -17,7 +17,7 @@ use imagemill::domain::money::NanoUsd;
 use imagemill::domain::pace::Rates;
 use imagemill::domain::price::PriceBook;
 use imagemill::domain::request::ImageSpec;
-use imagemill::domain::row::{CanaryChoice, Row, RowBrief, RowOptions, Variants};
+use imagemill::domain::row::{CanaryChoice, Row, RowBrief, RowOptions, RowWants, Variants};
 use imagemill::domain::settings::{
     Consent, Mode, OnBadRow, PaidRetries, PaidRetryOn, RowsInput, RunSettings,
 };
@@ -277,6 +277,7 @@ impl Bench {
                 quality: None,
                 max_cost: None,
                 canary: CanaryChoice::Auto,
+                wants: RowWants::default(),
             };
             planner.add(&brief).expect("a good row");
         }

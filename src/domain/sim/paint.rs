@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use font8x8::UnicodeFonts;
+use png::chunk::ChunkType;
 use png::{BitDepth, ColorType, DeflateCompression, Encoder, Filter};
 
 /// The longest side that is painted; larger wishes are cut down to it.
@@ -14,6 +15,10 @@ const GLYPH: u32 = 8;
 const PIXELS_PER_BYTE: u32 = 4;
 /// Cells of the checkered sign under the text, in both directions.
 const SIGN_CELLS: u32 = 5;
+
+/// The type of a chunk that fills a file up: ancillary, private, safe to copy (PNG specification
+/// 5.4), so that every viewer passes over it.
+const PADDING: ChunkType = ChunkType(*b"imPd");
 
 /// What is on a picture.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,17 +35,27 @@ pub struct PaintSpec {
 
 /// Paints a picture as the bytes of a PNG file.
 pub fn paint(spec: &PaintSpec) -> Vec<u8> {
+    paint_padded(spec, 0)
+}
+
+/// Paints a picture whose file has so many bytes more, in a part that viewers pass over.
+pub fn paint_padded(spec: &PaintSpec, n_padding: usize) -> Vec<u8> {
     // Fast deflate and the difference to the row above: repeated rows become runs of zeros.
-    encode(spec, DeflateCompression::FdeflateUltraFast, Filter::Up)
+    encode(spec, DeflateCompression::FdeflateUltraFast, Filter::Up, n_padding)
 }
 
 /// Paints a picture without compression: larger, and the same bytes whatever the compressor's
 /// version, which is what a committed file needs.
 pub fn paint_plain(spec: &PaintSpec) -> Vec<u8> {
-    encode(spec, DeflateCompression::NoCompression, Filter::NoFilter)
+    encode(spec, DeflateCompression::NoCompression, Filter::NoFilter, 0)
 }
 
-fn encode(spec: &PaintSpec, compression: DeflateCompression, filter: Filter) -> Vec<u8> {
+fn encode(
+    spec: &PaintSpec,
+    compression: DeflateCompression,
+    filter: Filter,
+    n_padding: usize,
+) -> Vec<u8> {
     let canvas = Canvas::of(spec);
     let mut file = Vec::new();
     let mut encoder = Encoder::new(&mut file, canvas.width, canvas.height);
@@ -51,6 +66,10 @@ fn encode(spec: &PaintSpec, compression: DeflateCompression, filter: Filter) -> 
     encoder.set_filter(filter);
     let mut writer = encoder.write_header().expect("a buffer takes a valid header");
     writer.write_image_data(&canvas.pixels()).expect("the pixels fill the picture exactly");
+    if n_padding > 0 {
+        let padding = vec![0x5a; n_padding];
+        writer.write_chunk(PADDING, &padding).expect("a buffer takes a chunk");
+    }
     writer.finish().expect("a buffer takes the end of the file");
     file
 }

@@ -1,0 +1,113 @@
+//! The client for paid requests: one exchange, to the address it was given, and nothing else.
+//!
+//! No retries, no redirects, no proxy of the environment, no decompression, HTTP/1.1 only: each of
+//! those could send a paid request twice, somewhere else, or make its size a surprise.
+
+use std::error::Error as _;
+use std::io;
+use std::time::Duration;
+
+use reqwest::{Certificate, Client, ClientBuilder};
+
+use crate::domain::failure::FailureClass;
+
+/// How long a connection may take; nothing is sent before it stands.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long an idle connection is kept. Servers commonly close theirs after five seconds, and a
+/// request that crosses with such an end may have been seen or not: nobody knows what it costs.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// How this tool calls itself.
+const USER_AGENT: &str = concat!("imagemill/", env!("CARGO_PKG_VERSION"));
+
+/// Whose certificates a client trusts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Roots {
+    /// Those of the machine.
+    System,
+    /// Those that are built in, since the machine has none.
+    Bundled,
+}
+
+/// A client and whose certificates it trusts.
+#[derive(Debug)]
+pub struct PaidClient {
+    /// The client.
+    pub client: Client,
+    /// Whose certificates it trusts.
+    pub roots: Roots,
+}
+
+/// Why there is no client.
+#[derive(Debug, thiserror::Error)]
+#[error("the HTTP client cannot be made")]
+pub struct ClientError(#[source] reqwest::Error);
+
+/// Makes a client that keeps one idle connection for each of `n_slots`.
+///
+/// # Errors
+/// When not even the built-in certificates can be used.
+pub fn paid_client(n_slots: usize) -> Result<PaidClient, ClientError> {
+    // An earlier client has installed it already, or this one does.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    if let Ok(client) = policy(n_slots).build() {
+        return Ok(PaidClient { client, roots: Roots::System });
+    }
+    let bundled = webpki_root_certs::TLS_SERVER_ROOT_CERTS
+        .iter()
+        .filter_map(|certificate| Certificate::from_der(certificate).ok());
+    let client = policy(n_slots).tls_certs_only(bundled).build().map_err(ClientError)?;
+    Ok(PaidClient { client, roots: Roots::Bundled })
+}
+
+fn policy(n_slots: usize) -> ClientBuilder {
+    Client::builder()
+        .user_agent(USER_AGENT)
+        .http1_only()
+        .retry(reqwest::retry::never())
+        .redirect(reqwest::redirect::Policy::none())
+        .referer(false)
+        .no_proxy()
+        .no_gzip()
+        .no_brotli()
+        .no_zstd()
+        .no_deflate()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .pool_max_idle_per_host(n_slots)
+        .pool_idle_timeout(IDLE_TIMEOUT)
+        .tcp_nodelay(true)
+}
+
+/// What an error of the client says about the request: only one that happened before the
+/// connection stood is proof that nothing was sent.
+pub fn failure_class(error: &reqwest::Error) -> FailureClass {
+    if error.is_connect() || error.is_builder() {
+        return FailureClass::NoConnection { refused: is_refused(error) };
+    }
+    FailureClass::Reset
+}
+
+/// What went wrong underneath, without the address.
+pub fn cause(error: &reqwest::Error) -> String {
+    let mut last = None;
+    let mut source = error.source();
+    while let Some(cause) = source {
+        last = Some(cause.to_string());
+        source = cause.source();
+    }
+    last.unwrap_or_else(|| "no cause is known".to_owned())
+}
+
+fn is_refused(error: &reqwest::Error) -> bool {
+    let mut source = error.source();
+    while let Some(cause) = source {
+        if let Some(cause) = cause.downcast_ref::<io::Error>()
+            && cause.kind() == io::ErrorKind::ConnectionRefused
+        {
+            return true;
+        }
+        source = cause.source();
+    }
+    false
+}

@@ -1,0 +1,134 @@
+//! What a successful answer says once its images are taken out: how many there were, and the bill.
+
+use serde_json::Value;
+
+use crate::adapters::providers::openai::refusal::{self, ErrorBody};
+use crate::domain::failure::{Charge, FailureClass};
+use crate::domain::ledger::CostSource;
+use crate::domain::money::NanoUsd;
+use crate::domain::price::{Quote, TokenUsage};
+
+/// A successful answer without its images.
+#[derive(Debug)]
+pub(super) struct AnswerFrame(Value);
+
+impl AnswerFrame {
+    /// Parses the JSON around the images; nothing when it is none.
+    pub(super) fn parse(text: &[u8]) -> Option<Self> {
+        serde_json::from_slice(text).ok().filter(Value::is_object).map(Self)
+    }
+
+    /// What the answer cost, and how that is known.
+    pub(super) fn charge(&self, quote: &Quote, has_references: bool) -> (NanoUsd, CostSource) {
+        quote.charge(self.usage(has_references).as_ref())
+    }
+
+    /// Why there is no image in it, and what it says.
+    pub(super) fn without_image(
+        &self,
+        status: u16,
+        quote: &Quote,
+        has_references: bool,
+        secrets: &[&str],
+    ) -> (FailureClass, Option<String>) {
+        let body = ErrorBody::of(&self.0);
+        if body.is_structured {
+            let class = match refusal::is_refusal(&body) {
+                true => refusal::refused(status, &body),
+                false => FailureClass::NoImage { charge: Charge::Unknown },
+            };
+            return (class, body.detail(secrets));
+        }
+        let class = FailureClass::NoImage { charge: self.known_charge(quote, has_references) };
+        let has_url = self.0["data"][0]["url"].is_string();
+        let detail = has_url.then(|| {
+            "it has an address instead; this version takes only images in the answer itself"
+                .to_owned()
+        });
+        (class, detail)
+    }
+
+    /// What it cost, when it reports that.
+    fn known_charge(&self, quote: &Quote, has_references: bool) -> Charge {
+        match self.usage(has_references).filter(|usage| !usage.is_zero()) {
+            Some(usage) => {
+                let (amount, source) = quote.charge(Some(&usage));
+                Charge::Known(amount, source)
+            }
+            None => Charge::Unknown,
+        }
+    }
+
+    /// The tokens that it reports. What is not itemized is taken for the dearer kind: output for
+    /// image tokens, and input for image tokens where there are references.
+    fn usage(&self, has_references: bool) -> Option<TokenUsage> {
+        let usage = self.0.get("usage")?.as_object()?;
+        let count = |place: Option<&Value>, key: &str| {
+            place.and_then(|place| place.get(key)).and_then(Value::as_u64)
+        };
+        let whole = |key: &str| usage.get(key).and_then(Value::as_u64).unwrap_or(0);
+        let (input, output) = (whole("input_tokens"), whole("output_tokens"));
+        let details = usage.get("input_tokens_details");
+        let (text_in, image_in) =
+            match (count(details, "text_tokens"), count(details, "image_tokens")) {
+                (None, None) if has_references => (0, input),
+                (None, None) => (input, 0),
+                (text, image) => {
+                    let image = image.unwrap_or(0);
+                    // What neither of both claims is priced as well.
+                    let text = text.unwrap_or(0).max(input.saturating_sub(image));
+                    (text, image)
+                }
+            };
+        let details = usage.get("output_tokens_details");
+        let text_out = count(details, "text_tokens").unwrap_or(0).min(output);
+        let image_out = output - text_out;
+        Some(TokenUsage { text_in, image_in, text_out, image_out })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn usage(text: &str, has_references: bool) -> Option<[u64; 4]> {
+        let frame = AnswerFrame::parse(text.as_bytes()).expect("an object");
+        let usage = frame.usage(has_references)?;
+        Some([usage.text_in, usage.image_in, usage.text_out, usage.image_out])
+    }
+
+    #[test]
+    fn usage_is_read_in_every_shape_and_never_too_small() {
+        for (text, has_references, expect) in [
+            (r#"{"data":[]}"#, false, None),
+            (r#"{"usage":null}"#, false, None),
+            (
+                r#"{"usage":{"input_tokens":12,"output_tokens":1767}}"#,
+                false,
+                Some([12, 0, 0, 1767]),
+            ),
+            (r#"{"usage":{"input_tokens":12,"output_tokens":1767}}"#, true, Some([0, 12, 0, 1767])),
+            (
+                r#"{"usage":{"input_tokens":50,"output_tokens":100,
+                    "input_tokens_details":{"text_tokens":10,"image_tokens":40},
+                    "output_tokens_details":{"image_tokens":90,"text_tokens":10}}}"#,
+                true,
+                Some([10, 40, 10, 90]),
+            ),
+            // Details that say less than the whole: the rest is not forgotten.
+            (
+                r#"{"usage":{"input_tokens":50,"output_tokens":100,
+                    "input_tokens_details":{"image_tokens":40},
+                    "output_tokens_details":{"image_tokens":10}}}"#,
+                true,
+                Some([10, 40, 0, 100]),
+            ),
+            (r#"{"usage":{"input_tokens":0,"output_tokens":0}}"#, false, Some([0, 0, 0, 0])),
+            (r#"{"usage":{"prompt_tokens":5}}"#, false, Some([0, 0, 0, 0])),
+            (r#"{"usage":{"output_tokens":-5}}"#, false, Some([0, 0, 0, 0])),
+            (r#"{"usage":{"output_tokens":"many"}}"#, false, Some([0, 0, 0, 0])),
+        ] {
+            assert_eq!(usage(text, has_references), expect, "{text}");
+        }
+    }
+}

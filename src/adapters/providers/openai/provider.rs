@@ -1,0 +1,287 @@
+//! One exchange over HTTP: send, decode the image while it arrives, read the bill.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, HeaderMap, HeaderValue};
+use reqwest::{RequestBuilder, Response};
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::adapters::http::paid::{PaidClient, cause, failure_class};
+use crate::adapters::providers::openai::answer::AnswerFrame;
+use crate::adapters::providers::openai::refusal::{ErrorBody, RetryHeaders, classify};
+use crate::adapters::providers::openai::request::Fields;
+use crate::adapters::providers::openai::scan::{Piece, Scanner};
+use crate::domain::base_url::BaseUrl;
+use crate::domain::failure::FailureClass;
+use crate::domain::provider::Profile;
+use crate::domain::redact::{code_word, redact};
+use crate::domain::request::ImageRequest;
+use crate::domain::retry_after::retry_after;
+use crate::ports::clock::Clock;
+use crate::ports::images::ImageWriter;
+use crate::ports::provider::{Attempt, ExchangeFailure, Generation, ImageProvider, ProviderError};
+
+/// The most bytes of an answer. The largest images of today have some tens of megabytes.
+const MAX_ANSWER: u64 = 128 << 20;
+
+/// The most bytes of an answer without success; there is no image in it.
+const MAX_ERROR: usize = 64 << 10;
+
+/// The header in which a client names its request.
+const CLIENT_REQUEST_ID: &str = "x-client-request-id";
+
+/// The header in which the provider does.
+const REQUEST_ID: &str = "x-request-id";
+
+/// The header in which the provider says whether another try makes sense.
+const SHOULD_RETRY: &str = "x-should-retry";
+
+/// Where the requests go, and with which key.
+pub struct Remote {
+    /// What is known of the provider.
+    pub profile: &'static Profile,
+    /// Its address.
+    pub base: BaseUrl,
+    /// The key that is bound to that address; nothing when none is.
+    pub key: Option<SecretString>,
+    /// The client.
+    pub client: PaidClient,
+    /// Time, for waits that are given as a date.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// A provider that speaks the dialect.
+pub struct OpenAi {
+    remote: Remote,
+    headers: HeaderMap,
+    generations: String,
+    edits: String,
+}
+
+/// Why there is no provider.
+#[derive(Debug, thiserror::Error)]
+#[error("the key has characters that no header can carry")]
+pub struct KeyNotSendable;
+
+impl OpenAi {
+    /// Takes an address and the key that is bound to it.
+    ///
+    /// # Errors
+    /// When the key cannot be sent in a header.
+    pub fn new(remote: Remote) -> Result<Self, KeyNotSendable> {
+        let mut headers = HeaderMap::new();
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        if let Some(key) = &remote.key {
+            let mut value = HeaderValue::from_str(&format!("Bearer {}", key.expose_secret()))
+                .map_err(|_| KeyNotSendable)?;
+            value.set_sensitive(true);
+            headers.insert(AUTHORIZATION, value);
+        }
+        let generations = remote.base.join("images/generations");
+        let edits = remote.base.join("images/edits");
+        Ok(Self { remote, headers, generations, edits })
+    }
+
+    fn request(&self, attempt: &Attempt<'_>) -> RequestBuilder {
+        let request = attempt.request;
+        let fields = Fields::of(request, self.remote.profile);
+        let client = &self.remote.client.client;
+        let builder = if request.references.is_empty() {
+            client.post(&self.generations).json(&fields)
+        } else {
+            client.post(&self.edits).multipart(fields.form(request))
+        };
+        builder.headers(self.headers.clone()).header(CLIENT_REQUEST_ID, attempt.rid.to_string())
+    }
+
+    /// What must not be shown of this exchange.
+    fn secrets<'a>(&'a self, request: &'a ImageRequest) -> Vec<&'a str> {
+        let key = self.remote.key.iter().map(|key| key.expose_secret());
+        let texts = [Some(&*request.prompt), request.spec.negative_prompt.as_deref()];
+        key.chain(texts.into_iter().flatten()).collect()
+    }
+
+    /// An answer without success.
+    async fn refused(&self, mut response: Response, request: &ImageRequest) -> ExchangeFailure {
+        let status = response.status().as_u16();
+        let retry = self.retry_headers(response.headers());
+        let id = request_id(response.headers());
+        let mut body = Vec::new();
+        // What is missing of a text that nobody shows changes nothing.
+        while let Ok(Some(chunk)) = response.chunk().await {
+            let room = MAX_ERROR - body.len();
+            body.extend_from_slice(&chunk[..chunk.len().min(room)]);
+            if body.len() == MAX_ERROR {
+                break;
+            }
+        }
+        let body = ErrorBody::read(&body);
+        let mut failure = ExchangeFailure::new(classify(status, &body, retry));
+        failure.detail = body.detail(&self.secrets(request));
+        failure.request_id = id;
+        failure
+    }
+
+    fn retry_headers(&self, headers: &HeaderMap) -> RetryHeaders {
+        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        let makes_sense = match text(SHOULD_RETRY) {
+            Some("true") => Some(true),
+            Some("false") => Some(false),
+            Some(_) | None => None,
+        };
+        RetryHeaders { after: retry_after(text, self.remote.clock.now()), makes_sense }
+    }
+
+    /// A successful answer: its image goes to `body` while it arrives.
+    async fn receive(
+        &self,
+        mut response: Response,
+        attempt: &Attempt<'_>,
+        body: &mut dyn ImageWriter,
+    ) -> Result<Generation, ProviderError> {
+        let status = response.status().as_u16();
+        let id = request_id(response.headers());
+        let mut received =
+            Received { scanner: Scanner::default(), pieces: Vec::new(), n_bytes: 0, n_begun: 0 };
+        loop {
+            let broken = match response.chunk().await {
+                Ok(Some(chunk)) => received.take(&chunk, body).await?,
+                Ok(None) => break,
+                Err(error) => Some((failure_class(&error), cause(&error))),
+            };
+            if let Some((class, detail)) = broken {
+                return Err(self.unread(received, class, &detail, id, attempt.request));
+            }
+        }
+        let request = attempt.request;
+        let frame = received.scanner.finish();
+        let has_references = !request.references.is_empty();
+        let parsed = AnswerFrame::parse(&frame.text).filter(|_| !frame.is_cut);
+        let failure = |class, detail: Option<String>| ExchangeFailure {
+            class,
+            detail,
+            request_id: id.clone(),
+            answer: self.scrubbed(frame.text.clone()),
+        };
+        let Some(parsed) = parsed else {
+            let detail = "it is no JSON of an answer".to_owned();
+            return Err(failure(FailureClass::BadBody, Some(detail)).into());
+        };
+        if frame.n_images == 0 {
+            let secrets = self.secrets(request);
+            let (class, detail) =
+                parsed.without_image(status, attempt.quote, has_references, &secrets);
+            return Err(failure(class, detail).into());
+        }
+        let (cost, cost_source) = parsed.charge(attempt.quote, has_references);
+        let n_extra = u32::try_from(frame.n_images - 1).unwrap_or(u32::MAX);
+        Ok(Generation { cost, cost_source, request_id: id, n_extra })
+    }
+
+    /// An answer that broke off or cannot be taken apart; what came of it is kept.
+    fn unread(
+        &self,
+        received: Received,
+        class: FailureClass,
+        detail: &str,
+        request_id: Option<Arc<str>>,
+        request: &ImageRequest,
+    ) -> ProviderError {
+        ExchangeFailure {
+            class,
+            detail: Some(redact(detail, &self.secrets(request))),
+            request_id,
+            answer: self.scrubbed(received.scanner.finish().text),
+        }
+        .into()
+    }
+
+    /// The text of an answer as it may be kept: a key that it echoes is left out.
+    fn scrubbed(&self, text: Vec<u8>) -> Bytes {
+        let Some(key) = &self.remote.key else { return text.into() };
+        let key = key.expose_secret().as_bytes();
+        let finder = memchr::memmem::Finder::new(key);
+        let mut kept = Vec::with_capacity(text.len());
+        let mut from = 0;
+        for at in finder.find_iter(&text) {
+            kept.extend_from_slice(&text[from..at]);
+            kept.extend_from_slice(b"[key]");
+            from = at + key.len();
+        }
+        kept.extend_from_slice(&text[from..]);
+        kept.into()
+    }
+}
+
+/// What came of an answer so far.
+struct Received {
+    scanner: Scanner,
+    pieces: Vec<Piece>,
+    n_bytes: u64,
+    n_begun: u64,
+}
+
+impl Received {
+    /// Takes the next bytes; returns why the answer cannot be read any further, if so.
+    async fn take(
+        &mut self,
+        chunk: &[u8],
+        body: &mut dyn ImageWriter,
+    ) -> Result<Option<(FailureClass, String)>, ProviderError> {
+        self.n_bytes += chunk.len() as u64;
+        let scanned = self.scanner.push(chunk, &mut self.pieces);
+        for piece in self.pieces.drain(..) {
+            match piece {
+                Piece::Begin => {
+                    self.n_begun += 1;
+                    if self.n_begun > 1 {
+                        body.extra().await?;
+                    }
+                }
+                Piece::Bytes(bytes) => body.write(bytes.into()).await?,
+            }
+        }
+        if let Err(error) = scanned {
+            return Ok(Some((FailureClass::BadBody, error.to_string())));
+        }
+        let too_long = self.n_bytes > MAX_ANSWER;
+        Ok(too_long.then(|| (FailureClass::BadBody, format!("more than {MAX_ANSWER} bytes"))))
+    }
+}
+
+fn request_id(headers: &HeaderMap) -> Option<Arc<str>> {
+    let text = headers.get(REQUEST_ID)?.to_str().ok()?;
+    code_word(text).map(Arc::from)
+}
+
+#[async_trait]
+impl ImageProvider for OpenAi {
+    async fn generate(
+        &self,
+        attempt: &Attempt<'_>,
+        body: &mut dyn ImageWriter,
+    ) -> Result<Generation, ProviderError> {
+        let response = match self.request(attempt).send().await {
+            Ok(response) => response,
+            Err(error) => {
+                let detail = redact(&cause(&error), &self.secrets(attempt.request));
+                return Err(ExchangeFailure::new(failure_class(&error)).with_detail(detail).into());
+            }
+        };
+        if response.status().is_success() {
+            self.receive(response, attempt, body).await
+        } else {
+            Err(self.refused(response, attempt.request).await.into())
+        }
+    }
+}
+
+impl fmt::Debug for OpenAi {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "OpenAi({})", self.remote.base)
+    }
+}

@@ -1,0 +1,3 @@
+//! Servers on this machine.
+
+pub mod sim;
