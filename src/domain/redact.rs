@@ -41,6 +41,26 @@ pub fn redact(message: &str, secrets: &[&str]) -> String {
     sanitize::cut(&line, MAX_MESSAGE_CHARS).into_owned()
 }
 
+/// The bytes of an answer that are to be kept, with every run left out that they share with a key.
+pub fn without_key(answer: Vec<u8>, key: &str) -> Vec<u8> {
+    let mut hidden = vec![false; answer.len()];
+    hide_shared(&answer, key.as_bytes(), &mut hidden);
+    if !hidden.contains(&true) {
+        return answer;
+    }
+    let mut kept = Vec::with_capacity(answer.len());
+    let mut was_hidden = false;
+    for (byte, is_hidden) in answer.into_iter().zip(hidden) {
+        match (is_hidden, was_hidden) {
+            (true, false) => kept.extend_from_slice(b"[key]"),
+            (true, true) => {}
+            (false, _) => kept.push(byte),
+        }
+        was_hidden = is_hidden;
+    }
+    kept
+}
+
 /// A short structured word of a foreign answer, such as an error code; nothing when it is none.
 pub fn code_word(text: &str) -> Option<&str> {
     const MOST: usize = 64;
@@ -96,6 +116,17 @@ mod tests {
         check("your key topsecretkey is bad", "your key […] is bad");
         check("Incorrect API key provided: sk-ab***yz.", "Incorrect API key provided: […]");
         check("a\nb\x1b[31mc", "a␊b␛[31mc");
+    }
+
+    #[test]
+    fn a_key_is_taken_out_of_what_is_kept() {
+        let check = |answer: &str, expect: &str| {
+            let kept = without_key(answer.as_bytes().to_vec(), "sk-0123456789abcdef");
+            assert_eq!(String::from_utf8_lossy(&kept), expect, "{answer}");
+        };
+        check("{\"a\":1}", "{\"a\":1}");
+        check("{\"k\":\"sk-0123456789abcdef\"}", "{\"k\":\"[key]\"}");
+        check("half: 456789abcd, and 0123", "half: [key], and 0123");
     }
 
     #[test]

@@ -8,3 +8,4 @@ mod same_plan;
 mod sim;
 mod support;
 mod tidy;
+mod wire;

@@ -1,15 +1,23 @@
 //! Answers in the provider's shape.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION, RETRY_AFTER};
 use axum::http::{Response, StatusCode};
 use bytes::Bytes;
+use futures_util::stream::{self, StreamExt};
 use serde_json::{Value, json};
 
 use crate::domain::price::TokenUsage;
+use crate::ports::clock::Clock;
 
 /// The header with the server's name for the request.
 const REQUEST_ID: &str = "x-request-id";
+
+/// How long a connection lives on after half an answer.
+const BEFORE_THE_CUT: Duration = Duration::from_millis(20);
 
 /// Marks an answer after which the connection is closed without sending it.
 #[derive(Clone, Copy, Debug)]
@@ -41,7 +49,7 @@ pub(super) fn error(
 }
 
 /// Too many requests.
-pub(super) fn throttled(request_id: &str, wait: std::time::Duration) -> Response<Body> {
+pub(super) fn throttled(request_id: &str, wait: Duration) -> Response<Body> {
     let mut response = error(429, request_id, "rate_limit_exceeded", "slow down", None);
     let headers = response.headers_mut();
     if let Ok(value) = wait.as_secs().max(u64::from(!wait.is_zero())).to_string().parse() {
@@ -116,12 +124,16 @@ fn usage_json(usage: &TokenUsage) -> Value {
 }
 
 /// An answer that breaks off in its middle: its length is announced, and half of it is sent.
-pub(super) fn truncated(request_id: &str, text: String) -> Response<Body> {
+pub(super) fn truncated(request_id: &str, text: String, clock: Arc<dyn Clock>) -> Response<Body> {
     let n_bytes = text.len();
     let mut half = Bytes::from(text);
     half.truncate(n_bytes / 2);
-    let broken = std::io::Error::from(std::io::ErrorKind::ConnectionAborted);
-    let stream = futures_util::stream::iter([Ok(half), Err(broken)]);
+    // The half is on its way before the connection ends.
+    let broken = async move {
+        clock.sleep(BEFORE_THE_CUT).await;
+        Err(std::io::Error::from(std::io::ErrorKind::ConnectionAborted))
+    };
+    let stream = stream::once(async move { Ok(half) }).chain(stream::once(broken));
     let mut response = head(200, request_id, "application/json", Body::from_stream(stream));
     response.headers_mut().insert(CONTENT_LENGTH, n_bytes.into());
     response

@@ -162,7 +162,9 @@ fn respond(
             text.truncate(text.len() * 3 / 4);
             good(text)
         }
-        Behavior::Kind(SimKind::Truncated) => answer::truncated(id, body(&pictures(1), usage)),
+        Behavior::Kind(SimKind::Truncated) => {
+            answer::truncated(id, body(&pictures(1), usage), Arc::clone(&shared.clock))
+        }
         Behavior::Kind(SimKind::Dropped | SimKind::TimedOut) => answer::cut(),
         Behavior::Kind(SimKind::ServerError) => {
             answer::error(500, id, "server_error", "the simulator failed as it was told to", None)

@@ -2,3 +2,4 @@
 
 pub(crate) mod ran;
 pub(crate) mod sandbox;
+pub(crate) mod sim_server;

@@ -17,7 +17,7 @@ use crate::adapters::providers::openai::scan::{Piece, Scanner};
 use crate::domain::base_url::BaseUrl;
 use crate::domain::failure::FailureClass;
 use crate::domain::provider::Profile;
-use crate::domain::redact::{code_word, redact};
+use crate::domain::redact::{code_word, redact, without_key};
 use crate::domain::request::ImageRequest;
 use crate::domain::retry_after::retry_after;
 use crate::ports::clock::Clock;
@@ -202,18 +202,10 @@ impl OpenAi {
 
     /// The text of an answer as it may be kept: a key that it echoes is left out.
     fn scrubbed(&self, text: Vec<u8>) -> Bytes {
-        let Some(key) = &self.remote.key else { return text.into() };
-        let key = key.expose_secret().as_bytes();
-        let finder = memchr::memmem::Finder::new(key);
-        let mut kept = Vec::with_capacity(text.len());
-        let mut from = 0;
-        for at in finder.find_iter(&text) {
-            kept.extend_from_slice(&text[from..at]);
-            kept.extend_from_slice(b"[key]");
-            from = at + key.len();
+        match &self.remote.key {
+            Some(key) => without_key(text, key.expose_secret()).into(),
+            None => text.into(),
         }
-        kept.extend_from_slice(&text[from..]);
-        kept.into()
     }
 }
 

@@ -1,0 +1,69 @@
+//! kill -9 in the middle of paid requests: the ledger opens again, and the limit holds.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use imagemill::domain::money::NanoUsd;
+use serde_json::Value;
+
+use crate::support::sandbox::Sandbox;
+use crate::support::sim_server::SimServer;
+
+/// How often a run is killed, all of them on one ledger.
+const KILLS: u64 = 50;
+
+#[test]
+fn fifty_kills_on_one_ledger_and_the_limit_holds_each_time() {
+    let sandbox = Sandbox::with_rows(60);
+    let server = SimServer::start("--sim latency=20ms±50%,errors=3%,drops=3%,seed=3");
+    let base = server.base_url();
+    // Real money, as far as the client knows: the ledger is the user's own, shared by all runs.
+    sandbox.run("ledger limit set --per-day 12 --why 'many crashes'").exits(0);
+    let ask = format!(
+        "run rows.csv --live --fresh --provider openai --model gpt-image-2 --quality low \
+         --gate none --base-url {base} --confirm-cost 5 --concurrency 6 --progress none"
+    );
+    for n in 0..KILLS {
+        let mut child = sandbox
+            .command(&ask)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the command starts");
+        // Each time a little later, from before the first reserve to the middle of the batch.
+        wait(Duration::from_millis(20 + n * 7));
+        child.kill().expect("it is ours");
+        child.wait().expect("it ends");
+        check(&sandbox, &server, n);
+    }
+    // What the dead left is declared lost by the next run, which goes on within the limit.
+    let ran = sandbox.run(&ask);
+    assert!(matches!(ran.code, Some(0 | 97)), "{}", ran.everything());
+    check(&sandbox, &server, KILLS);
+    let summary = sandbox.run("ledger summary --format json").exits(0).json();
+    assert_eq!(summary["reserved"], "0.00", "nothing is under way any more: {summary}");
+}
+
+/// The server's bill <= exposure <= limit; the ledger is sound.
+fn check(sandbox: &Sandbox, server: &SimServer, n: u64) {
+    // What the server still works on will be billed as well.
+    let bill = server.bill().amount("total");
+    let checked = sandbox.run("ledger check");
+    assert_eq!(checked.code, Some(0), "kill {n}: {}", checked.everything());
+    let summary = sandbox.run("ledger summary --format json").exits(0).json();
+    let day = |key: &str| amount(&summary, key);
+    let (exposure, limit) = (day("exposure_today"), day("limit_per_day"));
+    assert!(bill <= exposure, "kill {n}: billed {bill}, exposed {exposure}");
+    assert!(exposure <= limit, "kill {n}: exposed {exposure} of {limit}");
+    assert_eq!(server.stats()["repeated_request_ids"], 0, "kill {n}");
+}
+
+fn amount(summary: &Value, key: &str) -> NanoUsd {
+    summary[key].as_str().expect(key).parse().expect("an amount")
+}
+
+/// Waits without a clock of its own: the other side of a pipe that nobody writes to.
+fn wait(time: Duration) {
+    let (_sender, receiver) = std::sync::mpsc::channel::<()>();
+    let _ = receiver.recv_timeout(time);
+}
