@@ -1,10 +1,11 @@
-//! The only place that reads the machine's clock and chance.
+//! The only place that reads the machine's clock, zones and chance.
 
 use std::sync::Mutex;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use tokio::time::Instant;
@@ -18,6 +19,14 @@ use crate::ports::entropy::Entropy;
 #[expect(clippy::disallowed_methods, reason = "this is the one place that may ask")]
 pub fn now() -> Timestamp {
     Timestamp::now()
+}
+
+/// A time zone by its name; UTC without a look at the machine's zones.
+///
+/// # Errors
+/// When the machine does not know the zone.
+pub fn zone_named(name: &str) -> Result<TimeZone, jiff::Error> {
+    if name == "UTC" { Ok(TimeZone::UTC) } else { TimeZone::get(name) }
 }
 
 /// A fresh UUIDv7 from the system's chance.

@@ -96,7 +96,7 @@ pub(super) fn view(
         (None, None) => (DEFAULT_LIMIT_PER_DAY, Some("default".to_owned()), LimitOrigin::Default),
     };
     let zone = existing.as_ref().map_or(ZONE, |ledger| &ledger.tz);
-    let zone = TimeZone::get(zone).map_err(|error| Failure::new(Exit::Bug, error))?;
+    let zone = system::zone_named(zone).map_err(|error| Failure::new(Exit::Bug, error))?;
     let counts = existing.as_ref().filter(|_| !own);
     Ok(MoneyView {
         root: (!own).then_some(folder),

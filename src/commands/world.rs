@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::tz::TimeZone;
 
+use crate::adapters::system::zone_named;
 use crate::cli::args::Cli;
 use crate::cli::env_vars;
 use crate::cli::invocation::Invocation;
@@ -81,7 +82,7 @@ impl World {
     /// When the zone is not known.
     pub fn display_zone(&self, layers: &Layers) -> Result<TimeZone, Failure> {
         let Some(given) = layers.get(layers::TZ) else { return Ok(TimeZone::UTC) };
-        TimeZone::get(&given.text).map_err(|error| {
+        zone_named(&given.text).map_err(|error| {
             Failure::new(Exit::Invalid, error)
                 .with_hint(format!("{} comes from {}", given.text, given.origin))
         })

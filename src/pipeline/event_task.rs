@@ -2,6 +2,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
@@ -91,7 +92,17 @@ impl EventTask {
         let mut group = Vec::with_capacity(GROUP);
         let mut stamped = Vec::with_capacity(GROUP);
         let mut doomed = false;
+        let linger = self.journal.as_ref().map_or(Duration::ZERO, |journal| journal.linger());
         while inbox.recv_many(&mut group, GROUP).await > 0 {
+            if !linger.is_zero() && group.len() < GROUP {
+                // A few milliseconds make few syncs of many; whoever flushes waits for them too.
+                self.clock.sleep(linger).await;
+                while group.len() < GROUP
+                    && let Ok(message) = inbox.try_recv()
+                {
+                    group.push(message);
+                }
+            }
             let mut flushes = Vec::new();
             let reason = {
                 let mut measure = self.measure.lock().expect("no view panics");

@@ -1,7 +1,7 @@
 //! Makes one image: the only loop over attempts. Each turn of it takes a permit of the lane,
 //! holds the worst case durably, sends once, and ends the money before it gives the permit back.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crate::domain::event::{AttemptStarted, Ending, RunEvent, Tags};
@@ -29,15 +29,19 @@ pub(crate) struct VariantJob {
     pub(crate) tags: Tags,
     /// What the provider is asked for.
     pub(crate) request: ImageRequest,
+    /// The identity of the work, once somebody has asked for it.
+    pub(crate) work: OnceLock<WorkDigest>,
 }
 
 impl VariantJob {
     /// The identity of the work.
     pub(crate) fn identity(&self, cx: &RunContext) -> WorkDigest {
-        let (request, settings) = (&self.request, &cx.settings);
-        let origin = settings.origin();
-        let simulated = settings.is_simulated();
-        work_identity(&self.row, request.variant, &request.spec, origin.as_deref(), simulated)
+        *self.work.get_or_init(|| {
+            let (request, settings) = (&self.request, &cx.settings);
+            let origin = settings.origin();
+            let simulated = settings.is_simulated();
+            work_identity(&self.row, request.variant, &request.spec, origin.as_deref(), simulated)
+        })
     }
 }
 

@@ -15,6 +15,7 @@ use crate::pipeline::context::RunContext;
 use crate::pipeline::event_task::EventHandle;
 use crate::pipeline::generate::VariantJob;
 use crate::pipeline::stop::{Stop, StopReason, with_sources};
+use crate::ports::clock::Clock;
 use crate::ports::images::ImageStore;
 use crate::ports::provider::Generation;
 
@@ -57,9 +58,10 @@ impl PersistHandle {
         images: Arc<dyn ImageStore>,
         events: EventHandle,
         stop: Arc<Stop>,
+        clock: Arc<dyn Clock>,
     ) -> (Self, JoinHandle<()>) {
         let (queue, inbox) = mpsc::channel(QUEUE);
-        (Self { queue: Some(queue) }, tokio::spawn(work(inbox, images, events, stop)))
+        (Self { queue: Some(queue) }, tokio::spawn(work(inbox, images, events, stop, clock)))
     }
 
     /// Hands a finished image on.
@@ -93,9 +95,19 @@ async fn work(
     images: Arc<dyn ImageStore>,
     events: EventHandle,
     stop: Arc<Stop>,
+    clock: Arc<dyn Clock>,
 ) {
     let mut group = Vec::with_capacity(QUEUE);
     while inbox.recv_many(&mut group, QUEUE).await > 0 {
+        if !images.linger().is_zero() && group.len() < QUEUE {
+            // Nobody waits for this: a few milliseconds make few syncs of many.
+            clock.sleep(images.linger()).await;
+            while group.len() < QUEUE
+                && let Ok(item) = inbox.try_recv()
+            {
+                group.push(item);
+            }
+        }
         let mut finished = Vec::with_capacity(group.len());
         let mut stored = Vec::with_capacity(group.len());
         for (image, sidecar, event) in group.drain(..) {

@@ -1,6 +1,6 @@
 //! The spine: the way of one row, top to bottom; no stage calls back.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::task::JoinSet;
@@ -95,6 +95,7 @@ async fn make_variants(
             references: Arc::clone(&references),
             has_mask: row.options.mask.is_some(),
         },
+        work: OnceLock::new(),
     };
     if row.variants.get() == 1 {
         return vec![generate(cx, job(1)).await];

@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -85,4 +86,9 @@ pub trait ImageStore: Debug + Send + Sync {
     /// # Errors
     /// When the disk refuses; then none of them may be called stored.
     async fn persist(&self, finished: Vec<(StoredImage, Sidecar)>) -> Result<(), ImageStoreError>;
+
+    /// How long a finished image may wait for company before it is made durable.
+    fn linger(&self) -> Duration {
+        Duration::ZERO
+    }
 }

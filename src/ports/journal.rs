@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 use std::io;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -26,4 +27,9 @@ pub trait JournalStore: Debug + Send {
     /// # Errors
     /// When the disk refuses; nothing may be sent after that.
     async fn append(&mut self, events: &[Stamped]) -> Result<(), JournalError>;
+
+    /// How long an event may wait for company before it is kept.
+    fn linger(&self) -> Duration {
+        Duration::ZERO
+    }
 }

@@ -10,12 +10,16 @@
     reason = "a benchmark reads the clock and prints its table"
 )]
 
+mod support;
+
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use support::{Failure, Look, Table, growth, look_at_memory, median, mib, ratio, shown, smallest};
 
 /// Rows of the measured file.
 const N_ROWS: u64 = 1_000_000;
@@ -27,8 +31,6 @@ const N_REHEARSALS: usize = 2;
 const N_STARTS: usize = 30;
 /// More than the file costs, so that its plan is not refused.
 const MAX_DOLLARS: &str = "1000000";
-/// Between two looks at the memory of a child.
-const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 const MAX_PLAN_RATIO: f64 = 3.0;
 const MAX_PLAN_BYTES: u64 = 64 * 1024 * 1024;
@@ -39,8 +41,6 @@ const MAX_REHEARSAL_RATIO: f64 = 60.0;
 const MAX_GROWTH: f64 = 1.1;
 const MAX_START_RATIO: f64 = 2.0;
 const MAX_START_EXTRA: Duration = Duration::from_millis(5);
-
-type Failure = Box<dyn std::error::Error>;
 
 fn main() -> Result<ExitCode, Failure> {
     let n_rows = rows_asked()?;
@@ -95,7 +95,7 @@ impl Bench {
             // A million rows at the pace of the simulator may well fail a gate on time.
             let run = self.run(&flags, &[0, 98, 99])?;
             times.push(run.elapsed);
-            growths.extend(run.growth());
+            growths.extend(growth(&run.looks));
             peak = peak.max(run.peak());
         }
         let rehearsal = smallest(&times);
@@ -176,13 +176,6 @@ impl Bench {
     }
 }
 
-/// One look at the memory of a child, in bytes.
-#[derive(Clone, Copy, Debug)]
-struct Look {
-    now: u64,
-    peak: u64,
-}
-
 /// One timed child.
 struct Run {
     elapsed: Duration,
@@ -193,63 +186,6 @@ struct Run {
 impl Run {
     fn peak(&self) -> Option<u64> {
         self.looks.iter().map(|look| look.peak).max()
-    }
-
-    /// The largest memory of the second half by that of the first.
-    fn growth(&self) -> Option<f64> {
-        let (first, second) = self.looks.split_at(self.looks.len() / 2);
-        let largest = |half: &[Look]| half.iter().map(|look| look.now).max();
-        Some(largest(second)? as f64 / largest(first)? as f64)
-    }
-}
-
-/// Looks at the memory of a process until it is gone.
-fn look_at_memory(id: u32) -> Vec<Look> {
-    let path = format!("/proc/{id}/status");
-    let mut looks = Vec::new();
-    while let Some(look) = fs::read_to_string(&path).ok().as_deref().and_then(look_of) {
-        looks.push(look);
-        thread::sleep(LOOK_EVERY);
-    }
-    looks
-}
-
-fn look_of(status: &str) -> Option<Look> {
-    let bytes = |name: &str| {
-        let line = status.lines().find_map(|line| line.strip_prefix(name))?;
-        line.trim().strip_suffix(" kB")?.parse::<u64>().ok().map(|kib| kib * 1024)
-    };
-    Some(Look { now: bytes("VmRSS:")?, peak: bytes("VmHWM:")? })
-}
-
-/// Prints figures, and counts the bars that are missed.
-#[derive(Default)]
-struct Table {
-    n_missed: usize,
-}
-
-impl Table {
-    fn title(&self, title: &str) {
-        println!("\n{title}");
-    }
-
-    fn figure(&self, name: &str, figure: &str) {
-        println!("  {name:<24} {figure}");
-    }
-
-    fn at_most(&mut self, name: &str, figure: f64, most: f64) {
-        let is_held = figure <= most;
-        self.n_missed += usize::from(!is_held);
-        let word = if is_held { "PASS" } else { "MISS" };
-        println!("  {name:<24} {figure:<10.2} at most {most:<10.2} {word}");
-    }
-
-    /// A bar on memory, which not every system tells.
-    fn memory(&mut self, name: &str, figure: Option<f64>, most: f64) {
-        match figure {
-            Some(figure) => self.at_most(name, figure, most),
-            None => self.figure(name, "not told by this system"),
-        }
     }
 }
 
@@ -300,25 +236,4 @@ fn start(command: &mut Command) -> io::Result<Duration> {
     let begin = Instant::now();
     command.stdout(Stdio::null()).status()?;
     Ok(begin.elapsed())
-}
-
-fn smallest(times: &[Duration]) -> Duration {
-    times.iter().min().copied().unwrap_or_default()
-}
-
-fn median(times: &mut [Duration]) -> Duration {
-    times.sort();
-    times[times.len() / 2]
-}
-
-fn ratio(time: Duration, measure: Duration) -> f64 {
-    time.as_secs_f64() / measure.as_secs_f64()
-}
-
-fn shown(time: Duration) -> String {
-    format!("{:.3} s", time.as_secs_f64())
-}
-
-fn mib(bytes: u64) -> f64 {
-    bytes as f64 / (1024.0 * 1024.0)
 }

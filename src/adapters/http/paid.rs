@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use reqwest::{Certificate, Client, ClientBuilder};
 
+use crate::domain::base_url::BaseUrl;
 use crate::domain::failure::FailureClass;
 
 /// How long a connection may take; nothing is sent before it stands.
@@ -28,6 +29,8 @@ pub enum Roots {
     System,
     /// Those that are built in, since the machine has none.
     Bundled,
+    /// None at all: the address is one of plain HTTP.
+    None,
 }
 
 /// A client and whose certificates it trusts.
@@ -44,13 +47,19 @@ pub struct PaidClient {
 #[error("the HTTP client cannot be made")]
 pub struct ClientError(#[source] reqwest::Error);
 
-/// Makes a client that keeps one idle connection for each of `n_slots`.
+/// Makes a client for an address, or for one that is not known yet; it keeps one idle connection
+/// for each of `n_slots`.
 ///
 /// # Errors
 /// When not even the built-in certificates can be used.
-pub fn paid_client(n_slots: usize) -> Result<PaidClient, ClientError> {
+pub fn paid_client(base: Option<&BaseUrl>, n_slots: usize) -> Result<PaidClient, ClientError> {
     // An earlier client has installed it already, or this one does.
     let _ = rustls::crypto::ring::default_provider().install_default();
+    if base.is_some_and(BaseUrl::is_plain_http) {
+        // Hundreds of files are not read for nothing; no redirect can lead to another scheme.
+        let client = policy(n_slots).tls_certs_only([]).build().map_err(ClientError)?;
+        return Ok(PaidClient { client, roots: Roots::None });
+    }
     if let Ok(client) = policy(n_slots).build() {
         return Ok(PaidClient { client, roots: Roots::System });
     }

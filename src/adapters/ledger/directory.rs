@@ -14,6 +14,7 @@ use crate::adapters::ledger::files::{Files, LockFile, io_error, owner_path};
 use crate::adapters::ledger::segment::{
     DiskFolder, private, private_folder, sync_names, write_new,
 };
+use crate::adapters::system::zone_named;
 use crate::domain::ledger::founding::to_microseconds;
 use crate::domain::ledger::{Founding, LedgerId, Money, OwnerId, Record, RecordKind};
 use crate::ports::ledger::{
@@ -227,10 +228,6 @@ pub(super) fn zone_of(root: &Path, description: &Description) -> Result<TimeZone
         path: description_path(root),
         source: DescriptionError::Zone(error),
     })
-}
-
-fn zone_named(name: &str) -> Result<TimeZone, jiff::Error> {
-    if name == "UTC" { Ok(TimeZone::UTC) } else { TimeZone::get(name) }
 }
 
 fn description_path(root: &Path) -> PathBuf {

@@ -4,12 +4,15 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use tokio::task::{JoinError, JoinSet};
 
 use crate::adapters::output::part::{Part, blocking};
 use crate::adapters::output::run_folder::private_folder;
+use crate::adapters::output::spares::Spares;
 use crate::domain::image::{ImageKind, StoredImage};
 use crate::domain::request::WorkDigest;
 use crate::domain::sidecar::Sidecar;
@@ -21,10 +24,14 @@ const IMAGES: &str = "images";
 /// The folder of paid answers that are no images.
 const RAW: &str = "raw";
 
+/// How long a finished image waits for company: many share their syncs then.
+const LINGER: Duration = Duration::from_millis(5);
+
 /// Keeps images below one run's folder.
 #[derive(Debug)]
 pub struct ImageFolder {
     root: Arc<PathBuf>,
+    spares: Arc<Spares>,
 }
 
 impl ImageFolder {
@@ -37,7 +44,8 @@ impl ImageFolder {
             let path = root.join(name);
             private_folder(&path).map_err(|source| ImageStoreError::Io { path, source })?;
         }
-        Ok(Self { root: Arc::new(root.to_owned()) })
+        let spares = Arc::new(Spares::in_folder(root.join(IMAGES)));
+        Ok(Self { root: Arc::new(root.to_owned()), spares })
     }
 }
 
@@ -49,28 +57,55 @@ impl ImageStore for ImageFolder {
         variant: u8,
     ) -> Result<Box<dyn ImageWriter>, ImageStoreError> {
         let name = format!("{stem}-v{variant}");
-        let first = Part::create(self.root.join(IMAGES).join(format!("{name}.part"))).await?;
-        Ok(Box::new(Received { root: Arc::clone(&self.root), name, first, extras: Vec::new() }))
+        let first = self.spares.take().await?;
+        let (root, spares) = (Arc::clone(&self.root), Arc::clone(&self.spares));
+        Ok(Box::new(Received { root, spares, name, first, extras: Vec::new() }))
     }
 
     async fn persist(&self, finished: Vec<(StoredImage, Sidecar)>) -> Result<(), ImageStoreError> {
-        let root = Arc::clone(&self.root);
-        let folder = root.join(IMAGES);
-        let failed = folder.clone();
-        blocking(failed, move || {
-            for (image, sidecar) in &finished {
-                write_sidecar(&root.join(&image.path), sidecar)?;
-                File::open(root.join(&image.path))?.sync_data()?;
-            }
-            File::open(folder)?.sync_all()
-        })
-        .await
+        let folder = self.root.join(IMAGES);
+        let mut tasks = JoinSet::new();
+        let mut finished = finished.into_iter().peekable();
+        let n_each = finished.len().div_ceil(SYNCS_AT_ONCE).max(LEAST_IN_A_TASK);
+        while finished.peek().is_some() {
+            let (root, failed) = (Arc::clone(&self.root), folder.clone());
+            let part: Vec<_> = finished.by_ref().take(n_each).collect();
+            tasks.spawn(blocking(failed, move || {
+                part.iter().try_for_each(|(image, sidecar)| make_durable(&root, image, sidecar))
+            }));
+        }
+        while let Some(joined) = tasks.join_next().await {
+            joined.unwrap_or_else(|error| Err(failed_task(&folder, error)))?;
+        }
+        // The names become durable together.
+        blocking(folder.clone(), move || File::open(folder)?.sync_all()).await
     }
+
+    fn linger(&self) -> Duration {
+        LINGER
+    }
+}
+
+/// Syncs under way at once: file systems write them down together, so that many at once take
+/// little longer than one.
+const SYNCS_AT_ONCE: usize = 8;
+
+/// Images that are worth a task of their own; fewer are synced one after the other.
+const LEAST_IN_A_TASK: usize = 8;
+
+fn make_durable(root: &Path, image: &StoredImage, sidecar: &Sidecar) -> io::Result<()> {
+    write_sidecar(&root.join(&image.path), sidecar)?;
+    File::open(root.join(&image.path))?.sync_data()
+}
+
+fn failed_task(folder: &Path, error: JoinError) -> ImageStoreError {
+    ImageStoreError::Io { path: folder.to_owned(), source: io::Error::other(error) }
 }
 
 /// The images of one answer on their way; there should be only one.
 struct Received {
     root: Arc<PathBuf>,
+    spares: Arc<Spares>,
     name: String,
     first: Part,
     extras: Vec<Part>,
@@ -83,7 +118,7 @@ impl ImageWriter for Received {
     }
 
     async fn finish(self: Box<Self>) -> Result<StoredImage, ImageStoreError> {
-        let Self { root, name, first, extras } = *self;
+        let Self { root, name, first, extras, .. } = *self;
         for extra in extras {
             keep_part(&root, &name, extra).await?;
         }
@@ -105,13 +140,12 @@ impl ImageWriter for Received {
     }
 
     async fn extra(&mut self) -> Result<(), ImageStoreError> {
-        let part = format!("{}-extra{}.part", self.name, self.extras.len() + 1);
-        self.extras.push(Part::create(self.root.join(RAW).join(part)).await?);
+        self.extras.push(self.spares.take().await?);
         Ok(())
     }
 
     async fn keep(self: Box<Self>, answer: Bytes) -> Result<Option<PathBuf>, ImageStoreError> {
-        let Self { root, name, first, extras } = *self;
+        let Self { root, spares, name, first, extras } = *self;
         let mut kept = None;
         for part in std::iter::once(first).chain(extras) {
             if part.n_bytes() == 0 {
@@ -123,7 +157,7 @@ impl ImageWriter for Received {
         if !answer.is_empty() {
             let short = short(&WorkDigest::of(&answer));
             let path = PathBuf::from(RAW).join(format!("{name}-{short}.json"));
-            let mut part = Part::create(root.join(RAW).join(format!("{name}.json.part"))).await?;
+            let mut part = spares.take().await?;
             part.write(answer).await?;
             part.rename_to(root.join(&path), true).await?;
             kept = Some(path);

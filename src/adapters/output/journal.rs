@@ -3,6 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::task::spawn_blocking;
@@ -13,6 +14,9 @@ use crate::ports::journal::{JournalError, JournalStore};
 
 /// The journal's name in the run's folder.
 pub const FILE_NAME: &str = "journal.jsonl";
+
+/// How long an event waits for company: many share a sync then, and nobody notices.
+const LINGER: Duration = Duration::from_millis(5);
 
 /// A journal file.
 #[derive(Debug)]
@@ -57,6 +61,10 @@ impl JournalStore for JournalFile {
         .unwrap_or_else(|join| Err(io::Error::other(join)));
         self.file = Some(done.map_err(|source| error(&self.path, source))?);
         Ok(())
+    }
+
+    fn linger(&self) -> Duration {
+        LINGER
     }
 }
 

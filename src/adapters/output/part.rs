@@ -8,6 +8,7 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use tokio::task::spawn_blocking;
 
+use crate::adapters::output::disk_queue::DiskQueue;
 use crate::domain::image::ImageKind;
 use crate::domain::request::WorkDigest;
 use crate::ports::images::ImageStoreError;
@@ -17,13 +18,14 @@ const HEAD: usize = 4_096;
 
 /// Bytes that are gathered before they are written: small images need one trip to the disk, and
 /// large ones few, while many slots together stay far below a hundred megabytes.
-const GATHER: usize = 256 * 1_024;
+const GATHER: usize = 64 << 10;
 
 /// A temporary file.
 #[derive(Debug)]
 pub(super) struct Part {
     path: PathBuf,
     file: Option<File>,
+    queue: DiskQueue,
     gathered: Vec<u8>,
     head: Vec<u8>,
     hasher: Sha256,
@@ -31,18 +33,17 @@ pub(super) struct Part {
 }
 
 impl Part {
-    /// Makes the file, so that a disk which takes none is found before anything is sent.
-    pub(super) async fn create(path: PathBuf) -> Result<Self, ImageStoreError> {
-        let opened = path.clone();
-        let file = blocking(path.clone(), move || File::create(opened)).await?;
-        Ok(Self {
+    /// Takes a new file that was made for this; its work is done by `queue`.
+    pub(super) fn of(path: PathBuf, file: File, queue: DiskQueue) -> Self {
+        Self {
             path,
             file: Some(file),
+            queue,
             gathered: Vec::new(),
             head: Vec::new(),
             hasher: Sha256::new(),
             n_bytes: 0,
-        })
+        }
     }
 
     /// Takes the next bytes.
@@ -51,19 +52,21 @@ impl Part {
         self.n_bytes += chunk.len() as u64;
         let room = HEAD.saturating_sub(self.head.len()).min(chunk.len());
         self.head.extend_from_slice(&chunk[..room]);
-        self.gathered.extend_from_slice(&chunk);
-        if self.gathered.len() < GATHER {
+        if self.gathered.len() + chunk.len() < GATHER {
+            self.gathered.extend_from_slice(&chunk);
             return Ok(());
         }
         let mut file = self.file.take().expect("one write at a time");
-        let mut gathered = std::mem::take(&mut self.gathered);
-        let (file, gathered) = blocking(self.path.clone(), move || {
-            file.write_all(&gathered)?;
-            gathered.clear();
-            Ok((file, gathered))
-        })
-        .await?;
-        (self.file, self.gathered) = (Some(file), gathered);
+        let gathered = std::mem::take(&mut self.gathered);
+        let file = self
+            .queue
+            .run(self.path.clone(), move || {
+                file.write_all(&gathered)?;
+                file.write_all(&chunk)?;
+                Ok(file)
+            })
+            .await?;
+        self.file = Some(file);
         Ok(())
     }
 
@@ -95,31 +98,40 @@ impl Part {
         target: PathBuf,
         is_synced: bool,
     ) -> Result<(), ImageStoreError> {
-        let Self { path: part, file, gathered, .. } = self;
+        let Self { path: part, file, queue, gathered, .. } = self;
         let mut file = file.expect("one write at a time");
         let place = target.clone();
-        let in_the_way = blocking(target.clone(), move || {
-            file.write_all(&gathered)?;
-            if is_synced {
-                file.sync_data()?;
-            }
-            drop(file);
-            give_name(&part, &place)
-        })
-        .await?;
+        let in_the_way = queue
+            .run(target.clone(), move || {
+                file.write_all(&gathered)?;
+                if is_synced {
+                    file.sync_data()?;
+                }
+                drop(file);
+                give_name(&part, &place)
+            })
+            .await?;
         if in_the_way { Err(ImageStoreError::Exists { path: target }) } else { Ok(()) }
     }
 
     /// Drops the file.
     pub(super) async fn remove(self) {
         let part = self.path.clone();
-        // A leftover temporary file costs nothing but its bytes; the next try overwrites it.
-        let _ = blocking(self.path, move || fs::remove_file(part)).await;
+        // A leftover temporary file costs nothing but its bytes; the next run has others.
+        let _ = self.queue.run(self.path, move || fs::remove_file(part)).await;
     }
 }
 
 /// Renames, unless a file with other bytes has the name already: then it returns true.
 fn give_name(part: &Path, place: &Path) -> io::Result<bool> {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::fs::{CWD, RenameFlags, renameat_with};
+        // One call where the file system has it; any refusal is left to the way below.
+        if renameat_with(CWD, part, CWD, place, RenameFlags::NOREPLACE).is_ok() {
+            return Ok(false);
+        }
+    }
     match fs::hard_link(part, place) {
         Ok(()) => fs::remove_file(part).map(|()| false),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {

@@ -20,12 +20,12 @@ pub(super) fn checks(world: &World, layers: &Layers, online: bool, now: Timestam
     let mut checks = Vec::new();
     let name = layers.get(layers::PROVIDER).map(|given| given.text.as_str());
     let target = name.and_then(profile).map(|profile| (profile, base(layers, profile)));
-    let mut ready = None;
+    let (mut address, mut key) = (None, None);
     match (name, target) {
         (_, Some((profile, Ok(Some(base))))) => {
-            let (check, key) = key_check(world, layers, profile, &base);
+            let (check, found) = key_check(world, layers, profile, &base);
             checks.push(check);
-            ready = key.map(|key| (base, key));
+            (address, key) = (Some(base), found);
         }
         (_, Some((profile, Ok(None)))) => checks.push(Check::warn(
             "key",
@@ -45,10 +45,10 @@ pub(super) fn checks(world: &World, layers: &Layers, online: bool, now: Timestam
             checks.push(Check::ok("key", "none needed: no provider is set (--provider NAME)"));
         }
     }
-    match paid_client(1) {
+    match paid_client(address.as_ref(), 1) {
         Ok(client) => {
             checks.push(roots(world, &client));
-            if let (true, Some((base, key))) = (online, ready) {
+            if let (true, Some(base), Some(key)) = (online, address, key) {
                 checks.push(server(&client, &base, &key, now));
             }
         }
@@ -128,6 +128,7 @@ fn roots(world: &World, client: &PaidClient) -> Check {
     }
     match client.roots {
         Roots::System => Check::ok("roots", "the machine's own certificates"),
+        Roots::None => Check::ok("roots", "none needed: the address is one of plain HTTP"),
         Roots::Bundled => Check::warn(
             "roots",
             "no certificates on this machine; the built-in ones are used",

@@ -3,6 +3,8 @@
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
+use tokio::task::JoinHandle;
+
 use crate::commands::ledger_access::TOOL;
 use crate::commands::run::launch::Start;
 use crate::commands::run::parts::Parts;
@@ -19,17 +21,19 @@ use crate::pipeline::lane::Lane;
 use crate::pipeline::ledger_task;
 use crate::pipeline::persist::PersistHandle;
 use crate::pipeline::stop::{Stop, StopReason};
+use crate::ports::clock::Clock;
+use crate::ports::images::ImageStore;
 
 /// Runs every row, ends the tasks in their order, and returns the event task, which still has to
 /// be told the end.
 pub(super) async fn run_pipeline(
-    settings: &RunSettings,
+    settings: RunSettings,
     planned: Planned,
     start: Start,
     parts: Parts,
     measure: Arc<Mutex<Measure>>,
     stop: Arc<Stop>,
-) -> (EventHandle, tokio::task::JoinHandle<()>) {
+) -> (EventHandle, JoinHandle<()>) {
     let Planned { batch, mut reader, .. } = planned;
     let task = EventTask {
         clock: Arc::clone(&parts.clock),
@@ -39,15 +43,10 @@ pub(super) async fn run_pipeline(
         stop: Arc::clone(&stop),
     };
     let (events, event_task) = task.spawn();
+    let images = (!parts.is_rehearsal).then(|| Arc::clone(&parts.images));
+    let (persist, persist_task) = keeping(images, &events, &stop, &parts.clock);
     let (ledger, ledger_task) =
         ledger_task::spawn(parts.ledger, Arc::clone(&parts.clock), parts.options);
-    let (persist, persist_task) = if parts.is_rehearsal {
-        (PersistHandle::rehearsal(), None)
-    } else {
-        let images = Arc::clone(&parts.images);
-        let (handle, task) = PersistHandle::spawn(images, events.clone(), Arc::clone(&stop));
-        (handle, Some(task))
-    };
     let chosen = *batch.chosen();
     events.emit(started(start.run_id, start.identity, &chosen)).await;
     let cx = Arc::new(RunContext {
@@ -57,7 +56,7 @@ pub(super) async fn run_pipeline(
         advice: parts.advice,
         first_attempts_left: FirstAttempts::new(chosen.maximum),
         paid_retries_left: AtomicU64::new(settings.paid_retries.allowance(chosen.images)),
-        settings: settings.clone(),
+        settings,
         batch,
         clock: parts.clock,
         entropy: parts.entropy,
@@ -91,6 +90,19 @@ pub(super) async fn run_pipeline(
     }
     events.flush().await;
     (events, event_task)
+}
+
+/// The task that keeps images; a rehearsal has none.
+fn keeping(
+    images: Option<Arc<dyn ImageStore>>,
+    events: &EventHandle,
+    stop: &Arc<Stop>,
+    clock: &Arc<dyn Clock>,
+) -> (PersistHandle, Option<JoinHandle<()>>) {
+    let Some(images) = images else { return (PersistHandle::rehearsal(), None) };
+    let (handle, task) =
+        PersistHandle::spawn(images, events.clone(), Arc::clone(stop), Arc::clone(clock));
+    (handle, Some(task))
 }
 
 fn started(run_id: RunId, identity: WorkDigest, chosen: &Totals) -> RunEvent {

@@ -101,7 +101,7 @@ pub(super) fn live(
     folder: &RunFolder,
 ) -> Result<Ended, Failure> {
     let runtime = Builder::new_multi_thread()
-        .worker_threads(2)
+        .worker_threads(1)
         .enable_all()
         .build()
         .map_err(|error| Failure::new(Exit::Environment, error))?;
@@ -125,10 +125,12 @@ fn execute(
     let stop = Arc::new(Stop::default());
     let clock = Arc::clone(&parts.clock);
     let _signals = signals::listen(&stop);
+    let run =
+        run_pipeline(settings, planned, start, parts, Arc::clone(&measure), Arc::clone(&stop));
     let (events, event_task) = runtime.block_on(async {
-        run_pipeline(&settings, planned, start, parts, Arc::clone(&measure), Arc::clone(&stop))
-            .await
-    });
+        // Beside the tasks that it starts: what they hand to each other stays on their thread.
+        tokio::spawn(run).await.map_err(|error| Failure::new(Exit::Bug, error))
+    })?;
     let ended = Ended {
         measure,
         reasons: stop.reasons(),

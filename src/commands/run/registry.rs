@@ -28,7 +28,7 @@ pub(super) fn live_provider(
         return Ok((Arc::new(simulator), Advice { key: String::new() }));
     };
     let advice = Advice { key: bound.advice(&base) };
-    let client = paid_client(settings.concurrency as usize)
+    let client = paid_client(Some(&base), settings.concurrency as usize)
         .map_err(|error| Failure::new(Exit::Environment, error))?;
     // Every provider of this version speaks one dialect; another one is another arm here.
     let remote = Remote { profile, base, key: bound.key, client, clock };

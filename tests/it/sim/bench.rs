@@ -157,7 +157,7 @@ impl Bench {
         let fakes = FakeImages::new(clock.clone(), self.images);
         let images = self.image_folder.clone().unwrap_or_else(|| fakes.clone());
         let (persist, persist_task) =
-            PersistHandle::spawn(Arc::clone(&images), events.clone(), Arc::clone(&stop));
+            PersistHandle::spawn(images.clone(), events.clone(), stop.clone(), clock.clone());
         let allowance = settings.paid_retries.allowance(batch.chosen().images);
         let cx = Arc::new(RunContext {
             run_id: support::run(),

@@ -149,7 +149,7 @@ impl OpenAi {
             Received { scanner: Scanner::default(), pieces: Vec::new(), n_bytes: 0, n_begun: 0 };
         loop {
             let broken = match response.chunk().await {
-                Ok(Some(chunk)) => received.take(&chunk, body).await?,
+                Ok(Some(chunk)) => received.take(chunk, body).await?,
                 Ok(None) => break,
                 Err(error) => Some((failure_class(&error), cause(&error))),
             };
@@ -221,11 +221,13 @@ impl Received {
     /// Takes the next bytes; returns why the answer cannot be read any further, if so.
     async fn take(
         &mut self,
-        chunk: &[u8],
+        chunk: Bytes,
         body: &mut dyn ImageWriter,
     ) -> Result<Option<(FailureClass, String)>, ProviderError> {
         self.n_bytes += chunk.len() as u64;
-        let scanned = self.scanner.push(chunk, &mut self.pieces);
+        let scanned = self.scanner.push(&chunk, &mut self.pieces);
+        // What it came in is far larger than what came, and free before the disk is waited for.
+        drop(chunk);
         for piece in self.pieces.drain(..) {
             match piece {
                 Piece::Begin => {

@@ -1,0 +1,198 @@
+//! Over the wire: live runs against the rehearsal server beside the ideal and a plain client.
+//!
+//! `cargo bench --bench wire` compares ratios taken in this one run with their bars. Images and
+//! journals lie on a memory file system where there is one, since disks are erratic; the ledger is
+//! on the disk. Exits with 1 when a bar is missed.
+
+#![expect(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "a benchmark reads the clock and prints its table"
+)]
+
+mod plain;
+mod support;
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use support::{Failure, Look, Table, growth, look_at_memory, median, mib, ratio, shown, smallest};
+
+/// Requests in flight.
+const CONCURRENCY: u32 = 64;
+/// How often each side is timed, one after the other.
+const N_TRIES: usize = 6;
+
+/// Rows of the run at a steady latency, and what they take in whole waves.
+const N_WAVE_ROWS: u32 = 1_000;
+const LATENCY: Duration = Duration::from_millis(50);
+const MAX_WAVE_RATIO: f64 = 1.15;
+
+/// Rows of the run without latency.
+const N_FAST_ROWS: u32 = 4_000;
+const SMALL_IMAGE: usize = 2 << 10;
+const MAX_PLAIN_RATIO: f64 = 1.5;
+
+/// Rows of the run with large images.
+const N_LARGE_ROWS: u32 = 300;
+const LARGE_IMAGE: usize = 1 << 20;
+const MAX_PEAK_MB: f64 = 100.0;
+
+/// Where a memory file system commonly is.
+const MEMORY: &str = "/dev/shm";
+
+fn main() -> Result<ExitCode, Failure> {
+    let disk = tempfile::tempdir()?;
+    let memory = match Path::new(MEMORY).is_dir() {
+        true => tempfile::tempdir_in(MEMORY)?,
+        false => tempfile::tempdir()?,
+    };
+    let bench = Bench { disk: disk.path().to_owned(), memory: memory.path().to_owned() };
+    let mut table = Table::default();
+    bench.waves(&mut table)?;
+    bench.beside_a_plain_client(&mut table)?;
+    bench.large_images(&mut table)?;
+    println!("{}", if table.n_missed == 0 { "every bar is held" } else { "a bar is missed" });
+    Ok(ExitCode::from(u8::from(table.n_missed > 0)))
+}
+
+/// What is measured, and where its files are.
+struct Bench {
+    disk: PathBuf,
+    memory: PathBuf,
+}
+
+impl Bench {
+    /// A steady latency: how close a run comes to whole waves of it.
+    fn waves(&self, table: &mut Table) -> Result<(), Failure> {
+        let server = Server::start(LATENCY, SMALL_IMAGE)?;
+        let rows = self.rows(N_WAVE_ROWS)?;
+        let ideal = LATENCY * N_WAVE_ROWS.div_ceil(CONCURRENCY);
+        let (mut times, mut on_disk) = (Vec::new(), Vec::new());
+        for _ in 0..N_TRIES {
+            times.push(self.run(&server, &rows, &self.memory)?.elapsed);
+            on_disk.push(self.run(&server, &rows, &self.disk)?.elapsed);
+        }
+        table.title("1,000 rows at 50 ms, 64 at a time");
+        table.figure("ideal", &shown(ideal));
+        table.figure("whole run, in the middle", &shown(median(&mut times)));
+        table.figure("images on the disk", &shown(smallest(&on_disk)));
+        table.at_most("times the ideal", ratio(smallest(&times), ideal), MAX_WAVE_RATIO);
+        Ok(())
+    }
+
+    /// No latency: what bookkeeping costs beside a client that has none.
+    fn beside_a_plain_client(&self, table: &mut Table) -> Result<(), Failure> {
+        let server = Server::start(Duration::ZERO, SMALL_IMAGE)?;
+        let rows = self.rows(N_FAST_ROWS)?;
+        let (mut ours, mut plain) = (Vec::new(), Vec::new());
+        for n in 0..N_TRIES {
+            let folder = self.memory.join(format!("plain-{n}"));
+            plain.push(plain::run(&server.base_url, N_FAST_ROWS, CONCURRENCY, &folder)?);
+            fs::remove_dir_all(&folder)?;
+            ours.push(self.run(&server, &rows, &self.memory)?.elapsed);
+        }
+        table.title("4,000 rows without latency, 2 KiB each");
+        table.figure("plain client", &shown(smallest(&plain)));
+        table.figure("whole run", &shown(smallest(&ours)));
+        let ratio = ratio(smallest(&ours), smallest(&plain));
+        table.at_most("times the plain client", ratio, MAX_PLAIN_RATIO);
+        Ok(())
+    }
+
+    /// Large images: they are decoded while they arrive, so that memory stays small.
+    fn large_images(&self, table: &mut Table) -> Result<(), Failure> {
+        let server = Server::start(Duration::ZERO, LARGE_IMAGE)?;
+        let rows = self.rows(N_LARGE_ROWS)?;
+        let run = self.run(&server, &rows, &self.memory)?;
+        table.title("300 images of 1 MiB, 64 at a time");
+        table.figure("whole run", &shown(run.elapsed));
+        let peak = run.looks.iter().map(|look| look.peak).max();
+        table.memory("peak MB", peak.map(|peak| mib(peak) * 1.048_576), MAX_PEAK_MB);
+        if let Some(growth) = growth(&run.looks) {
+            table.figure("second half by first", &format!("{growth:.2}"));
+        }
+        Ok(())
+    }
+
+    fn rows(&self, n_rows: u32) -> Result<PathBuf, Failure> {
+        let path = self.disk.join(format!("rows-{n_rows}.csv"));
+        let rows: String = (0..n_rows).map(|n| format!("R-{n:05},a thing number {n}\n")).collect();
+        fs::write(&path, format!("scene_id,prompt\n{rows}"))?;
+        Ok(path)
+    }
+
+    /// Runs the rows against the server; images and journal below `out`, money on the disk.
+    fn run(&self, server: &Server, rows: &Path, out: &Path) -> Result<Run, Failure> {
+        let (out, ledger) = (out.join("out"), self.disk.join("ledger"));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_imagemill"));
+        command
+            .arg("run")
+            .arg(rows)
+            .args(["--live", "--rehearsal", "--provider", "openai", "--model", "gpt-image-2"])
+            .args(["--quality", "low", "--gate", "none", "--progress", "none"])
+            .args(["--limit-per-day", "1000", "--base-url", &server.base_url])
+            .args(["--concurrency", &CONCURRENCY.to_string()])
+            .arg("--out")
+            .arg(&out)
+            .arg("--ledger")
+            .arg(&ledger)
+            .env("HOME", &self.disk)
+            .env_remove("XDG_STATE_HOME")
+            .env_remove("XDG_CONFIG_HOME")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        let begin = Instant::now();
+        let mut child = command.spawn()?;
+        let id = child.id();
+        let watch = thread::spawn(move || look_at_memory(id));
+        let status = child.wait()?;
+        let elapsed = begin.elapsed();
+        let looks = watch.join().map_err(|_| "the watch has panicked")?;
+        fs::remove_dir_all(&out)?;
+        fs::remove_dir_all(&ledger)?;
+        if status.success() { Ok(Run { elapsed, looks }) } else { Err(format!("{status}").into()) }
+    }
+}
+
+/// One timed run.
+struct Run {
+    elapsed: Duration,
+    /// Empty where the system does not tell.
+    looks: Vec<Look>,
+}
+
+/// The rehearsal server; it ends with this value.
+struct Server {
+    child: Child,
+    base_url: String,
+}
+
+impl Server {
+    fn start(latency: Duration, n_image_bytes: usize) -> Result<Self, Failure> {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_imagemill"))
+            .args(["sim", "--listen", "127.0.0.1:0"])
+            .args(["--sim", &format!("latency={}ms", latency.as_millis())])
+            .args(["--image-bytes", &n_image_bytes.to_string()])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()?;
+        let mut first = String::new();
+        BufReader::new(child.stdout.take().ok_or("no pipe")?).read_line(&mut first)?;
+        let base_url = first.trim().strip_prefix("listening on ").ok_or("no address")?.to_owned();
+        Ok(Self { child, base_url })
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
