@@ -91,7 +91,7 @@ impl ImageStore for ImageFolder {
 const SYNCS_AT_ONCE: usize = 8;
 
 /// Images that are worth a task of their own; fewer are synced one after the other.
-const LEAST_IN_A_TASK: usize = 8;
+const LEAST_IN_A_TASK: usize = 16;
 
 fn make_durable(root: &Path, image: &StoredImage, sidecar: &Sidecar) -> io::Result<()> {
     write_sidecar(&root.join(&image.path), sidecar)?;
