@@ -21,12 +21,18 @@ pub(super) struct BoundKey {
     pub(super) key: Option<SecretString>,
     /// Its source in a few words.
     pub(super) source: String,
+    /// Whether what is sent is no key of anybody.
+    is_rehearsal: bool,
 }
 
 impl BoundKey {
     /// What to do when the provider refuses it.
     pub(super) fn advice(&self, base: &BaseUrl) -> String {
         match self.key {
+            Some(_) if self.is_rehearsal => {
+                "a rehearsal sends no key of yours; a server that asks for one takes a live run"
+                    .to_owned()
+            }
             Some(_) => format!("the key comes from {}: check it there", self.source),
             None => format!(
                 "no key was sent to {}: name its variable with --api-key-env",
@@ -61,7 +67,7 @@ pub(super) fn read(
 ) -> Result<BoundKey, Failure> {
     if rehearsal {
         let key = Some(SecretString::from(REHEARSAL_KEY));
-        return Ok(BoundKey { key, source: "none, this is a rehearsal".to_owned() });
+        return Ok(BoundKey { key, source: "none".to_owned(), is_rehearsal: true });
     }
     let described = source.describe();
     let bad = |error: KeyReadError| {
@@ -84,7 +90,7 @@ pub(super) fn read(
         KeySource::File { path, .. } => Some(keys::from_file(&world.home_path(path)).map_err(bad)?),
         KeySource::Command { words, .. } => Some(from_command(words)?.map_err(bad)?),
     };
-    Ok(BoundKey { key, source: described })
+    Ok(BoundKey { key, source: described, is_rehearsal: false })
 }
 
 fn from_command(words: &[String]) -> Result<Result<SecretString, KeyReadError>, Failure> {

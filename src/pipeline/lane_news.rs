@@ -27,7 +27,7 @@ pub(crate) async fn tell_lane(cx: &RunContext, permit: Permit<'_>, answer: &Answ
                 "the provider is down: {FAILURES_TO_OPEN} failures in a row, and both probes \
                  failed too"
             );
-            cx.stop.drain(StopReason::Environment(text));
+            cx.stop.drain(StopReason::Provider(text));
         }
     }
 }

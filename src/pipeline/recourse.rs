@@ -50,7 +50,7 @@ pub(crate) async fn decide(
                     .map_or_else(|| end(given_up(class)), Next::Again),
                 Recourse::None => {
                     if let FailureClass::Denied { denial, .. } = class {
-                        cx.stop.drain(StopReason::Environment(denied(cx, denial, answer)));
+                        cx.stop.drain(StopReason::Provider(denied(cx, denial, answer)));
                     }
                     end(given_up(class))
                 }
@@ -72,7 +72,7 @@ async fn put_off(
         if report.unconnected >= MAX_CONNECTION_TRIES {
             let place = cx.settings.origin().unwrap_or_else(|| "the provider".to_owned());
             let text = format!("{place} cannot be reached: {}", class.sentence());
-            cx.stop.drain(StopReason::Environment(text));
+            cx.stop.drain(StopReason::Provider(text));
             return end(VariantEnding::Cancelled);
         }
         return Next::Again(connection_pause(report.unconnected, rid));
@@ -81,7 +81,7 @@ async fn put_off(
         if report.answered_before == Some(cx.lane.n_answered()) {
             // Nobody else got anything either: the account may do nothing at all.
             let text = "the provider puts every request off; look at the account's rate limits";
-            cx.stop.drain(StopReason::Environment(text.to_owned()));
+            cx.stop.drain(StopReason::Provider(text.to_owned()));
         }
         return end(VariantEnding::Throttled);
     }
@@ -90,7 +90,7 @@ async fn put_off(
         Some(wait) if wait > MAX_PARK => {
             let until = until(cx, wait);
             let text = format!("the provider asks to wait until {until}; try again then");
-            cx.stop.drain(StopReason::Environment(text));
+            cx.stop.drain(StopReason::Provider(text));
             return end(VariantEnding::Cancelled);
         }
         Some(wait) if wait > PARK_ABOVE => {

@@ -15,6 +15,8 @@ pub enum StopReason {
     Budget(String),
     /// A gate cannot pass any more.
     Gate(String),
+    /// The provider turns the run away, or cannot be reached.
+    Provider(String),
     /// The disk or another part of the environment failed; images, journal or ledger cannot be
     /// written.
     Environment(String),
@@ -30,6 +32,7 @@ impl StopReason {
             Self::Terminated => "terminated by a signal".to_owned(),
             Self::Budget(text)
             | Self::Gate(text)
+            | Self::Provider(text)
             | Self::Environment(text)
             | Self::Broken(text) => text.clone(),
         }
@@ -58,8 +61,16 @@ pub struct Stop {
 
 impl Stop {
     /// Admits nothing more; what is out finishes and is settled.
+    ///
+    /// A provider that turns a run away does so for everything in flight: its first word counts.
     pub fn drain(&self, reason: StopReason) {
-        self.reasons.lock().expect("no holder panics").push(reason);
+        {
+            let mut reasons = self.reasons.lock().expect("no holder panics");
+            let is_provider = |reason: &StopReason| matches!(reason, StopReason::Provider(_));
+            if !is_provider(&reason) || !reasons.iter().any(is_provider) {
+                reasons.push(reason);
+            }
+        }
         self.drain.cancel();
     }
 
@@ -93,5 +104,21 @@ impl Stop {
     /// Every reason that was given, the first one first.
     pub fn reasons(&self) -> Vec<StopReason> {
         self.reasons.lock().expect("no holder panics").clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_provider_turns_a_run_away_once_and_other_reasons_stay() {
+        let stop = Stop::default();
+        let of = |text: &str| StopReason::Provider(text.to_owned());
+        stop.drain(of("no credit (request 1)"));
+        stop.drain(of("no credit (request 2)"));
+        stop.drain(StopReason::Interrupted);
+        assert_eq!(stop.reasons(), [of("no credit (request 1)"), StopReason::Interrupted]);
+        assert!(stop.is_draining());
     }
 }

@@ -9,9 +9,9 @@ use crate::cli::args::TEMPLATE;
 #[command(
     before_help = "\
 Examples:
-  imagemill sim --for 1s                                  serve on http://127.0.0.1:8787/v1
-  imagemill sim --listen 127.0.0.1:0 --for 1s             on a free port, which it prints
-  imagemill sim --sim 'latency=2s±30%,429=5%,errors=2%,seed=7' --for 1s    a rough provider
+  imagemill sim                                   serve on http://127.0.0.1:8787/v1
+  imagemill sim --listen 127.0.0.1:0 --for 2s     on a free port, which it prints; for a script
+  imagemill sim --sim 'latency=2s±30%,429=5%,errors=2%,seed=7'    a rough provider
 ",
     help_template = TEMPLATE,
     after_help = "\

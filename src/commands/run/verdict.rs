@@ -51,7 +51,7 @@ pub(super) fn choose(
             StopReason::Terminated => Exit::Terminated,
             StopReason::Budget(_) => Exit::Budget,
             StopReason::Gate(_) => continue,
-            StopReason::Environment(_) => Exit::Environment,
+            StopReason::Provider(_) | StopReason::Environment(_) => Exit::Environment,
             StopReason::Broken(_) => Exit::Bug,
         };
         consider(exit, reason.sentence());

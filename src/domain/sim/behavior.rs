@@ -68,6 +68,9 @@ pub const MAGIC_WORDS: &[(&str, Behavior, &str)] = &[
     ("echo", Behavior::Echo, "an error that repeats prompt and key"),
 ];
 
+/// Letters that are shown of a word that is none.
+const MAX_SHOWN: usize = 20;
+
 /// A magic word as it stands in a prompt: `[sim:500]`, or `[sim:500 x2]` for the first two
 /// requests with that prompt only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,18 +81,31 @@ pub struct MagicWord {
     pub times: Option<u32>,
 }
 
+/// A magic word that is none: a test that means it would pass for the wrong reason.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("[sim:{0}] is no magic word; imagemill sim --help lists them")]
+pub struct NoMagicWord(String);
+
 impl MagicWord {
-    /// The first magic word of a prompt; what is not known is no magic.
-    pub fn find(prompt: &str) -> Option<Self> {
-        prompt.split("[sim:").skip(1).find_map(|rest| {
-            let (body, _) = rest.split_once(']')?;
-            let (word, times) = match body.split_once(" x") {
-                Some((word, times)) => (word, Some(times.parse().ok()?)),
-                None => (body, None),
-            };
-            let (_, behavior, _) = MAGIC_WORDS.iter().find(|(known, ..)| *known == word)?;
-            Some(Self { behavior: *behavior, times })
-        })
+    /// The magic word of a prompt; the first one counts.
+    ///
+    /// # Errors
+    /// When the prompt has one that is not known.
+    pub fn find(prompt: &str) -> Result<Option<Self>, NoMagicWord> {
+        let Some((_, rest)) = prompt.split_once("[sim:") else { return Ok(None) };
+        let body = rest.split_once(']').map_or(rest, |(body, _)| body);
+        let (word, times) = match body.split_once(" x") {
+            Some((word, times)) => (word, Some(times.parse().ok())),
+            None => (body, None),
+        };
+        let known = MAGIC_WORDS.iter().find(|(known, ..)| *known == word);
+        match (known, times) {
+            (Some((_, behavior, _)), None) => Ok(Some(Self { behavior: *behavior, times: None })),
+            (Some((_, behavior, _)), Some(Some(times))) => {
+                Ok(Some(Self { behavior: *behavior, times: Some(times) }))
+            }
+            _ => Err(NoMagicWord(body.chars().take(MAX_SHOWN).collect())),
+        }
     }
 
     /// Whether it counts for the `nth` (from 1) request with that prompt.
@@ -143,24 +159,29 @@ mod tests {
 
     #[test]
     fn magic_words_are_found_in_a_prompt() {
-        let find =
-            |prompt: &str| MagicWord::find(prompt).map(|word| (word.behavior.word(), word.times));
+        let find = |prompt: &str| {
+            MagicWord::find(prompt).map(|word| word.map(|it| (it.behavior.word(), it.times)))
+        };
         for (prompt, expect) in [
-            ("a cat", None),
-            ("a cat [sim:500]", Some(("500", None))),
-            ("[sim:429 x2] a cat", Some(("429", Some(2)))),
-            ("[sim:unknown] [sim:drop]", Some(("drop", None))),
-            ("[sim:500 x]", None),
-            ("[sim:500", None),
-            ("sim:500", None),
+            ("a cat", Ok(None)),
+            ("a cat [sim:500]", Ok(Some(("500", None)))),
+            ("[sim:429 x2] a cat", Ok(Some(("429", Some(2))))),
+            ("[sim:drop] [sim:500]", Ok(Some(("drop", None)))),
+            ("sim:500", Ok(None)),
+            ("[sim:refuse] a cat", Err("refuse")),
+            ("[sim:500 x]", Err("500 x")),
+            ("[sim:500 x1.5]", Err("500 x1.5")),
+            ("[sim:500 and no end to it at all", Err("500 and no end to it")),
+            ("[sim:]", Err("")),
         ] {
+            let expect = expect.map_err(|word| NoMagicWord(word.to_owned()));
             assert_eq!(find(prompt), expect, "{prompt}");
         }
     }
 
     #[test]
     fn a_count_ends_the_magic() {
-        let word = MagicWord::find("[sim:500 x2]").expect("a word");
+        let word = MagicWord::find("[sim:500 x2]").expect("known").expect("a word");
         assert_eq!([1, 2, 3].map(|nth| word.applies_to(nth)), [true, true, false]);
     }
 
@@ -170,8 +191,8 @@ mod tests {
             assert_eq!(behavior.word(), *word);
             assert!(!meaning.is_empty());
             assert_eq!(
-                MagicWord::find(&format!("[sim:{word}]")).map(|it| it.behavior),
-                Some(*behavior)
+                MagicWord::find(&format!("[sim:{word}]")).map(|it| it.map(|it| it.behavior)),
+                Ok(Some(*behavior))
             );
         }
     }

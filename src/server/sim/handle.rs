@@ -76,15 +76,20 @@ pub(super) async fn images(
     let key = text(AUTHORIZATION.as_str()).unwrap_or_default().to_owned();
     shared.books().begin(&client_request_id);
     let _in_flight = InFlight(&shared);
+    let bad = |problem: &str| answer::error(400, "req-sim-0", "invalid_value", problem, None);
     let ask = match Ask::read(request).await {
         Ok(ask) => ask,
-        Err(problem) => return answer::error(400, "req-sim-0", "invalid_value", &problem, None),
+        Err(problem) => return bad(&problem),
     };
+    let magic = MagicWord::find(&ask.prompt);
     let nth = shared.books().nth(ask.digest());
     let sim_key = SimKey { row: ask.digest(), variant: 1, attempt: nth };
     let request_id = format!("req-sim-{:016x}-{nth}", ask.digest());
     let drawn = shared.spec.reply(&sim_key);
-    let magic = MagicWord::find(&ask.prompt).filter(|word| word.applies_to(nth));
+    let magic = match magic {
+        Ok(magic) => magic.filter(|word| word.applies_to(nth)),
+        Err(problem) => return bad(&problem.to_string()),
+    };
     let behavior = magic.map_or(Behavior::Kind(drawn.kind), |word| word.behavior);
     let mut charged = shared.charge(&ask);
     if behavior == Behavior::Overrun {

@@ -67,6 +67,10 @@ fn run(example: &str) -> super::sandbox::Done {
         let run = names.find(|name| !name.starts_with('.')).expect("a run");
         line = example.replace(RUN, &run);
     }
+    if line.starts_with("imagemill sim") && !line.contains("--for") {
+        // Where a person ends it with Ctrl-C.
+        line.push_str(" --for 1s");
+    }
     sandbox.shell(&line)
 }
 

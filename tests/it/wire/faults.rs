@@ -133,7 +133,7 @@ fn what_every_further_row_would_meet_stops_the_run() {
 #[test]
 fn the_stop_says_what_to_fix() {
     for (word, fix) in [
-        ("401", "; the key comes from none, this is a rehearsal: check it there"),
+        ("401", "; a rehearsal sends no key of yours; a server that asks for one takes a live run"),
         ("quota", "; add credit or raise the limit in the provider's console"),
         ("404", "; check --model and --base-url"),
         ("redirect", "; give the address that it leads to as --base-url"),
