@@ -9,7 +9,7 @@ use crate::cli::layers::{self, Given, Layers, Origin, Setting};
 use crate::domain::gate::{Gate, default_gates};
 use crate::domain::money::NanoUsd;
 use crate::domain::percent::Percent;
-use crate::domain::price::PriceBook;
+use crate::domain::price::{PriceBook, SIM_PROVIDER};
 use crate::domain::provider::profile;
 use crate::domain::request::ImageSpec;
 use crate::domain::settings::{
@@ -160,10 +160,10 @@ pub fn run_settings(
 ) -> Result<RunSettings, ResolveError> {
     let spec = image_spec(ask.mode, layers, book)?;
     let sim = match layers.get(layers::SIM) {
-        Some(given) => sim_default(ask.mode)
+        Some(given) => sim_default(&ask, &spec.provider)
             .overridden(&given.text)
             .map_err(|error| invalid(layers::SIM, given, error.to_string()))?,
-        None => sim_default(ask.mode),
+        None => sim_default(&ask, &spec.provider),
     };
     let profile = profile(&spec.provider);
     let concurrency = profile.map_or(CONCURRENCY, |profile| profile.concurrency);
@@ -208,11 +208,13 @@ fn consent(ask: &RunAsk<'_>, layers: &Layers) -> Result<Consent, ResolveError> {
     Ok(Consent { yes: ask.yes, confirm_above, confirm_cost: confirm_cost.transpose()? })
 }
 
-/// A rehearsal plays a real provider's pace; a live run of the simulator is in a hurry.
-fn sim_default(mode: Mode) -> SimSpec {
-    match mode {
-        Mode::DryRun => SimSpec::default(),
-        Mode::Live => SimSpec::live_default(),
+/// A dry run plays a real provider's pace, and the forecast of a real run takes it for granted; a
+/// live run of the simulator is in a hurry.
+fn sim_default(ask: &RunAsk<'_>, provider: &str) -> SimSpec {
+    let is_simulated = ask.rehearsal || provider == SIM_PROVIDER;
+    match ask.mode {
+        Mode::Live if is_simulated => SimSpec::live_default(),
+        Mode::Live | Mode::DryRun => SimSpec::default(),
     }
 }
 

@@ -12,6 +12,7 @@ mod parts;
 mod plan_cost;
 mod plan_document;
 mod plan_rows;
+mod plan_server;
 mod planning;
 mod reference_check;
 mod registry;

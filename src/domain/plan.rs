@@ -24,12 +24,24 @@ pub struct Plan {
     pub rows: PlanRows,
     /// What is asked of whom, by provider, model, size and quality.
     pub requests: Vec<PlanRequest>,
+    /// Where the requests go, when they go over the network.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<PlanServer>,
     /// Money.
     pub cost: PlanCost,
     /// The expected elapsed time in milliseconds.
     pub forecast_ms: u64,
+    /// The time that an image is taken to need, where only the provider knows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assumed_latency_ms: Option<u64>,
     /// The most requests in flight.
     pub concurrency: u32,
+    /// The most requests in a minute.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requests_per_minute: Option<u32>,
+    /// The most images in a minute.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub images_per_minute: Option<u32>,
     /// The conditions on the run.
     pub gates: Vec<String>,
     /// Where images would go.
@@ -56,6 +68,15 @@ pub struct PlanBinding {
     /// Whether a server on the user's machine plays the provider.
     #[serde(default)]
     pub rehearsal: bool,
+}
+
+/// Where the requests go.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanServer {
+    /// The base URL.
+    pub base_url: String,
+    /// Where the key comes from, in a few words.
+    pub key: String,
 }
 
 /// The rows of a plan.

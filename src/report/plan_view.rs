@@ -29,6 +29,9 @@ pub fn plan_view(plan: &Plan, width: u16) -> String {
     for (n, request) in requests(plan).into_iter().enumerate() {
         line(if n == 0 { if dry { "Would ask" } else { "Asks" } } else { "" }, request);
     }
+    if let Some(server) = &plan.server {
+        line("Server", format!("{}; key: {}", server.base_url, server.key));
+    }
     if let Some(canary) = &plan.rows.canary {
         line("Canary", canary_line(plan, canary));
     }
@@ -49,14 +52,7 @@ pub fn plan_view(plan: &Plan, width: u16) -> String {
     if let Some(limit) = cost.limit_per_run {
         line("Run limit", words::dollars(limit));
     }
-    line(
-        "Time",
-        format!(
-            "about {} at {} in flight",
-            words::duration(Duration::from_millis(plan.forecast_ms)),
-            plan.concurrency
-        ),
-    );
+    line("Time", time(plan));
     for (n, gate) in listed(&plan.gates).into_iter().enumerate() {
         line(if n == 0 { "Gates" } else { "" }, gate);
     }
@@ -163,6 +159,21 @@ fn today(plan: &Plan) -> String {
         words::dollars(after),
         cost.resets
     )
+}
+
+fn time(plan: &Plan) -> String {
+    let shown = |ms| words::duration(Duration::from_millis(ms));
+    let mut text = format!("about {} at {} in flight", shown(plan.forecast_ms), plan.concurrency);
+    if let Some(requests) = plan.requests_per_minute {
+        let _ = write!(text, ", {requests} requests a minute");
+    }
+    if let Some(images) = plan.images_per_minute {
+        let _ = write!(text, ", {images} images a minute");
+    }
+    if let Some(latency) = plan.assumed_latency_ms {
+        let _ = write!(text, ", if an image takes {}", shown(latency));
+    }
+    text
 }
 
 /// The first few lines of a list; the others are counted.

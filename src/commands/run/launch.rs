@@ -100,8 +100,8 @@ pub(super) fn live(
     key: Option<BoundKey>,
     folder: &RunFolder,
 ) -> Result<Ended, Failure> {
-    // One worker is enough for what mostly waits, and what its tasks hand to each other stays on its
-    // thread; files are the work of others.
+    // One worker is enough for what mostly waits, and what its tasks hand to each other stays on
+    // its thread; files are the work of others.
     let runtime = Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()

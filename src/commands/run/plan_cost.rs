@@ -7,6 +7,7 @@ use jiff::tz::TimeZone;
 
 use crate::commands::failure::Failure;
 use crate::commands::run::plan_document::Sources;
+use crate::commands::run::plan_server;
 use crate::domain::money::NanoUsd;
 use crate::domain::plan::PlanCost;
 use crate::domain::settings::Mode;
@@ -69,6 +70,7 @@ pub(super) fn unusual(sources: &Sources<'_>) -> Vec<String> {
             words::count(batch.url_references(), "reference")
         ));
     }
+    notes.extend(plan_server::notes(sources));
     if settings.is_simulated() && &*settings.spec.format != "png" {
         notes.push(format!("the simulator paints png, not {}", settings.spec.format));
     }

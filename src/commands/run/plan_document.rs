@@ -1,6 +1,7 @@
 //! Makes the plan document of a run from what the planning pass found.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
@@ -8,14 +9,15 @@ use crate::cli::layers::{self, Layers, SETTINGS};
 use crate::commands::failure::Failure;
 use crate::commands::run::plan_cost::{cost, unusual};
 use crate::commands::run::plan_rows::{requests, rows};
+use crate::commands::run::plan_server::server;
 use crate::commands::run::planning::{Planned, input_name};
 use crate::domain::gate::Gate;
 use crate::domain::plan::{Plan, PlanBinding, SCHEMA};
 use crate::domain::price::PriceBook;
 use crate::domain::request::WorkDigest;
 use crate::domain::retry::MAX_THROTTLES;
-use crate::domain::settings::RunSettings;
-use crate::domain::sim::{RetryPlan, forecast_with};
+use crate::domain::settings::{Mode, RunSettings};
+use crate::domain::sim::{Flow, RetryPlan, forecast_with};
 
 /// Settings that a saved plan is not bound to: where things are kept and how they are shown.
 const UNBOUND: &[&str] = &[
@@ -55,7 +57,9 @@ pub(super) fn make(sources: &Sources<'_>) -> Result<Plan, Failure> {
         paid_retries: retries,
         throttled_attempts: MAX_THROTTLES,
     };
-    let forecast = forecast_with(batch.chosen().images, settings.concurrency, &settings.sim, shape);
+    let flow = Flow { concurrency: settings.concurrency, interval: settings.rates.interval() };
+    let forecast = forecast_with(batch.chosen().images, flow, &settings.sim, shape);
+    let is_real = settings.mode == Mode::Live && !settings.is_simulated();
     Ok(Plan {
         schema: SCHEMA.to_owned(),
         identity: identity.to_string(),
@@ -64,12 +68,20 @@ pub(super) fn make(sources: &Sources<'_>) -> Result<Plan, Failure> {
         rows: rows(settings, planned),
         requests: requests(batch),
         cost: cost(sources, retries)?,
-        forecast_ms: u64::try_from(forecast.as_millis()).unwrap_or(u64::MAX),
+        server: server(sources),
+        forecast_ms: whole_ms(forecast),
+        assumed_latency_ms: is_real.then(|| whole_ms(settings.sim.latency())),
         concurrency: settings.concurrency,
+        requests_per_minute: settings.rates.requests_per_minute,
+        images_per_minute: settings.rates.images_per_minute,
         gates: settings.gates.iter().map(|gate| gate.text().to_owned()).collect(),
         output: format!("{}/RUN/images/SCENE-vN.png", settings.out.display()),
         unusual: unusual(sources),
     })
+}
+
+fn whole_ms(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// What makes two runs the same run: the same rows and the same request settings.

@@ -37,36 +37,55 @@ impl RetryPlan {
     }
 }
 
-/// The expected time of `images` requests, `concurrency` at a time, with the default retries.
-pub fn forecast(images: u64, concurrency: u32, spec: &SimSpec) -> Duration {
-    forecast_with(images, concurrency, spec, RetryPlan::default_for(images))
+/// How a lane sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Flow {
+    /// The most requests in flight.
+    pub concurrency: u32,
+    /// The least time between two requests.
+    pub interval: Option<Duration>,
 }
 
-/// The expected time of `images` requests, `concurrency` at a time.
-pub fn forecast_with(
-    images: u64,
-    concurrency: u32,
-    spec: &SimSpec,
-    retries: RetryPlan,
-) -> Duration {
-    let slots = u64::from(concurrency.max(1));
+/// The expected time of `images` requests, `concurrency` at a time, with the default retries.
+pub fn forecast(images: u64, concurrency: u32, spec: &SimSpec) -> Duration {
+    let flow = Flow { concurrency, interval: None };
+    forecast_with(images, flow, spec, RetryPlan::default_for(images))
+}
+
+/// The expected time of `images` requests that are sent like this.
+pub fn forecast_with(images: u64, flow: Flow, spec: &SimSpec, retries: RetryPlan) -> Duration {
+    let slots = u64::from(flow.concurrency.max(1));
+    let interval = flow.interval.map_or(0, nanos);
     if spec.is_steady() {
-        let rounds = u128::from(images.div_ceil(slots));
-        return duration(rounds.saturating_mul(spec.latency.as_nanos()));
+        return duration(steady(images, slots, spec.latency.as_nanos(), interval.into()));
     }
     let tried = images_to_try(images, slots);
     let trials = (MAX_DRAWS / tried.max(1)).clamp(1, MAX_TRIALS);
     let allowance = scaled(retries.paid_retries, tried, images);
     let plan = RetryPlan { paid_retries: allowance, ..retries };
-    let (mut elapsed, mut work) = (0_u128, 0_u128);
+    let (mut elapsed, mut work, mut sent) = (0_u128, 0_u128, 0_u128);
     for trial in 0..trials {
-        let outcome = try_out(tried, slots, spec, plan, trial);
+        let outcome = try_out(tried, slots, interval, spec, plan, trial);
         elapsed += u128::from(outcome.elapsed);
         work += outcome.work;
+        sent += u128::from(outcome.sent);
     }
+    // The rest is as fast as the slots or the pace let it be.
     let rest = u128::from(images - tried);
-    let done = u128::from(trials) * u128::from(tried.max(1)) * u128::from(slots);
-    duration(elapsed / u128::from(trials) + work.saturating_mul(rest) / done)
+    let done = u128::from(trials) * u128::from(tried.max(1));
+    let by_slots = work.saturating_mul(rest) / (done * u128::from(slots));
+    let by_pace = sent.saturating_mul(u128::from(interval)).saturating_mul(rest) / done;
+    duration(elapsed / u128::from(trials) + by_slots.max(by_pace))
+}
+
+/// Whole rounds of all slots; within a round, one request after the other at the pace.
+fn steady(images: u64, slots: u64, latency: u128, interval: u128) -> u128 {
+    let Some(last) = images.checked_sub(1) else { return 0 };
+    let round = latency.max(interval.saturating_mul(u128::from(slots)));
+    let start = u128::from(last / slots)
+        .saturating_mul(round)
+        .saturating_add(u128::from(last % slots).saturating_mul(interval));
+    start.saturating_add(latency)
 }
 
 /// How many of the images are tried out. The rest is a multiple of the slots, so that the last
@@ -90,6 +109,8 @@ struct Trial {
     elapsed: u64,
     /// Time that slots were busy, summed over all slots.
     work: u128,
+    /// Requests.
+    sent: u64,
 }
 
 /// One image on its way.
@@ -102,11 +123,19 @@ struct Job {
     paid: u32,
 }
 
-fn try_out(images: u64, slots: u64, spec: &SimSpec, plan: RetryPlan, trial: u64) -> Trial {
+fn try_out(
+    images: u64,
+    slots: u64,
+    interval: u64,
+    spec: &SimSpec,
+    plan: RetryPlan,
+    trial: u64,
+) -> Trial {
     let mut free: BinaryHeap<Reverse<u64>> = (0..slots.min(images)).map(|_| Reverse(0)).collect();
     let mut again: BinaryHeap<Reverse<Job>> = BinaryHeap::new();
     let (mut next, mut paid_retries) = (0, 0);
-    let mut outcome = Trial { elapsed: 0, work: 0 };
+    let mut outcome = Trial { elapsed: 0, work: 0, sent: 0 };
+    let mut may_go = 0_u64;
     while let Some(Reverse(now)) = free.pop() {
         let waited = again.peek().is_some_and(|job| job.0.ready <= now);
         let job = if next < images && !waited {
@@ -121,7 +150,10 @@ fn try_out(images: u64, slots: u64, spec: &SimSpec, plan: RetryPlan, trial: u64)
         let row = job.image ^ (trial << 48);
         let reply = spec.reply(&SimKey { row, variant: 1, attempt: job.attempt });
         let took = nanos(reply.latency);
-        let end = job.ready.max(now).saturating_add(took);
+        let start = job.ready.max(now).max(may_go);
+        may_go = start.saturating_add(interval);
+        let end = start.saturating_add(took);
+        outcome.sent += 1;
         outcome.work += u128::from(took);
         outcome.elapsed = outcome.elapsed.max(end);
         free.push(Reverse(end));

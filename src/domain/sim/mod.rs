@@ -10,7 +10,7 @@ mod spec;
 pub use behavior::{Behavior, MAGIC_WORDS, MagicWord};
 pub use bill::{Charged, SimPrice};
 pub use engine::{SimKey, SimKind, SimReply};
-pub use forecast::{RetryPlan, forecast, forecast_with};
+pub use forecast::{Flow, RetryPlan, forecast, forecast_with};
 pub use spec::{Share, SimSpec, SpecError};
 
 #[cfg(test)]

@@ -172,6 +172,27 @@ fn a_steady_run_is_forecast_exactly() {
     assert!(far > Duration::from_secs(u64::MAX / 2), "{far:?}");
 }
 
+#[test]
+fn a_pace_is_forecast_too() {
+    let check = |images, concurrency, interval, text: &str, seconds: f64| {
+        let interval = Some(Duration::from_secs(interval));
+        let flow = Flow { concurrency, interval };
+        let got = forecast_with(images, flow, &spec(text), RetryPlan::default_for(images));
+        let off = (got.as_secs_f64() / seconds - 1.0).abs();
+        assert!(off < 0.02, "{images} at {concurrency}, {interval:?}, {text}: {got:?}");
+    };
+    // The pace decides: one more begins each interval, and the last one takes its time.
+    check(10, 8, 3, "latency=12s", 9.0 * 3.0 + 12.0);
+    check(1_000, 4, 10, "latency=12s", 999.0 * 10.0 + 12.0);
+    // The slots decide: the first round is staggered, and so is every one after it.
+    check(16, 8, 1, "latency=12s", 12.0 + 7.0 + 12.0);
+    check(1, 8, 60, "latency=12s", 12.0);
+    // The same where latencies differ, whether all images are tried out or a part of them.
+    check(200, 100, 2, "latency=12s±1%", 199.0 * 2.0 + 12.0);
+    check(50_000, 8, 6, "latency=12s±30%", 49_999.0 * 6.0 + 12.0);
+    check(50_000, 8, 1, "latency=12s±1%", 50_000.0 / 8.0 * 12.0);
+}
+
 /// The mean time of `trials` runs, each image in turn on the slot that is free first; written
 /// apart from the forecast, without its heap, its stretching and its seeds.
 fn simulated(images: u64, slots: usize, spec: &SimSpec, trials: u64) -> f64 {

@@ -82,3 +82,35 @@ fn what_is_no_plan_is_refused() {
     sandbox.run("run --plan plan.json").exits(3).result_has(&["imagemill.plan/2"]);
     sandbox.run("run rows.csv --plan plan.json").exits(2);
 }
+
+#[test]
+fn a_plan_says_where_requests_go_and_what_is_odd_about_it() {
+    let sandbox = Sandbox::with_rows(4);
+    let plan = |args: &str| {
+        let args = format!("run rows.csv --plan-only --provider openai --model gpt-image-2 {args}");
+        sandbox.run(&args).exits(0).stdout
+    };
+    let own = plan("--live");
+    assert!(
+        own.contains("Server      https://api.openai.com/v1; key: env OPENAI_API_KEY\n"),
+        "{own}"
+    );
+    assert!(own.contains("in flight, if an image takes 12.0s\n"), "{own}");
+    assert!(!own.contains("Unusual"), "{own}");
+    let odd = plan(
+        "--live --base-url http://192.168.1.9/v1 --api-key-env MINE --request-timeout 20s \
+         --sim latency=30s",
+    );
+    assert!(odd.contains("Server      http://192.168.1.9/v1; key: env MINE\n"), "{odd}");
+    assert!(odd.contains("if an image takes 30.0s\n"), "{odd}");
+    assert!(odd.contains("! the key goes to http://192.168.1.9 without encryption\n"), "{odd}");
+    assert!(odd.contains("! an answer may take only 20.0s (usually 5m00s)"), "{odd}");
+    // Nothing is odd about another address without a key, about this machine, or about a rehearsal.
+    let other = plan("--live --base-url http://192.168.1.9/v1");
+    assert!(other.contains("v1; key: none\n") && !other.contains("Unusual"), "{other}");
+    let here = plan("--live --base-url http://127.0.0.1:9/v1 --api-key-env MINE");
+    assert!(!here.contains("Unusual"), "{here}");
+    let rehearsal = plan("--live --rehearsal --base-url http://127.0.0.1:9/v1");
+    assert!(rehearsal.contains("key: none of yours, this is a rehearsal\n"), "{rehearsal}");
+    assert!(rehearsal.contains("Time        about 0.1s at 8 in flight\n"), "{rehearsal}");
+}

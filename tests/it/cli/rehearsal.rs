@@ -138,6 +138,26 @@ fn the_forecast_is_right_to_two_percent() {
 }
 
 #[test]
+fn the_forecast_knows_the_pace() {
+    let sandbox = Sandbox::with_fixture();
+    for (pace, shown, seconds) in [
+        ("--requests-per-minute 20", "20 requests a minute", 198.0 * 3.0 + 12.0),
+        ("--images-per-minute 30 --requests-per-minute 60", "30 images a minute", 198.0 * 2.0),
+        ("--images-per-minute 600", "600 images a minute", 300.0),
+    ] {
+        let args = format!("run rows-100.csv {pace} --gate none");
+        let report = sandbox.run(&format!("{args} --format json")).exits(0).report();
+        let number = |key: &str| report[key].as_f64().expect("a number") / 1_000.0;
+        for (what, got) in [("forecast", number("forecast_ms")), ("took", number("elapsed_ms"))] {
+            let off = (got / seconds - 1.0).abs();
+            assert!(off < 0.04, "{pace}: {what} {got} s, not {seconds} s");
+        }
+        let plan = sandbox.run(&format!("{args} --plan-only")).exits(0).stdout;
+        assert!(plan.contains(shown), "{plan}");
+    }
+}
+
+#[test]
 #[expect(clippy::disallowed_methods, reason = "real time is what is measured here")]
 fn a_rehearsal_of_an_hour_takes_no_hour() {
     let sandbox = Sandbox::with_fixture();

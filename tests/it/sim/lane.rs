@@ -15,9 +15,9 @@ use crate::sim::bench::{Act, Bench, billed, free, image};
 use crate::sim::fakes::{Play, Reply};
 use crate::sim::ran::{End, Ran};
 
-fn environment(ran: &Ran) -> &str {
+fn stopped_by(ran: &Ran) -> &str {
     match &ran.reasons[..] {
-        [StopReason::Environment(text), ..] => text,
+        [StopReason::Provider(text) | StopReason::Environment(text), ..] => text,
         other => panic!("{other:?}"),
     }
 }
@@ -113,7 +113,7 @@ fn a_provider_that_always_fails_costs_twelve_attempts_and_stops_the_run() {
     ] {
         let bench = Bench { paid_retries: none(), concurrency: 1, ..Bench::new(100) };
         let ran = bench.plays(move |_| billed(reply)).run();
-        assert!(environment(&ran).contains("the provider is down"), "{:?}", ran.reasons);
+        assert!(stopped_by(&ran).contains("the provider is down"), "{:?}", ran.reasons);
         let calls = ran.calls();
         assert_eq!((calls.len(), ran.count("unknown")), (12, 12), "{reply:?}");
         let ended = |n: usize| calls[n].0 + Duration::from_secs(10);
@@ -131,7 +131,7 @@ fn an_open_circuit_lets_one_probe_through_at_a_time() {
     // Two waves of eight are out before the tenth failure is known; then the probes, one by one.
     let calls = ran.calls();
     assert_eq!(calls.len(), 18, "{calls:?}");
-    assert!(environment(&ran).contains("the provider is down"));
+    assert!(stopped_by(&ran).contains("the provider is down"));
 }
 
 #[test]
@@ -170,7 +170,7 @@ fn a_provider_that_cannot_be_reached_stops_the_run_soon_and_costs_nothing() {
         let ran = bench
             .plays(move |_| Play { after: Duration::ZERO, ..free(Reply::Failed(class)) })
             .run();
-        assert!(environment(&ran).contains("cannot be reached"), "{:?}", ran.reasons);
+        assert!(stopped_by(&ran).contains("cannot be reached"), "{:?}", ran.reasons);
         assert!(ran.calls().len() <= 12, "{} calls", ran.calls().len());
         assert!(ran.ends().iter().all(|end| *end == End::Released(evidence, None)));
         assert!(ran.elapsed <= Duration::from_secs(20), "{:?}", ran.elapsed);
@@ -205,7 +205,7 @@ fn what_is_denied_stops_the_run_at_once_and_says_what_to_fix() {
         let class = FailureClass::Denied { status, denial };
         let bench = Bench { concurrency: 2, ..Bench::new(50) };
         let ran = bench.plays(move |_| free(Reply::Failed(class))).run();
-        assert!(environment(&ran).contains(fix), "{status}: {:?}", ran.reasons);
+        assert!(stopped_by(&ran).contains(fix), "{status}: {:?}", ran.reasons);
         assert!(ran.calls().len() <= 2, "{status}: {} calls", ran.calls().len());
         assert!(ran.ends().iter().all(|one| *one == end), "{status}: {:?}", ran.ends());
     }
@@ -259,7 +259,7 @@ fn a_price_that_is_wrong_three_times_stops_the_run() {
     // The worst case is ten cents; each image costs twelve.
     let bench = Bench { concurrency: 1, ..Bench::new(30) };
     let ran = bench.plays(|_| Play { charge: cents(12), ..image() }).run();
-    assert!(environment(&ran).contains("its price is wrong"), "{:?}", ran.reasons);
+    assert!(stopped_by(&ran).contains("its price is wrong"), "{:?}", ran.reasons);
     assert_eq!((ran.count("overrun"), ran.calls().len()), (3, 3));
     assert_eq!(ran.stats.rows.ok, 3, "what is paid is kept");
     let shouted = ran.events.iter().filter(|it| matches!(it, RunEvent::Overrun { .. })).count();

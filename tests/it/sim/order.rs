@@ -77,7 +77,7 @@ fn a_lane_that_never_opens_is_given_up() {
     let ran = bench.run();
     assert_eq!(ran.outcome(1), Outcome::Failed);
     assert_eq!(ran.rows()[&1].error_kind, Some("throttled"));
-    let [StopReason::Environment(text)] = &ran.reasons[..] else { panic!("{:?}", ran.reasons) };
+    let [StopReason::Provider(text)] = &ran.reasons[..] else { panic!("{:?}", ran.reasons) };
     assert!(text.contains("puts every request off"), "{text}");
     assert_eq!(ran.count("reserve"), ran.count("release"));
     assert_eq!(ran.charged(), imagemill::domain::money::NanoUsd::ZERO);

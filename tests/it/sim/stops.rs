@@ -74,7 +74,7 @@ fn a_gate_that_cannot_pass_any_more_drains() {
 fn a_wait_of_many_hours_stops_the_run_and_says_until_when() {
     let bench = Bench { concurrency: 2, ..Bench::new(20) };
     let ran = bench.plays(|_| free(Reply::Throttled(Duration::from_secs(999_999)))).run();
-    let [StopReason::Environment(text), ..] = &ran.reasons[..] else { panic!("{:?}", ran.reasons) };
+    let [StopReason::Provider(text)] = &ran.reasons[..] else { panic!("{:?}", ran.reasons) };
     assert!(text.starts_with("the provider asks to wait until 2026-"), "{text}");
     assert!(ran.calls().len() <= 2, "{} calls", ran.calls().len());
     assert_eq!(ran.stats.rows.cancelled, 20);
