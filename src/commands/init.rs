@@ -1,7 +1,7 @@
 //! `imagemill init`: a first config file, example rows, and what git should leave out. Nothing that
 //! is there is changed.
 
-use std::fs::OpenOptions;
+use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -33,7 +33,7 @@ pub fn run(world: &World, _args: &InitArgs) -> Result<Exit, Failure> {
         let line = match create(&world.path(name), content) {
             Ok(()) => format!("Wrote {name:<17} {what}\n"),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                format!("Kept  {name:<17} it is there already\n")
+                format!("Kept  {name:<17} {}\n", kept(world, name))
             }
             Err(source) => {
                 let path = name.to_owned();
@@ -48,6 +48,23 @@ pub fn run(world: &World, _args: &InitArgs) -> Result<Exit, Failure> {
     text.push_str("Next: imagemill doctor    then: imagemill run rows.example.csv\n");
     world.printer.result(&text);
     Ok(Exit::Ok)
+}
+
+/// What to say of a file that is there already.
+fn kept(world: &World, name: &str) -> String {
+    let missing: Vec<&str> = match fs::read_to_string(world.path(name)) {
+        Ok(text) if name == ".gitignore" => {
+            let has = |wanted: &str| {
+                text.lines().any(|line| line.trim().trim_matches('/') == wanted.trim_matches('/'))
+            };
+            IGNORE.lines().filter(|line| !has(line)).collect()
+        }
+        Ok(_) | Err(_) => Vec::new(),
+    };
+    if missing.is_empty() {
+        return "it is there already".to_owned();
+    }
+    format!("add to it: {}", missing.join(" "))
 }
 
 fn create(path: &Path, content: &str) -> io::Result<()> {

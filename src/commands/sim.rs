@@ -88,7 +88,11 @@ fn options(world: &World, args: &SimArgs) -> Result<SimOptions, Failure> {
 
 /// An address of this machine that nobody else can reach.
 fn address(text: &str) -> Result<SocketAddr, Failure> {
-    let address: SocketAddr = text.parse().map_err(|_| {
+    let numeric = match text.strip_prefix("localhost:") {
+        Some(port) => format!("127.0.0.1:{port}"),
+        None => text.to_owned(),
+    };
+    let address: SocketAddr = numeric.parse().map_err(|_| {
         Failure::new(
             Exit::Usage,
             format!("--listen takes an address such as 127.0.0.1:8787, not {text:?}"),

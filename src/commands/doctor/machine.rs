@@ -79,7 +79,7 @@ pub(super) fn terminal(world: &World) -> Check {
     Check::ok(
         "terminal",
         format!(
-            "output is {}, talk is {}, {width}, {color}; {ask}",
+            "stdout is {}, stderr is {}, {width}, {color}; {ask}",
             yes_no(invocation.stdout_is_terminal),
             yes_no(invocation.stderr_is_terminal)
         ),

@@ -7,9 +7,16 @@ use crate::adapters::http::probe::probe;
 use crate::commands::key::BoundKey;
 use crate::domain::base_url::BaseUrl;
 use crate::domain::checkup::Check;
+use crate::report::words;
 
 /// The most that two clocks may differ.
 const CLOCK_SLACK: SignedDuration = SignedDuration::from_secs(60);
+
+/// How far another clock is from this one.
+fn apart(skew: SignedDuration) -> String {
+    let side = if skew.is_negative() { "behind" } else { "ahead of" };
+    format!("{} {side} this one", words::duration(skew.unsigned_abs()))
+}
 
 /// Asks for the list of models, and says what that shows.
 pub(super) fn server(client: &PaidClient, base: &BaseUrl, key: &BoundKey, now: Timestamp) -> Check {
@@ -34,9 +41,12 @@ pub(super) fn server(client: &PaidClient, base: &BaseUrl, key: &BoundKey, now: T
                 ),
                 (_, Some(skew)) if skew.abs() > CLOCK_SLACK => Check::fail(
                     "server",
-                    format!("{origin} answers, and its clock is {skew:#} from this one"),
+                    format!("{origin} answers, and its clock is {}", apart(skew)),
                     "set the clock of this machine",
                 ),
+                (200..300, _) if key.key.is_none() => {
+                    Check::ok("server", format!("{origin} answers"))
+                }
                 (200..300, _) => Check::ok("server", format!("{origin} answers and takes the key")),
                 (status, _) => Check::warn(
                     "server",

@@ -13,5 +13,6 @@ mod progress;
 mod references;
 mod refusals;
 mod rehearsal;
+mod setup;
 #[cfg(unix)]
 mod signals;

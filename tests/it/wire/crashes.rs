@@ -67,3 +67,36 @@ fn wait(time: Duration) {
     let (_sender, receiver) = std::sync::mpsc::channel::<()>();
     let _ = receiver.recv_timeout(time);
 }
+
+#[test]
+fn three_processes_at_once_share_one_limit() {
+    let sandbox = Sandbox::with_rows(30);
+    let server = SimServer::start("--sim latency=40ms±50%,errors=5%,drops=5%,seed=5");
+    let base = server.base_url();
+    // Each plan fits alone, and all of them together do not.
+    sandbox.run("ledger limit set --per-day 0.45 --why 'a race'").exits(0);
+    let ask = format!(
+        "run rows.csv --live --fresh --provider openai --model gpt-image-2 --quality low \
+         --gate none --base-url {base} --yes --concurrency 4 --progress none --paid-retries 0"
+    );
+    let runs: Vec<_> = (0..3)
+        .map(|n| {
+            let ask = format!("{ask} --out out-{n}");
+            let mut command = sandbox.command(&ask);
+            command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it starts")
+        })
+        .collect();
+    let mut n_stopped = 0;
+    for run in runs {
+        let ended = run.wait_with_output().expect("it ends");
+        assert!(matches!(ended.status.code(), Some(0 | 97)), "{ended:?}");
+        n_stopped += u32::from(ended.status.code() == Some(97));
+    }
+    assert!(n_stopped > 0, "the limit has stopped nobody");
+    check(&sandbox, &server, 0);
+    // Settled money is the bill of the stored images, and the limit was used for what fits.
+    let summary = sandbox.run("ledger summary --format json").exits(0).json();
+    assert_eq!(amount(&summary, "settled"), server.bill().amount("delivered"), "{summary}");
+    assert_eq!(summary["reserved"], "0.00", "{summary}");
+    assert!(amount(&summary, "exposure_today") > "0.40".parse().expect("money"), "{summary}");
+}

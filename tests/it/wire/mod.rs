@@ -10,3 +10,4 @@ mod pty;
 mod raw;
 mod requests;
 mod secrets;
+mod server;
