@@ -71,6 +71,10 @@ fn run(example: &str) -> super::sandbox::Done {
         // Where a person ends it with Ctrl-C.
         line.push_str(" --for 1s");
     }
+    if line.starts_with("imagemill sim") && !line.contains("--listen") {
+        // The usual port may be somebody else's.
+        line.push_str(" --listen 127.0.0.1:0");
+    }
     sandbox.shell(&line)
 }
 

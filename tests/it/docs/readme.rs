@@ -1,5 +1,7 @@
 //! Every console block of the README is run, one after the other, in one folder.
 
+use std::net::TcpListener;
+
 use snapbox::IntoData;
 use snapbox::assert::Assert;
 
@@ -13,7 +15,9 @@ const FROM_SOURCE: &str = "cargo run --release -- ";
 #[test]
 fn the_console_blocks_of_the_readme_print_what_they_say() {
     let sandbox = Sandbox::new().with_copy_of("fixtures");
-    let readme = document("README.md");
+    // The port that it names may be somebody else's.
+    let port = TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("a port");
+    let readme = document("README.md").replace("127.0.0.1:8788", &port.to_string());
     let mut n_steps = 0;
     for block in blocks(&readme).iter().filter(|block| block.language == "console") {
         for step in steps(block) {
