@@ -1,12 +1,12 @@
 //! Writes a fixture: the rows file, and its local reference pictures beside it.
 
-use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use crate::domain::digest::Sha256Digest;
 use crate::domain::seed::{REFERENCE_FOLDER, ReferencePlace, SeedPlan, SeedRow, SeedSummary};
 use crate::domain::sim::SimKey;
 use crate::domain::sim::paint::{PaintSpec, paint_plain};
@@ -104,10 +104,7 @@ pub fn write_rows(plan: &SeedPlan, out: &mut dyn Write) -> io::Result<String> {
         put(&plan.text_of(&row))?;
     }
     out.flush()?;
-    Ok(digest.finalize().iter().fold(String::new(), |mut hex, byte| {
-        write!(hex, "{byte:02x}").expect("a string takes everything");
-        hex
-    }))
+    Ok(Sha256Digest::finish(digest).to_string())
 }
 
 /// The picture that a row refers to: its number on a ground that the seed and the row decide.

@@ -9,9 +9,10 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::task::spawn_blocking;
 
+use crate::domain::digest::Sha256Digest;
 use crate::domain::image::ImageKind;
 use crate::domain::reference::Reference;
-use crate::domain::request::{LoadedReference, WorkDigest};
+use crate::domain::request::LoadedReference;
 use crate::ports::references::{ReferenceError, ReferenceReader};
 
 /// The largest reference in bytes; providers take up to 50 MB, and a plan holds several at once.
@@ -82,7 +83,7 @@ impl ReferenceReader for LocalReferences {
 
 /// A reference that a rehearsal takes on trust.
 fn unread(reference: Reference) -> LoadedReference {
-    let sha256 = WorkDigest([0; 32]);
+    let sha256 = Sha256Digest([0; 32]);
     LoadedReference { reference, kind: ImageKind::Png, sha256, bytes: Bytes::new() }
 }
 
@@ -119,7 +120,7 @@ fn read_below(
     if pixels > MAX_PIXELS {
         return Err(ReferenceError::TooManyPixels { reference, pixels, limit: MAX_PIXELS });
     }
-    let sha256 = WorkDigest::of(&bytes);
+    let sha256 = Sha256Digest::of(&bytes);
     Ok(LoadedReference { reference, kind, sha256, bytes: bytes.into() })
 }
 

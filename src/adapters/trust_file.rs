@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::adapters::output::run_folder::{private_folder, write_whole};
-use crate::domain::request::WorkDigest;
+use crate::domain::digest::Sha256Digest;
 
 /// The name and version of the format.
 pub const SCHEMA: &str = "imagemill.trust/1";
@@ -74,7 +74,7 @@ impl Trust {
     /// Whether a file is trusted with exactly these bytes.
     pub fn covers(&self, file: &Path, bytes: &[u8]) -> bool {
         let known = self.files.get(&full(file));
-        known.is_some_and(|digest| *digest == WorkDigest::of(bytes).to_string())
+        known.is_some_and(|digest| *digest == Sha256Digest::of(bytes).to_string())
     }
 
     /// Trusts a file as it is.
@@ -82,7 +82,7 @@ impl Trust {
     /// # Errors
     /// When the list cannot be written.
     pub fn add(&mut self, file: &Path, bytes: &[u8]) -> Result<(), TrustError> {
-        self.files.insert(full(file), WorkDigest::of(bytes).to_string());
+        self.files.insert(full(file), Sha256Digest::of(bytes).to_string());
         self.write()
     }
 

@@ -6,10 +6,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::domain::digest::Sha256Digest;
 use crate::domain::ids::{AttemptId, RunId, SceneId};
 use crate::domain::ledger::{CostSource, Evidence, UnknownClass};
 use crate::domain::money::NanoUsd;
-use crate::domain::request::{ImageSpec, WorkDigest};
+use crate::domain::request::ImageSpec;
 use crate::domain::row::Outcome;
 
 /// The name and version of the journal's format; it stands in its first event.
@@ -142,7 +143,7 @@ pub struct RunStarted {
     /// The version of the tool.
     pub tool: &'static str,
     /// What makes two runs the same run: rows and request settings.
-    pub identity: WorkDigest,
+    pub identity: Sha256Digest,
     /// Rows that it means to send.
     pub rows: u64,
     /// Images that it means to make.
@@ -166,7 +167,7 @@ pub struct AttemptStarted {
     pub max: NanoUsd,
     /// The identity of the work; left out in rehearsals.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub work: Option<WorkDigest>,
+    pub work: Option<Sha256Digest>,
 }
 
 /// The end of an attempt.
@@ -242,7 +243,7 @@ pub struct ImageStored {
     pub n_bytes: u64,
     /// The SHA-256 of its bytes; left out in rehearsals.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub sha256: Option<WorkDigest>,
+    pub sha256: Option<Sha256Digest>,
 }
 
 /// The end of a row.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::request::WorkDigest;
+use crate::domain::digest::Sha256Digest;
 
 /// The picture formats that imagemill takes and keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,7 +69,7 @@ pub struct StoredImage {
     /// Its length in bytes.
     pub n_bytes: u64,
     /// The SHA-256 of its bytes.
-    pub sha256: WorkDigest,
+    pub sha256: Sha256Digest,
     /// Width and height in pixels, as the header says.
     pub pixels: Option<(u32, u32)>,
 }

@@ -9,6 +9,7 @@ pub mod circuit;
 pub mod column;
 pub mod consent;
 pub mod diagnostic;
+pub mod digest;
 pub mod event;
 pub mod failure;
 pub mod file_name;

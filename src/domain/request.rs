@@ -7,6 +7,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::domain::digest::Sha256Digest;
 use crate::domain::ids::SceneId;
 use crate::domain::image::{ImageKind, sides};
 use crate::domain::reference::Reference;
@@ -99,7 +100,7 @@ pub struct LoadedReference {
     /// What its magic bytes say it is.
     pub kind: ImageKind,
     /// The SHA-256 of its bytes.
-    pub sha256: WorkDigest,
+    pub sha256: Sha256Digest,
     /// The bytes as they were read.
     pub bytes: Bytes,
 }
@@ -127,42 +128,6 @@ pub struct ImageRequest {
     pub has_mask: bool,
 }
 
-/// A SHA-256, written as 64 hexadecimal digits.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct WorkDigest(pub [u8; 32]);
-
-impl WorkDigest {
-    /// The digest of some bytes.
-    pub fn of(bytes: &[u8]) -> Self {
-        Self(Sha256::digest(bytes).into())
-    }
-}
-
-impl fmt::Display for WorkDigest {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        let digit = |half: u8| char::from(DIGITS[usize::from(half)]);
-        let mut text = String::with_capacity(2 * self.0.len());
-        for byte in self.0 {
-            text.push(digit(byte >> 4));
-            text.push(digit(byte & 15));
-        }
-        out.write_str(&text)
-    }
-}
-
-impl fmt::Debug for WorkDigest {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, out)
-    }
-}
-
-impl Serialize for WorkDigest {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
 /// The identity of the work of one variant (v1).
 ///
 /// It is the SHA-256 of a canonical text: one `name=JSON value` line each for row id, prompt,
@@ -175,7 +140,7 @@ pub fn work_identity(
     spec: &ImageSpec,
     base_url_origin: Option<&str>,
     simulated: bool,
-) -> WorkDigest {
+) -> Sha256Digest {
     let mut canonical = Canonical::new();
     canonical.line("row", row.scene_id.as_str());
     canonical.line("prompt", &row.prompt);
@@ -233,8 +198,8 @@ impl Canonical {
         self.0.update(b"\n");
     }
 
-    fn digest(self) -> WorkDigest {
-        WorkDigest(self.0.finalize().into())
+    fn digest(self) -> Sha256Digest {
+        Sha256Digest(self.0.finalize().into())
     }
 }
 

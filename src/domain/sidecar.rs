@@ -2,10 +2,11 @@
 
 use serde::Serialize;
 
+use crate::domain::digest::Sha256Digest;
 use crate::domain::ids::{AttemptId, RunId};
 use crate::domain::image::ImageKind;
 use crate::domain::money::NanoUsd;
-use crate::domain::request::{ImageSpec, WorkDigest};
+use crate::domain::request::ImageSpec;
 
 /// The name and version of the format.
 pub const SCHEMA: &str = "imagemill.sidecar/1";
@@ -24,7 +25,7 @@ pub struct Sidecar {
     /// Which of the row's images, counted from 1.
     pub variant: u8,
     /// The identity of the work.
-    pub work: WorkDigest,
+    pub work: Sha256Digest,
     /// The prompt as it was sent.
     pub prompt: String,
     /// The rest of what was asked.
@@ -46,7 +47,7 @@ pub struct Sidecar {
     /// Its length in bytes.
     pub n_bytes: u64,
     /// The SHA-256 of its bytes.
-    pub sha256: WorkDigest,
+    pub sha256: Sha256Digest,
     /// Width in pixels, as its header says.
     pub width: Option<u32>,
     /// Height in pixels, as its header says.
@@ -61,5 +62,5 @@ pub struct SidecarReference {
     /// Where it came from, without a query.
     pub name: String,
     /// The SHA-256 of its bytes.
-    pub sha256: WorkDigest,
+    pub sha256: Sha256Digest,
 }

@@ -4,11 +4,12 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use crate::domain::digest::Sha256Digest;
 use crate::domain::event::{AttemptStarted, Ending, RunEvent, Tags};
 use crate::domain::failure::FailureClass;
 use crate::domain::money::NanoUsd;
 use crate::domain::price::Quote;
-use crate::domain::request::{ImageRequest, WorkDigest, work_identity};
+use crate::domain::request::{ImageRequest, work_identity};
 use crate::domain::row::Row;
 use crate::pipeline::admit::{Admission, admit};
 use crate::pipeline::context::RunContext;
@@ -30,12 +31,12 @@ pub(crate) struct VariantJob {
     /// What the provider is asked for.
     pub(crate) request: ImageRequest,
     /// The identity of the work, once somebody has asked for it.
-    pub(crate) work: OnceLock<WorkDigest>,
+    pub(crate) work: OnceLock<Sha256Digest>,
 }
 
 impl VariantJob {
     /// The identity of the work.
-    pub(crate) fn identity(&self, cx: &RunContext) -> WorkDigest {
+    pub(crate) fn identity(&self, cx: &RunContext) -> Sha256Digest {
         *self.work.get_or_init(|| {
             let (request, settings) = (&self.request, &cx.settings);
             let origin = settings.origin();

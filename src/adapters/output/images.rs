@@ -13,8 +13,8 @@ use tokio::task::{JoinError, JoinSet};
 use crate::adapters::output::part::{Part, blocking};
 use crate::adapters::output::run_folder::private_folder;
 use crate::adapters::output::spares::Spares;
+use crate::domain::digest::Sha256Digest;
 use crate::domain::image::{ImageKind, StoredImage};
-use crate::domain::request::WorkDigest;
 use crate::domain::sidecar::Sidecar;
 use crate::ports::images::{ImageStore, ImageStoreError, ImageWriter};
 
@@ -155,7 +155,7 @@ impl ImageWriter for Received {
             }
         }
         if !answer.is_empty() {
-            let short = short(&WorkDigest::of(&answer));
+            let short = short(&Sha256Digest::of(&answer));
             let path = PathBuf::from(RAW).join(format!("{name}-{short}.json"));
             let mut part = spares.take().await?;
             part.write(answer).await?;
@@ -220,7 +220,7 @@ impl ImageWriter for NoImage {
             path: PathBuf::new(),
             kind: ImageKind::Png,
             n_bytes: 0,
-            sha256: WorkDigest([0; 32]),
+            sha256: Sha256Digest([0; 32]),
             pixels: None,
         })
     }
@@ -247,6 +247,6 @@ fn write_sidecar(image: &Path, sidecar: &Sidecar) -> io::Result<()> {
     fs::rename(part, image.with_extension("json"))
 }
 
-fn short(digest: &WorkDigest) -> String {
+fn short(digest: &Sha256Digest) -> String {
     digest.to_string()[..12].to_owned()
 }

@@ -9,8 +9,8 @@ use sha2::{Digest, Sha256};
 use tokio::task::spawn_blocking;
 
 use crate::adapters::output::disk_queue::DiskQueue;
+use crate::domain::digest::Sha256Digest;
 use crate::domain::image::ImageKind;
-use crate::domain::request::WorkDigest;
 use crate::ports::images::ImageStoreError;
 
 /// How many first bytes are kept for the magic bytes and the header's width and height.
@@ -76,8 +76,8 @@ impl Part {
     }
 
     /// The digest of the bytes.
-    pub(super) fn sha256(&self) -> WorkDigest {
-        WorkDigest(self.hasher.clone().finalize().into())
+    pub(super) fn sha256(&self) -> Sha256Digest {
+        Sha256Digest(self.hasher.clone().finalize().into())
     }
 
     /// What the first bytes say it is.

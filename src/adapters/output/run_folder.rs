@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::domain::digest::Sha256Digest;
 use crate::domain::ids::RunId;
-use crate::domain::request::WorkDigest;
 
 /// The name of the plan in the run's folder.
 pub const PLAN: &str = "plan.json";
@@ -65,7 +65,7 @@ impl RunFolder {
     pub fn create(
         out: &Path,
         run_id: RunId,
-        identity: &WorkDigest,
+        identity: &Sha256Digest,
         plan: &str,
         fresh: bool,
     ) -> Result<Self, RunFolderError> {
@@ -144,7 +144,7 @@ pub(super) fn private_file(options: &mut OpenOptions) -> &mut OpenOptions {
 }
 
 /// Folders below `out` whose plan has this identity.
-fn same_runs(out: &Path, identity: &WorkDigest) -> Result<Vec<PathBuf>, RunFolderError> {
+fn same_runs(out: &Path, identity: &Sha256Digest) -> Result<Vec<PathBuf>, RunFolderError> {
     let wanted = identity.to_string();
     let mut found = Vec::new();
     for entry in fs::read_dir(out).map_err(|source| at(out, source))? {
@@ -183,7 +183,7 @@ mod tests {
     #[test]
     fn the_same_run_is_known_again() {
         let out = tempfile::tempdir().expect("a folder");
-        let identity = WorkDigest::of(b"rows and settings");
+        let identity = Sha256Digest::of(b"rows and settings");
         let plan = format!("{{\"identity\":\"{identity}\"}}");
         let create =
             |number, fresh| RunFolder::create(out.path(), run(number), &identity, &plan, fresh);
@@ -193,7 +193,7 @@ mod tests {
         drop(first);
         assert!(matches!(create(2, false), Err(RunFolderError::AlreadyRun { .. })));
         create(2, true).expect("a fresh run beside the old one");
-        let other = WorkDigest::of(b"other rows");
+        let other = Sha256Digest::of(b"other rows");
         RunFolder::create(out.path(), run(3), &other, "{}", false).expect("another run");
     }
 }

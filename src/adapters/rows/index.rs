@@ -2,6 +2,8 @@
 
 use sha2::{Digest, Sha256};
 
+use crate::domain::digest::Sha256Digest;
+
 /// The good rows of an input by position, in sixteen bytes a row.
 #[derive(Debug, Default)]
 pub struct RowIndex {
@@ -64,7 +66,7 @@ impl RowIndex {
         for row in &self.rows {
             digest.update(row.check.to_le_bytes());
         }
-        digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        Sha256Digest::finish(digest).to_string()
     }
 
     pub(crate) fn add(&mut self, offset: u64, line: u64, check: u32) {

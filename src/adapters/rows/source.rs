@@ -19,7 +19,7 @@ use crate::adapters::rows::pass::{OnRow, Pass};
 use crate::adapters::rows::reader::FileRowReader;
 use crate::adapters::rows::sniff::sniff;
 use crate::adapters::rows::stream::Stream;
-use crate::domain::request::WorkDigest;
+use crate::domain::digest::Sha256Digest;
 use crate::domain::row_format::RowFormat;
 
 /// How many bytes are digested at a time.
@@ -168,7 +168,7 @@ impl RowSource {
         let mut buffer = vec![0; DIGEST_BYTES];
         loop {
             match file.read(&mut buffer).map_err(Error::io("read", &self.name))? {
-                0 => return Ok(WorkDigest(hasher.finalize().into()).to_string()),
+                0 => return Ok(Sha256Digest(hasher.finalize().into()).to_string()),
                 n_bytes => hasher.update(&buffer[..n_bytes]),
             }
         }

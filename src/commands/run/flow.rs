@@ -3,17 +3,17 @@
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
+use jiff::Timestamp;
 use tokio::task::JoinHandle;
 
 use crate::commands::ledger_access::TOOL;
-use crate::commands::run::launch::Start;
 use crate::commands::run::parts::Parts;
 use crate::commands::run::planning::Planned;
 use crate::domain::batch::Totals;
+use crate::domain::digest::Sha256Digest;
 use crate::domain::event::{JOURNAL_SCHEMA, RunEvent, RunStarted};
 use crate::domain::ids::RunId;
 use crate::domain::measure::Measure;
-use crate::domain::request::WorkDigest;
 use crate::domain::settings::RunSettings;
 use crate::pipeline::context::{FirstAttempts, Overruns, RunContext};
 use crate::pipeline::event_task::{EventHandle, EventTask};
@@ -23,6 +23,22 @@ use crate::pipeline::persist::PersistHandle;
 use crate::pipeline::stop::{Stop, StopReason};
 use crate::ports::clock::Clock;
 use crate::ports::images::ImageStore;
+use crate::ports::sink::EventSink;
+use crate::report::progress::ProgressKind;
+
+/// What a run is started with, beside its plan.
+pub(super) struct Start {
+    /// The run.
+    pub(super) run_id: RunId,
+    /// What makes two runs the same run.
+    pub(super) identity: Sha256Digest,
+    /// When it starts.
+    pub(super) now: Timestamp,
+    /// How progress is shown.
+    pub(super) progress: ProgressKind,
+    /// Who is shown every event.
+    pub(super) views: Vec<Box<dyn EventSink>>,
+}
 
 /// Runs every row, ends the tasks in their order, and returns the event task, which still has to
 /// be told the end.
@@ -105,7 +121,7 @@ fn keeping(
     (handle, Some(task))
 }
 
-fn started(run_id: RunId, identity: WorkDigest, chosen: &Totals) -> RunEvent {
+fn started(run_id: RunId, identity: Sha256Digest, chosen: &Totals) -> RunEvent {
     RunEvent::RunStarted(Box::new(RunStarted {
         schema: JOURNAL_SCHEMA,
         run_id,

@@ -9,9 +9,9 @@ use crate::commands::failure::Failure;
 use crate::commands::run::report::Header;
 use crate::commands::run::verdict::over_budget;
 use crate::commands::world::World;
+use crate::domain::digest::Sha256Digest;
 use crate::domain::ids::RunId;
 use crate::domain::plan::Plan;
-use crate::domain::request::WorkDigest;
 use crate::domain::settings::{Mode, RowsInput, RunSettings};
 use crate::exit::Exit;
 
@@ -96,7 +96,7 @@ pub(super) fn run_folder(
     header: &Header,
     settings: &RunSettings,
     plan: &Plan,
-    identity: &WorkDigest,
+    identity: &Sha256Digest,
 ) -> Result<RunFolder, Failure> {
     let mut text = serde_json::to_string_pretty(plan).expect("plain values serialize");
     text.push('\n');

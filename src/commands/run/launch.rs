@@ -9,34 +9,17 @@ use tokio::runtime::{Builder, Runtime};
 use crate::adapters::output::run_folder::RunFolder;
 use crate::commands::failure::Failure;
 use crate::commands::key::BoundKey;
-use crate::commands::run::flow::run_pipeline;
+use crate::commands::run::flow::{Start, run_pipeline};
 use crate::commands::run::parts::Parts;
 use crate::commands::run::planning::Planned;
 use crate::commands::signals;
 use crate::domain::event::RunEvent;
-use crate::domain::ids::RunId;
 use crate::domain::measure::Measure;
-use crate::domain::request::WorkDigest;
 use crate::domain::settings::RunSettings;
 use crate::exit::Exit;
 use crate::pipeline::event_task::EventHandle;
 use crate::pipeline::stop::{Stop, StopReason};
-use crate::ports::sink::EventSink;
-use crate::report::progress::{Progress, ProgressKind};
-
-/// What a run is started with, beside its plan.
-pub(super) struct Start {
-    /// The run.
-    pub(super) run_id: RunId,
-    /// What makes two runs the same run.
-    pub(super) identity: WorkDigest,
-    /// When it starts.
-    pub(super) now: Timestamp,
-    /// How progress is shown.
-    pub(super) progress: ProgressKind,
-    /// Who is shown every event.
-    pub(super) views: Vec<Box<dyn EventSink>>,
-}
+use crate::report::progress::Progress;
 
 /// What a run came to.
 pub(super) struct Ended {

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::commands::failure::Failure;
-use crate::commands::run::plan_document::Sources;
 use crate::commands::run::plan_server;
+use crate::commands::run::plan_sources::Sources;
 use crate::domain::money::NanoUsd;
 use crate::domain::plan::PlanCost;
 use crate::domain::settings::Mode;

@@ -3,18 +3,16 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use jiff::tz::TimeZone;
-
-use crate::cli::layers::{self, Layers, SETTINGS};
+use crate::cli::layers::{self, SETTINGS};
 use crate::commands::failure::Failure;
 use crate::commands::run::plan_cost::{cost, unusual};
 use crate::commands::run::plan_rows::{requests, rows};
 use crate::commands::run::plan_server::server;
-use crate::commands::run::planning::{Planned, input_name};
+use crate::commands::run::plan_sources::Sources;
+use crate::commands::run::planning::input_name;
+use crate::domain::digest::Sha256Digest;
 use crate::domain::gate::Gate;
 use crate::domain::plan::{Plan, PlanBinding, SCHEMA};
-use crate::domain::price::PriceBook;
-use crate::domain::request::WorkDigest;
 use crate::domain::retry::MAX_THROTTLES;
 use crate::domain::settings::{Mode, RunSettings};
 use crate::domain::sim::{Flow, RetryPlan, forecast_with};
@@ -30,20 +28,6 @@ const UNBOUND: &[&str] = &[
     layers::API_KEY_COMMAND.key,
     layers::CONFIRM_ABOVE.key,
 ];
-
-/// What a plan document is made from.
-pub(super) struct Sources<'a> {
-    /// The settings.
-    pub(super) settings: &'a RunSettings,
-    /// The layers they came from.
-    pub(super) layers: &'a Layers,
-    /// The price book.
-    pub(super) book: &'a PriceBook,
-    /// What the planning pass found.
-    pub(super) planned: &'a Planned,
-    /// The zone in which times are shown.
-    pub(super) display_zone: &'a TimeZone,
-}
 
 /// Makes the plan.
 pub(super) fn make(sources: &Sources<'_>) -> Result<Plan, Failure> {
@@ -85,7 +69,7 @@ fn whole_ms(time: Duration) -> u64 {
 }
 
 /// What makes two runs the same run: the same rows and the same request settings.
-pub(super) fn identity(settings: &RunSettings, rows_sha256: &str) -> WorkDigest {
+pub(super) fn identity(settings: &RunSettings, rows_sha256: &str) -> Sha256Digest {
     let spec = &settings.spec;
     let mut text = format!(
         "imagemill-run/1\nrows={rows_sha256}\nrequest={}\nsimulated={}\n",
@@ -95,7 +79,7 @@ pub(super) fn identity(settings: &RunSettings, rows_sha256: &str) -> WorkDigest 
     if let Some(origin) = settings.origin() {
         text.push_str(&format!("origin={origin}\n"));
     }
-    WorkDigest::of(text.as_bytes())
+    Sha256Digest::of(text.as_bytes())
 }
 
 fn binding(sources: &Sources<'_>, rows_sha256: String) -> PlanBinding {

@@ -1,7 +1,7 @@
 //! Where a plan's requests go, and what is unusual about it.
 
 use crate::cli::key_source::{KeySource, key_source};
-use crate::commands::run::plan_document::Sources;
+use crate::commands::run::plan_sources::Sources;
 use crate::domain::plan::PlanServer;
 use crate::domain::provider::profile;
 use crate::report::words;

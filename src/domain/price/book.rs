@@ -2,12 +2,11 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use jiff::civil::Date;
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 
+use crate::domain::digest::Sha256Digest;
 use crate::domain::price::entry::Entry;
 use crate::domain::price::error::closest;
 use crate::domain::price::{Error, Problem, ProblemKind, QuoteError, parse};
@@ -93,10 +92,7 @@ impl PriceBook {
         }
         let content = Content { schema: Self::SCHEMA, providers: &self.providers };
         let canonical = serde_json::to_vec(&content).expect("plain maps with string keys");
-        Sha256::digest(canonical).iter().fold(String::new(), |mut hex, byte| {
-            write!(hex, "{byte:02x}").expect("a string takes everything");
-            hex
-        })
+        Sha256Digest::of(&canonical).to_string()
     }
 
     /// Its providers in alphabetical order.

@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use imagemill::domain::digest::Sha256Digest;
 use imagemill::domain::event::{RunEvent, Stamped};
 use imagemill::domain::failure::{Charge, FailureClass, RefusalStage};
 use imagemill::domain::image::{ImageKind, StoredImage};
 use imagemill::domain::ledger::{CostSource, OwnerId, Record, RecordKind};
 use imagemill::domain::money::NanoUsd;
 use imagemill::domain::reference::Reference;
-use imagemill::domain::request::{LoadedReference, WorkDigest};
+use imagemill::domain::request::LoadedReference;
 use imagemill::domain::sidecar::Sidecar;
 use imagemill::ports::clock::Clock;
 use imagemill::ports::images::{ImageStore, ImageStoreError, ImageWriter};
@@ -255,7 +256,7 @@ impl ImageWriter for FakeWriter {
             path: PathBuf::from(self.name),
             kind: ImageKind::Png,
             n_bytes: self.bytes.len() as u64,
-            sha256: WorkDigest::of(&self.bytes),
+            sha256: Sha256Digest::of(&self.bytes),
             pixels: None,
         })
     }
