@@ -1,8 +1,7 @@
-//! The one task that owns the counters: numbers events, keeps the journal, feeds the gates.
+//! The one task that owns the counters: numbers events, counts them, feeds the gates, and hands
+//! them to whoever keeps and shows them.
 
-use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
@@ -10,7 +9,8 @@ use tokio::task::JoinHandle;
 
 use crate::domain::event::{RunEvent, Stamped};
 use crate::domain::measure::Measure;
-use crate::pipeline::stop::{Stop, StopReason, with_sources};
+use crate::pipeline::keeper::{Keeper, Kept};
+use crate::pipeline::stop::{Stop, StopReason};
 use crate::ports::clock::Clock;
 use crate::ports::journal::JournalStore;
 use crate::ports::sink::EventSink;
@@ -18,11 +18,14 @@ use crate::ports::sink::EventSink;
 /// Events that may wait; a full queue slows the run down instead of growing.
 const QUEUE: usize = 1_024;
 
-/// The most events that are taken, journaled and synced together.
+/// The most events that are taken together.
 const GROUP: usize = 256;
 
 enum Message {
     Event(RunEvent),
+    /// Somebody waits until everything before this is counted.
+    Count(oneshot::Sender<()>),
+    /// Somebody waits until everything before this is kept.
     Flush(oneshot::Sender<()>),
 }
 
@@ -61,10 +64,20 @@ impl EventHandle {
         }
     }
 
+    /// Takes one event and returns once it is counted: a gate that it dooms has stopped the run.
+    pub async fn emit_counted(&self, event: RunEvent) {
+        self.emit(event).await;
+        self.ask(Message::Count).await;
+    }
+
     /// Returns once every event emitted so far is counted and journaled.
     pub async fn flush(&self) {
+        self.ask(Message::Flush).await;
+    }
+
+    async fn ask(&self, message: fn(oneshot::Sender<()>) -> Message) {
         let (reply, answer) = oneshot::channel();
-        let sent = self.queue.send(Message::Flush(reply)).await.is_ok();
+        let sent = self.queue.send(message(reply)).await.is_ok();
         if !sent || answer.await.is_err() {
             self.died();
         }
@@ -87,65 +100,68 @@ impl EventTask {
         (EventHandle { queue, stop }, tokio::spawn(self.work(inbox)))
     }
 
-    async fn work(mut self, mut inbox: mpsc::Receiver<Message>) {
+    async fn work(self, mut inbox: mpsc::Receiver<Message>) {
+        let Self { clock, journal, views, measure, stop } = self;
+        let mut keeper = (journal.is_some() || !views.is_empty()).then(|| {
+            let may_wait = journal.is_some();
+            let (clock, stop) = (Arc::clone(&clock), Arc::clone(&stop));
+            Keeper { clock, journal, views, stop, may_wait }.spawn()
+        });
         let mut seq = 0;
         let mut group = Vec::with_capacity(GROUP);
-        let mut stamped = Vec::with_capacity(GROUP);
-        let mut doomed = false;
-        let linger = self.journal.as_ref().map_or(Duration::ZERO, |journal| journal.linger());
+        let mut kept = Vec::with_capacity(GROUP);
+        let mut is_doomed = false;
         while inbox.recv_many(&mut group, GROUP).await > 0 {
-            if !linger.is_zero() && group.len() < GROUP {
-                // A few milliseconds make few syncs of many; whoever flushes waits for them too.
-                self.clock.sleep(linger).await;
-                while group.len() < GROUP
-                    && let Ok(message) = inbox.try_recv()
-                {
-                    group.push(message);
-                }
-            }
-            let mut flushes = Vec::new();
+            let mut counted = Vec::new();
             let reason = {
-                let mut measure = self.measure.lock().expect("no view panics");
+                let mut measure = measure.lock().expect("no view panics");
                 for message in group.drain(..) {
                     match message {
                         Message::Event(event) => {
-                            measure.apply(&event, self.clock.elapsed());
+                            measure.apply(&event, clock.elapsed());
                             seq += 1;
-                            if self.journal.is_some() || !self.views.is_empty() {
-                                stamped.push(Stamped { seq, ts: self.clock.now(), event });
+                            if keeper.is_some() {
+                                kept.push(Kept::Event(Stamped { seq, ts: clock.now(), event }));
                             }
                         }
-                        Message::Flush(reply) => flushes.push(reply),
+                        Message::Count(reply) => counted.push(reply),
+                        Message::Flush(reply) => kept.push(Kept::Flush(reply)),
                     }
                 }
-                if doomed { None } else { measure.doomed(self.clock.elapsed()) }
+                if is_doomed { None } else { measure.doomed(clock.elapsed()) }
             };
-            self.keep(&mut stamped).await;
             if let Some(reason) = reason {
-                doomed = true;
-                self.stop.drain(StopReason::Gate(reason));
+                is_doomed = true;
+                stop.drain(StopReason::Gate(reason));
             }
-            for reply in flushes {
+            for reply in counted {
                 let _ = reply.send(());
+            }
+            for item in kept.drain(..) {
+                let is_kept = hand_over(keeper.as_ref().map(|(queue, _)| queue), item).await;
+                if !is_kept && !stop.is_broken() {
+                    stop.drain(StopReason::Broken("nobody keeps the journal".to_owned()));
+                }
+            }
+        }
+        if let Some((queue, task)) = keeper.take() {
+            drop(queue);
+            if let Err(error) = task.await {
+                stop.drain(StopReason::Broken(format!("the journal's task failed: {error}")));
             }
         }
     }
+}
 
-    async fn keep(&mut self, stamped: &mut Vec<Stamped>) {
-        if stamped.is_empty() {
-            return;
+/// Hands an item to the keeper; whether it took it. Without one, everything is kept already.
+async fn hand_over(queue: Option<&mpsc::Sender<Kept>>, item: Kept) -> bool {
+    match (queue, item) {
+        (Some(queue), item) => queue.send(item).await.is_ok(),
+        (None, Kept::Flush(reply)) => {
+            // Whoever asked may be gone.
+            let _ = reply.send(());
+            true
         }
-        if let Some(journal) = &mut self.journal
-            && let Err(error) = journal.append(stamped).await
-        {
-            self.stop.drain(StopReason::Environment(with_sources(&error)));
-            // What a journal says after a gap must not be believed.
-            self.journal = None;
-        }
-        // A view that panics is shown nothing more; the journal and the money go on without it.
-        self.views.retain_mut(|view| {
-            std::panic::catch_unwind(AssertUnwindSafe(|| view.show(stamped))).is_ok()
-        });
-        stamped.clear();
+        (None, Kept::Event(_)) => true,
     }
 }

@@ -7,6 +7,7 @@ mod exchange;
 mod feed;
 mod fetch;
 mod generate;
+mod keeper;
 pub mod lane;
 mod lane_news;
 pub mod ledger_task;

@@ -32,7 +32,7 @@ pub(crate) async fn process(cx: Arc<RunContext>, row: Arc<Row>, class: ClassId) 
                 counts_as_error: counts,
                 ..unsent(&row, tags, Outcome::Rejected, reason)
             };
-            cx.events.emit(RunEvent::RowFinished(Box::new(rejected))).await;
+            cx.events.emit_counted(RunEvent::RowFinished(Box::new(rejected))).await;
             return row.number;
         }
     };
@@ -52,7 +52,7 @@ pub(crate) async fn process(cx: Arc<RunContext>, row: Arc<Row>, class: ClassId) 
         counts_as_error: false,
         tags,
     };
-    cx.events.emit(RunEvent::RowFinished(Box::new(finished))).await;
+    cx.events.emit_counted(RunEvent::RowFinished(Box::new(finished))).await;
     row.number
 }
 

@@ -33,12 +33,18 @@ impl TokenUsage {
 impl Quote {
     /// What a request cost, and how that is known: reported tokens times the book; else the flat
     /// price; else the worst case, since a bill that nobody can compute is not assumed to be small.
-    pub fn charge(&self, usage: Option<&TokenUsage>) -> (NanoUsd, CostSource) {
+    /// What is not counted in tokens is counted in images: a server that makes more of them than it
+    /// was asked for may bill them.
+    pub fn charge(&self, usage: Option<&TokenUsage>, n_images: usize) -> (NanoUsd, CostSource) {
         let reported = usage.filter(|usage| !usage.is_zero());
+        let n_images = u64::try_from(n_images.max(1)).unwrap_or(u64::MAX);
+        let each = |amount: NanoUsd| amount.checked_mul(n_images).unwrap_or(NanoUsd::MAX);
         match reported.and_then(|usage| self.cost_of(usage)) {
             Some(cost) => (cost, CostSource::Usage),
-            None if self.source.method == PriceMethod::Flat => (self.expected, CostSource::Price),
-            None => (self.maximum, CostSource::Maximum),
+            None if self.source.method == PriceMethod::Flat => {
+                (each(self.expected), CostSource::Price)
+            }
+            None => (each(self.maximum), CostSource::Maximum),
         }
     }
 
@@ -94,7 +100,7 @@ mod tests {
         let quote = quote("openai", "gpt-image-2");
         let check = |usage: TokenUsage, expect: &str| {
             let known = (dollars(expect), CostSource::Usage);
-            assert_eq!(quote.charge(Some(&usage)), known, "{usage:?}");
+            assert_eq!(quote.charge(Some(&usage), 1), known, "{usage:?}");
         };
         let none = TokenUsage::default();
         check(TokenUsage { image_out: 1_767, ..none }, "0.05301");
@@ -108,19 +114,23 @@ mod tests {
     fn without_a_report_the_flat_price_or_the_worst_case_is_booked() {
         let tokens = quote("openai", "gpt-image-2");
         let worst = (tokens.maximum, CostSource::Maximum);
-        assert_eq!(tokens.charge(None), worst);
-        assert_eq!(tokens.charge(Some(&TokenUsage::default())), worst, "zeros are no report");
+        assert_eq!(tokens.charge(None, 1), worst);
+        assert_eq!(tokens.charge(Some(&TokenUsage::default()), 0), worst, "zeros are no report");
         let flat = quote("sim", "sim-1");
         let usage = TokenUsage { image_out: 9_999, ..TokenUsage::default() };
         let price = (dollars("0.04"), CostSource::Price);
-        assert_eq!(flat.charge(None), price);
-        assert_eq!(flat.charge(Some(&usage)), price, "a flat price is not counted in tokens");
+        assert_eq!(flat.charge(None, 1), price);
+        assert_eq!(flat.charge(Some(&usage), 1), price, "a flat price is not counted in tokens");
+        let two = (dollars("0.08"), CostSource::Price);
+        assert_eq!(flat.charge(Some(&usage), 2), two, "what came may be billed");
+        let twice = tokens.maximum.checked_mul(2).expect("small");
+        assert_eq!(tokens.charge(None, 2), (twice, CostSource::Maximum));
     }
 
     #[test]
     fn a_count_beyond_all_money_is_the_worst_case() {
         let quote = quote("openai", "gpt-image-2");
         let usage = TokenUsage { image_out: u64::MAX, ..TokenUsage::default() };
-        assert_eq!(quote.charge(Some(&usage)), (quote.maximum, CostSource::Maximum));
+        assert_eq!(quote.charge(Some(&usage), 1), (quote.maximum, CostSource::Maximum));
     }
 }

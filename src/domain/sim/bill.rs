@@ -61,7 +61,7 @@ impl<'a> SimPrice<'a> {
             text_out: 0,
             image_out: image_out * n,
         };
-        let (amount, _) = quote.charge(Some(&usage));
+        let (amount, _) = quote.charge(Some(&usage), 1);
         Charged { amount, usage: Some(usage) }
     }
 

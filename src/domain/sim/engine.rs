@@ -89,7 +89,7 @@ impl SimKind {
     /// refusals are free, and whatever did the work may be billed.
     pub fn failure(self, quote: &Quote) -> Option<FailureClass> {
         let charge = || {
-            let (amount, source) = quote.charge(None);
+            let (amount, source) = quote.charge(None, 1);
             Charge::Known(amount, source)
         };
         Some(match self {

@@ -18,9 +18,14 @@ impl AnswerFrame {
         serde_json::from_slice(text).ok().filter(Value::is_object).map(Self)
     }
 
-    /// What the answer cost, and how that is known.
-    pub(super) fn charge(&self, quote: &Quote, has_references: bool) -> (NanoUsd, CostSource) {
-        quote.charge(self.usage(has_references).as_ref())
+    /// What an answer with so many images cost, and how that is known.
+    pub(super) fn charge(
+        &self,
+        quote: &Quote,
+        n_images: usize,
+        has_references: bool,
+    ) -> (NanoUsd, CostSource) {
+        quote.charge(self.usage(has_references).as_ref(), n_images)
     }
 
     /// Why there is no image in it, and what it says.
@@ -50,9 +55,9 @@ impl AnswerFrame {
 
     /// What it cost, when it reports that.
     fn known_charge(&self, quote: &Quote, has_references: bool) -> Charge {
-        match self.usage(has_references).filter(|usage| !usage.is_zero()) {
+        match self.usage(has_references) {
             Some(usage) => {
-                let (amount, source) = quote.charge(Some(&usage));
+                let (amount, source) = quote.charge(Some(&usage), 1);
                 Charge::Known(amount, source)
             }
             None => Charge::Unknown,
@@ -61,29 +66,37 @@ impl AnswerFrame {
 
     /// The tokens that it reports. What is not itemized is taken for the dearer kind: output for
     /// image tokens, and input for image tokens where there are references.
+    ///
+    /// A report with a count that cannot be read, or without one for the output, is none: what is
+    /// missing in it would be taken for free.
     fn usage(&self, has_references: bool) -> Option<TokenUsage> {
         let usage = self.0.get("usage")?.as_object()?;
-        let count = |place: Option<&Value>, key: &str| {
-            place.and_then(|place| place.get(key)).and_then(Value::as_u64)
-        };
-        let whole = |key: &str| usage.get(key).and_then(Value::as_u64).unwrap_or(0);
-        let (input, output) = (whole("input_tokens"), whole("output_tokens"));
+        let (input, output) = (usage.get("input_tokens")?, usage.get("output_tokens")?);
+        let (input, output) = (input.as_u64()?, output.as_u64().filter(|count| *count > 0)?);
         let details = usage.get("input_tokens_details");
-        let (text_in, image_in) =
-            match (count(details, "text_tokens"), count(details, "image_tokens")) {
-                (None, None) if has_references => (0, input),
-                (None, None) => (input, 0),
-                (text, image) => {
-                    let image = image.unwrap_or(0);
-                    // What neither of both claims is priced as well.
-                    let text = text.unwrap_or(0).max(input.saturating_sub(image));
-                    (text, image)
-                }
-            };
+        let text = detail(details, "text_tokens")?;
+        let (text_in, image_in) = match (text, detail(details, "image_tokens")?) {
+            (None, None) if has_references => (0, input),
+            (None, None) => (input, 0),
+            (text, image) => {
+                let image = image.unwrap_or(0);
+                // What neither of both claims is priced as well.
+                let text = text.unwrap_or(0).max(input.saturating_sub(image));
+                (text, image)
+            }
+        };
         let details = usage.get("output_tokens_details");
-        let text_out = count(details, "text_tokens").unwrap_or(0).min(output);
+        let text_out = detail(details, "text_tokens")?.unwrap_or(0).min(output);
         let image_out = output - text_out;
         Some(TokenUsage { text_in, image_in, text_out, image_out })
+    }
+}
+
+/// A count among details, if there is one; nothing when what is there is no count.
+fn detail(details: Option<&Value>, key: &str) -> Option<Option<u64>> {
+    match details.and_then(|details| details.get(key)) {
+        None | Some(Value::Null) => Some(None),
+        Some(count) => count.as_u64().map(Some),
     }
 }
 
@@ -123,10 +136,30 @@ mod tests {
                 true,
                 Some([10, 40, 0, 100]),
             ),
-            (r#"{"usage":{"input_tokens":0,"output_tokens":0}}"#, false, Some([0, 0, 0, 0])),
-            (r#"{"usage":{"prompt_tokens":5}}"#, false, Some([0, 0, 0, 0])),
-            (r#"{"usage":{"output_tokens":-5}}"#, false, Some([0, 0, 0, 0])),
-            (r#"{"usage":{"output_tokens":"many"}}"#, false, Some([0, 0, 0, 0])),
+            // A report that cannot be read is none, whatever else stands in it.
+            (r#"{"usage":{"input_tokens":0,"output_tokens":0}}"#, false, None),
+            (r#"{"usage":{"input_tokens":10,"output_tokens":0}}"#, false, None),
+            (r#"{"usage":{"prompt_tokens":5}}"#, false, None),
+            (r#"{"usage":{"input_tokens":10}}"#, false, None),
+            (r#"{"usage":{"output_tokens":1767}}"#, false, None),
+            (r#"{"usage":{"input_tokens":10,"output_tokens":-5}}"#, false, None),
+            (r#"{"usage":{"input_tokens":10,"output_tokens":"1767"}}"#, false, None),
+            (r#"{"usage":{"input_tokens":10,"output_tokens":1767.0}}"#, false, None),
+            (r#"{"usage":{"input_tokens":10,"output_tokens":1e5}}"#, false, None),
+            (r#"{"usage":{"input_tokens":"ten","output_tokens":1767}}"#, false, None),
+            (r#"{"usage":{"input_tokens":10,"output_tokens":99999999999999999999}}"#, false, None),
+            (
+                r#"{"usage":{"input_tokens":10,"output_tokens":1767,
+                    "output_tokens_details":{"text_tokens":"all"}}}"#,
+                false,
+                None,
+            ),
+            (
+                r#"{"usage":{"input_tokens":10,"output_tokens":1767,
+                    "input_tokens_details":{"text_tokens":null,"image_tokens":-1}}}"#,
+                false,
+                None,
+            ),
         ] {
             assert_eq!(usage(text, has_references), expect, "{text}");
         }

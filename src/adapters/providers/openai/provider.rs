@@ -177,7 +177,7 @@ impl OpenAi {
                 parsed.without_image(status, attempt.quote, has_references, &secrets);
             return Err(failure(class, detail).into());
         }
-        let (cost, cost_source) = parsed.charge(attempt.quote, has_references);
+        let (cost, cost_source) = parsed.charge(attempt.quote, frame.n_images, has_references);
         let n_extra = u32::try_from(frame.n_images - 1).unwrap_or(u32::MAX);
         Ok(Generation { cost, cost_source, request_id: id, n_extra })
     }

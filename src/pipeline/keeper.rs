@@ -1,0 +1,102 @@
+//! The task behind the counters: it keeps the journal and tells the views, in groups, so that no
+//! disk and no reader of the output holds up what is counted.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::{JoinHandle, spawn_blocking};
+
+use crate::domain::event::Stamped;
+use crate::pipeline::stop::{Stop, StopReason, with_sources};
+use crate::ports::clock::Clock;
+use crate::ports::journal::JournalStore;
+use crate::ports::sink::EventSink;
+
+/// Events that may wait; a full queue slows the run down instead of growing.
+const QUEUE: usize = 1_024;
+
+/// The most events that are journaled and synced together.
+const GROUP: usize = 256;
+
+/// What the keeper is handed.
+pub(super) enum Kept {
+    /// An event, in its place.
+    Event(Stamped),
+    /// Somebody waits until everything before this is kept.
+    Flush(oneshot::Sender<()>),
+}
+
+/// What the keeper needs.
+pub(super) struct Keeper {
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) journal: Option<Box<dyn JournalStore>>,
+    pub(super) views: Vec<Box<dyn EventSink>>,
+    pub(super) stop: Arc<Stop>,
+    /// Whether views get a thread that may wait; in virtual time they are told on the spot.
+    pub(super) may_wait: bool,
+}
+
+impl Keeper {
+    /// Starts the task. It ends when its queue is closed and empty.
+    pub(super) fn spawn(self) -> (mpsc::Sender<Kept>, JoinHandle<()>) {
+        let (queue, inbox) = mpsc::channel(QUEUE);
+        (queue, tokio::spawn(self.work(inbox)))
+    }
+
+    async fn work(mut self, mut inbox: mpsc::Receiver<Kept>) {
+        let mut group = Vec::with_capacity(GROUP);
+        let linger = self.journal.as_ref().map_or(Duration::ZERO, |journal| journal.linger());
+        while inbox.recv_many(&mut group, GROUP).await > 0 {
+            if !linger.is_zero() && group.len() < GROUP {
+                // A few milliseconds make few syncs of many; whoever flushes waits for them too.
+                self.clock.sleep(linger).await;
+                while group.len() < GROUP
+                    && let Ok(kept) = inbox.try_recv()
+                {
+                    group.push(kept);
+                }
+            }
+            let mut stamped = Vec::with_capacity(group.len());
+            let mut flushes = Vec::new();
+            for kept in group.drain(..) {
+                match kept {
+                    Kept::Event(event) => stamped.push(event),
+                    Kept::Flush(reply) => flushes.push(reply),
+                }
+            }
+            if !stamped.is_empty() {
+                self.keep(stamped).await;
+            }
+            for reply in flushes {
+                let _ = reply.send(());
+            }
+        }
+    }
+
+    async fn keep(&mut self, stamped: Vec<Stamped>) {
+        if let Some(journal) = &mut self.journal
+            && let Err(error) = journal.append(&stamped).await
+        {
+            self.stop.drain(StopReason::Environment(with_sources(&error)));
+            // What a journal says after a gap must not be believed.
+            self.journal = None;
+        }
+        if self.views.is_empty() {
+            return;
+        }
+        let views = std::mem::take(&mut self.views);
+        self.views = match self.may_wait {
+            // Whoever reads the output may be slow; what is under way must not wait for that.
+            true => spawn_blocking(move || show(views, &stamped)).await.unwrap_or_default(),
+            false => show(views, &stamped),
+        };
+    }
+}
+
+/// Shows events. A view that panics is shown nothing more; the journal and the money go on.
+fn show(mut views: Vec<Box<dyn EventSink>>, stamped: &[Stamped]) -> Vec<Box<dyn EventSink>> {
+    views.retain_mut(|view| catch_unwind(AssertUnwindSafe(|| view.show(stamped))).is_ok());
+    views
+}
