@@ -13,6 +13,7 @@ use crate::pipeline::admit::is_young;
 use crate::pipeline::context::RunContext;
 use crate::pipeline::generate::VariantJob;
 use crate::pipeline::ledger_task::Reservation;
+use crate::pipeline::patience::{DiskTime, Timed, time_out};
 use crate::pipeline::stop::{StopReason, with_sources};
 use crate::ports::images::{ImageStoreError, ImageWriter};
 use crate::ports::provider::{Attempt, ExchangeFailure, Generation, ProviderError};
@@ -139,13 +140,15 @@ pub(crate) async fn exchange(
         return Answer::HeldTooLong;
     }
     let attempt = Attempt { rid: held.rid, number, request: &job.request, quote: &job.quote };
+    let disk = DiskTime::default();
+    let mut timed = Timed { inner: &mut *body, clock: &*cx.clock, disk: &disk };
     let sent = tokio::select! {
         // Biased: once told to leave, an answer that arrives at the same moment is not waited for;
         // one that arrives with the end of its time is taken.
         biased;
         () = cx.stop.aborting() => return Answer::Left,
-        sent = cx.provider.generate(&attempt, &mut *body) => sent,
-        after = time_out(cx, job) => Err(ExchangeFailure::new(after).into()),
+        sent = cx.provider.generate(&attempt, &mut timed) => sent,
+        late = late(cx, job, &disk) => Err(ExchangeFailure::new(late).into()),
     };
     match sent {
         Ok(generation) => match body.finish().await {
@@ -163,13 +166,11 @@ pub(crate) async fn exchange(
 }
 
 /// Returns when the exchange has taken too long. A rehearsal's simulator keeps its own time.
-async fn time_out(cx: &RunContext, job: &VariantJob) -> FailureClass {
+async fn late(cx: &RunContext, job: &VariantJob, disk: &DiskTime) -> FailureClass {
     if cx.is_rehearsal() {
         return std::future::pending().await;
     }
-    let after = cx.settings.timeout_for(&job.request.spec);
-    cx.clock.sleep(after).await;
-    FailureClass::TimedOut { after }
+    time_out(&*cx.clock, cx.settings.timeout_for(&job.request.spec), disk).await
 }
 
 /// Whatever was received of an answer that may be paid for is kept.

@@ -11,6 +11,7 @@ mod keeper;
 pub mod lane;
 mod lane_news;
 pub mod ledger_task;
+mod patience;
 pub mod persist;
 mod recourse;
 mod row;

@@ -37,20 +37,16 @@ pub enum ImageStoreError {
     },
 }
 
-/// Receives the bytes of one image while they arrive.
+/// Receives the bytes of an answer while they arrive.
+///
+/// Any of its futures may be dropped before it is ready: what was handed in is kept all the same.
 #[async_trait]
-pub trait ImageWriter: Send {
+pub trait ImageBody: Send {
     /// Takes the next bytes.
     ///
     /// # Errors
     /// When the file system refuses them.
     async fn write(&mut self, chunk: Bytes) -> Result<(), ImageStoreError>;
-
-    /// Checks the magic bytes and gives the file its final name; not yet synced.
-    ///
-    /// # Errors
-    /// When the bytes are no image, the name is taken by other bytes, or the disk refuses.
-    async fn finish(self: Box<Self>) -> Result<StoredImage, ImageStoreError>;
 
     /// What follows is a further image that nobody asked for: it is kept beside the others under
     /// `raw/`, since it is paid.
@@ -58,6 +54,16 @@ pub trait ImageWriter: Send {
     /// # Errors
     /// When the disk refuses.
     async fn extra(&mut self) -> Result<(), ImageStoreError>;
+}
+
+/// Makes an image of what was received, or keeps it as it is.
+#[async_trait]
+pub trait ImageWriter: ImageBody {
+    /// Checks the magic bytes and gives the file its final name; not yet synced.
+    ///
+    /// # Errors
+    /// When the bytes are no image, the name is taken by other bytes, or the disk refuses.
+    async fn finish(self: Box<Self>) -> Result<StoredImage, ImageStoreError>;
 
     /// Keeps whatever came of an answer without an image, under `raw/`: the bytes of the image as
     /// far as they came, and `answer`, the text around them. Returns where; nothing when nothing

@@ -12,7 +12,7 @@ use crate::domain::ledger::CostSource;
 use crate::domain::money::NanoUsd;
 use crate::domain::price::Quote;
 use crate::domain::request::ImageRequest;
-use crate::ports::images::{ImageStoreError, ImageWriter};
+use crate::ports::images::{ImageBody, ImageStoreError};
 
 /// One exchange that is about to begin; its worst case is held durably.
 #[derive(Clone, Copy, Debug)]
@@ -117,6 +117,6 @@ pub trait ImageProvider: fmt::Debug + Send + Sync {
     async fn generate(
         &self,
         attempt: &Attempt<'_>,
-        body: &mut dyn ImageWriter,
+        body: &mut dyn ImageBody,
     ) -> Result<Generation, ProviderError>;
 }

@@ -20,8 +20,21 @@ pub(super) struct DiskQueue {
 }
 
 impl DiskQueue {
-    /// Does file work on a thread that may wait, together with what else is ready in this turn.
-    /// Work that has been handed in is done even when nobody waits for it any more.
+    /// Hands in file work for a thread that may wait, together with what else is ready in this
+    /// turn. It is done even when nobody waits for it any more.
+    pub(super) fn submit<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> io::Result<T> + Send + 'static,
+    ) -> Pending<T> {
+        let (done, result) = oneshot::channel();
+        self.push(Box::new(move || {
+            // Nobody may be waiting any more.
+            let _ = done.send(work());
+        }));
+        Pending(result)
+    }
+
+    /// Does file work and waits for it.
     ///
     /// # Errors
     /// Those of the work; `path` is named in them.
@@ -30,14 +43,8 @@ impl DiskQueue {
         path: PathBuf,
         work: impl FnOnce() -> io::Result<T> + Send + 'static,
     ) -> Result<T, ImageStoreError> {
-        let (done, result) = oneshot::channel();
-        self.push(Box::new(move || {
-            // Nobody may be waiting any more.
-            let _ = done.send(work());
-        }));
-        // A panic of the work drops its sender.
-        let done = result.await.unwrap_or_else(|error| Err(io::Error::other(error)));
-        done.map_err(|source| ImageStoreError::Io { path, source })
+        let mut pending = self.submit(work);
+        pending.wait().await.map_err(|source| ImageStoreError::Io { path, source })
     }
 
     fn push(&self, job: Job) {
@@ -61,6 +68,21 @@ impl DiskQueue {
                 }
             }));
         });
+    }
+}
+
+/// Work that was handed in.
+#[derive(Debug)]
+pub(super) struct Pending<T>(oneshot::Receiver<io::Result<T>>);
+
+impl<T> Pending<T> {
+    /// Waits for the work; when this is dropped before its end, somebody can wait again.
+    ///
+    /// # Errors
+    /// Those of the work.
+    pub(super) async fn wait(&mut self) -> io::Result<T> {
+        // A panic of the work drops its sender.
+        (&mut self.0).await.unwrap_or_else(|error| Err(io::Error::other(error)))
     }
 }
 

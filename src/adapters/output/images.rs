@@ -16,7 +16,7 @@ use crate::adapters::output::spares::Spares;
 use crate::domain::digest::Sha256Digest;
 use crate::domain::image::{ImageKind, StoredImage};
 use crate::domain::sidecar::Sidecar;
-use crate::ports::images::{ImageStore, ImageStoreError, ImageWriter};
+use crate::ports::images::{ImageBody, ImageStore, ImageStoreError, ImageWriter};
 
 /// The folder of images below the run's folder.
 const IMAGES: &str = "images";
@@ -112,11 +112,19 @@ struct Received {
 }
 
 #[async_trait]
-impl ImageWriter for Received {
+impl ImageBody for Received {
     async fn write(&mut self, chunk: Bytes) -> Result<(), ImageStoreError> {
         self.extras.last_mut().unwrap_or(&mut self.first).write(chunk).await
     }
 
+    async fn extra(&mut self) -> Result<(), ImageStoreError> {
+        self.extras.push(self.spares.take().await?);
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl ImageWriter for Received {
     async fn finish(self: Box<Self>) -> Result<StoredImage, ImageStoreError> {
         let Self { root, name, first, extras, .. } = *self;
         for extra in extras {
@@ -137,11 +145,6 @@ impl ImageWriter for Received {
         // Its sync is grouped with that of others.
         first.rename_to(root.join(path), false).await?;
         Ok(image)
-    }
-
-    async fn extra(&mut self) -> Result<(), ImageStoreError> {
-        self.extras.push(self.spares.take().await?);
-        Ok(())
     }
 
     async fn keep(self: Box<Self>, answer: Bytes) -> Result<Option<PathBuf>, ImageStoreError> {
@@ -205,13 +208,20 @@ impl ImageStore for NoImages {
 }
 
 #[async_trait]
-impl ImageWriter for NoImage {
+impl ImageBody for NoImage {
     /// An answer without bytes stands for an image; any bytes stand for what is none.
     async fn write(&mut self, chunk: Bytes) -> Result<(), ImageStoreError> {
         self.is_image = chunk.is_empty();
         Ok(())
     }
 
+    async fn extra(&mut self) -> Result<(), ImageStoreError> {
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl ImageWriter for NoImage {
     async fn finish(self: Box<Self>) -> Result<StoredImage, ImageStoreError> {
         if !self.is_image {
             return Err(ImageStoreError::NotAnImage { kept: PathBuf::from(RAW) });
@@ -223,10 +233,6 @@ impl ImageWriter for NoImage {
             sha256: Sha256Digest([0; 32]),
             pixels: None,
         })
-    }
-
-    async fn extra(&mut self) -> Result<(), ImageStoreError> {
-        Ok(())
     }
 
     async fn keep(self: Box<Self>, _: Bytes) -> Result<Option<PathBuf>, ImageStoreError> {

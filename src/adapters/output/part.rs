@@ -8,7 +8,7 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use tokio::task::spawn_blocking;
 
-use crate::adapters::output::disk_queue::DiskQueue;
+use crate::adapters::output::disk_queue::{DiskQueue, Pending};
 use crate::domain::digest::Sha256Digest;
 use crate::domain::image::ImageKind;
 use crate::ports::images::ImageStoreError;
@@ -21,10 +21,13 @@ const HEAD: usize = 4_096;
 const GATHER: usize = 64 << 10;
 
 /// A temporary file.
+///
+/// Its writes can be left before they are done: the file is then with the thread that writes, and
+/// whoever comes next waits for it first.
 #[derive(Debug)]
 pub(super) struct Part {
     path: PathBuf,
-    file: Option<File>,
+    file: Place,
     queue: DiskQueue,
     gathered: Vec<u8>,
     head: Vec<u8>,
@@ -32,12 +35,36 @@ pub(super) struct Part {
     n_bytes: u64,
 }
 
+/// Where the open file is.
+#[derive(Debug)]
+enum Place {
+    Here(File),
+    Away(Pending<File>),
+    /// A write has failed, and with it went the file.
+    Lost,
+}
+
+impl Place {
+    /// The file, once the last write has ended.
+    async fn take(&mut self) -> io::Result<File> {
+        if let Self::Away(pending) = self {
+            let written = pending.wait().await;
+            *self = Self::Lost;
+            return written;
+        }
+        match std::mem::replace(self, Self::Lost) {
+            Self::Here(file) => Ok(file),
+            Self::Away(_) | Self::Lost => Err(io::Error::other("an earlier write has failed")),
+        }
+    }
+}
+
 impl Part {
     /// Takes a new file that was made for this; its work is done by `queue`.
     pub(super) fn of(path: PathBuf, file: File, queue: DiskQueue) -> Self {
         Self {
             path,
-            file: Some(file),
+            file: Place::Here(file),
             queue,
             gathered: Vec::new(),
             head: Vec::new(),
@@ -46,7 +73,7 @@ impl Part {
         }
     }
 
-    /// Takes the next bytes.
+    /// Takes the next bytes. They are kept even when this is dropped while it waits for the disk.
     pub(super) async fn write(&mut self, chunk: Bytes) -> Result<(), ImageStoreError> {
         self.hasher.update(&chunk);
         self.n_bytes += chunk.len() as u64;
@@ -56,17 +83,16 @@ impl Part {
             self.gathered.extend_from_slice(&chunk);
             return Ok(());
         }
-        let mut file = self.file.take().expect("one write at a time");
+        let failed = |source| ImageStoreError::Io { path: self.path.clone(), source };
+        let mut file = self.file.take().await.map_err(failed)?;
         let gathered = std::mem::take(&mut self.gathered);
-        let file = self
-            .queue
-            .run(self.path.clone(), move || {
-                file.write_all(&gathered)?;
-                file.write_all(&chunk)?;
-                Ok(file)
-            })
-            .await?;
-        self.file = Some(file);
+        self.file = Place::Away(self.queue.submit(move || {
+            file.write_all(&gathered)?;
+            file.write_all(&chunk)?;
+            Ok(file)
+        }));
+        let file = self.file.take().await.map_err(failed)?;
+        self.file = Place::Here(file);
         Ok(())
     }
 
@@ -98,8 +124,10 @@ impl Part {
         target: PathBuf,
         is_synced: bool,
     ) -> Result<(), ImageStoreError> {
-        let Self { path: part, file, queue, gathered, .. } = self;
-        let mut file = file.expect("one write at a time");
+        let Self { path: part, mut file, queue, gathered, .. } = self;
+        let taken = file.take().await;
+        let mut file =
+            taken.map_err(|source| ImageStoreError::Io { path: part.clone(), source })?;
         let place = target.clone();
         let in_the_way = queue
             .run(target.clone(), move || {
@@ -115,7 +143,9 @@ impl Part {
     }
 
     /// Drops the file.
-    pub(super) async fn remove(self) {
+    pub(super) async fn remove(mut self) {
+        // A write that is under way would find no file.
+        drop(self.file.take().await);
         let part = self.path.clone();
         // A leftover temporary file costs nothing but its bytes; the next run has others.
         let _ = self.queue.run(self.path, move || fs::remove_file(part)).await;
@@ -153,4 +183,52 @@ pub(super) async fn blocking<T: Send + 'static>(
 ) -> Result<T, ImageStoreError> {
     let done = spawn_blocking(work).await.unwrap_or_else(|error| Err(io::Error::other(error)));
     done.map_err(|source| ImageStoreError::Io { path, source })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future;
+    use std::pin::pin;
+    use std::sync::mpsc;
+    use std::task::{Context, Waker};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_write_that_is_left_is_kept_all_the_same() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("part");
+        let queue = DiskQueue::default();
+        let mut part = Part::of(path.clone(), File::create(&path).expect("a file"), queue.clone());
+        // The disk is busy until it is told to go on.
+        let (go, wait) = mpsc::channel::<()>();
+        let busy = queue.submit(move || Ok(wait.recv().ok()));
+        let large = Bytes::from(vec![7; 2 * GATHER]);
+        {
+            let mut write = pin!(part.write(large.clone()));
+            let mut context = Context::from_waker(Waker::noop());
+            assert!(write.as_mut().poll(&mut context).is_pending(), "it waits for the disk");
+        }
+        go.send(()).expect("somebody waits");
+        drop(busy);
+        part.write(Bytes::from_static(b"end")).await.expect("a write");
+        assert_eq!(part.n_bytes(), large.len() as u64 + 3);
+        part.rename_to(folder.path().join("image"), true).await.expect("a name");
+        let kept = fs::read(folder.path().join("image")).expect("a file");
+        assert_eq!(kept, [&large[..], b"end"].concat());
+    }
+
+    #[tokio::test]
+    async fn after_a_failed_write_nothing_is_believed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("part");
+        fs::write(&path, "").expect("a file");
+        // It takes no bytes: it was opened to be read.
+        let file = File::open(&path).expect("a file");
+        let mut part = Part::of(path, file, DiskQueue::default());
+        part.write(Bytes::from(vec![7; GATHER])).await.expect_err("read only");
+        part.write(Bytes::from(vec![7; GATHER])).await.expect_err("still");
+        part.rename_to(folder.path().join("image"), false).await.expect_err("no image");
+        assert!(!folder.path().join("image").exists());
+    }
 }

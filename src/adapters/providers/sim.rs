@@ -12,7 +12,7 @@ use crate::domain::request::ImageRequest;
 use crate::domain::sim::paint::{MAX_SIDE, PaintSpec, paint};
 use crate::domain::sim::{SimKey, SimKind, SimSpec};
 use crate::ports::clock::Clock;
-use crate::ports::images::ImageWriter;
+use crate::ports::images::ImageBody;
 use crate::ports::provider::{Attempt, ExchangeFailure, Generation, ImageProvider, ProviderError};
 
 /// The side of a picture whose size is no `WIDTHxHEIGHT`.
@@ -46,7 +46,7 @@ impl ImageProvider for SimProvider {
     async fn generate(
         &self,
         attempt: &Attempt<'_>,
-        body: &mut dyn ImageWriter,
+        body: &mut dyn ImageBody,
     ) -> Result<Generation, ProviderError> {
         let request = attempt.request;
         let key = SimKey::of(request.scene_id.as_str(), request.variant, attempt.number);

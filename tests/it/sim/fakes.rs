@@ -18,7 +18,7 @@ use imagemill::domain::reference::Reference;
 use imagemill::domain::request::LoadedReference;
 use imagemill::domain::sidecar::Sidecar;
 use imagemill::ports::clock::Clock;
-use imagemill::ports::images::{ImageStore, ImageStoreError, ImageWriter};
+use imagemill::ports::images::{ImageBody, ImageStore, ImageStoreError, ImageWriter};
 use imagemill::ports::journal::{JournalError, JournalStore};
 use imagemill::ports::ledger::{CatchUp, LedgerStore, Manners, StoreError};
 use imagemill::ports::provider::{
@@ -135,7 +135,7 @@ impl ImageProvider for FakeProvider {
     async fn generate(
         &self,
         attempt: &Attempt<'_>,
-        body: &mut dyn ImageWriter,
+        body: &mut dyn ImageBody,
     ) -> Result<Generation, ProviderError> {
         let Attempt { request, number: attempt, .. } = *attempt;
         let row = request.scene_id.as_str().trim_start_matches("S-").parse().expect("a number");
@@ -239,12 +239,19 @@ impl ImageStore for FakeImages {
 }
 
 #[async_trait]
-impl ImageWriter for FakeWriter {
+impl ImageBody for FakeWriter {
     async fn write(&mut self, chunk: Bytes) -> Result<(), ImageStoreError> {
         self.bytes.extend_from_slice(&chunk);
         Ok(())
     }
 
+    async fn extra(&mut self) -> Result<(), ImageStoreError> {
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl ImageWriter for FakeWriter {
     async fn finish(self: Box<Self>) -> Result<StoredImage, ImageStoreError> {
         if self.finish_fails {
             return Err(full(&self.name));
@@ -259,10 +266,6 @@ impl ImageWriter for FakeWriter {
             sha256: Sha256Digest::of(&self.bytes),
             pixels: None,
         })
-    }
-
-    async fn extra(&mut self) -> Result<(), ImageStoreError> {
-        Ok(())
     }
 
     async fn keep(self: Box<Self>, answer: Bytes) -> Result<Option<PathBuf>, ImageStoreError> {

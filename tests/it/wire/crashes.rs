@@ -100,3 +100,29 @@ fn three_processes_at_once_share_one_limit() {
     assert_eq!(summary["reserved"], "0.00", "{summary}");
     assert!(amount(&summary, "exposure_today") > "0.40".parse().expect("money"), "{summary}");
 }
+
+/// A process that was stopped finds its answers when it goes on: that time was not the provider's.
+#[cfg(unix)]
+#[test]
+fn a_pause_of_the_process_makes_no_answer_late() {
+    let sandbox = Sandbox::with_rows(8);
+    let server = SimServer::start("--sim latency=600ms --image-bytes 300000");
+    let ask = format!(
+        "run rows.csv --live --rehearsal --provider openai --model gpt-image-2 --quality low \
+         --gate none --base-url {} --concurrency 8 --progress none --request-timeout 2s",
+        server.base_url()
+    );
+    let child = sandbox.command(&ask).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
+    let child = child.expect("it starts");
+    let signal = |name: &str| {
+        let id = child.id().to_string();
+        let sent = std::process::Command::new("kill").args([name, &id]).status();
+        assert!(sent.expect("kill runs").success(), "{name}");
+    };
+    wait(Duration::from_millis(500));
+    signal("-STOP");
+    wait(Duration::from_secs(4));
+    signal("-CONT");
+    let ran: crate::support::ran::Ran = child.wait_with_output().expect("it ends").into();
+    ran.exits(0).result_has(&["rows=8/8 images=8/8"]);
+}

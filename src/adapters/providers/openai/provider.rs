@@ -21,7 +21,7 @@ use crate::domain::redact::{code_word, redact, without_key};
 use crate::domain::request::ImageRequest;
 use crate::domain::retry_after::retry_after;
 use crate::ports::clock::Clock;
-use crate::ports::images::ImageWriter;
+use crate::ports::images::ImageBody;
 use crate::ports::provider::{Attempt, ExchangeFailure, Generation, ImageProvider, ProviderError};
 
 /// The most bytes of an answer. The largest images of today have some tens of megabytes.
@@ -141,7 +141,7 @@ impl OpenAi {
         &self,
         mut response: Response,
         attempt: &Attempt<'_>,
-        body: &mut dyn ImageWriter,
+        body: &mut dyn ImageBody,
     ) -> Result<Generation, ProviderError> {
         let status = response.status().as_u16();
         let id = request_id(response.headers());
@@ -222,7 +222,7 @@ impl Received {
     async fn take(
         &mut self,
         chunk: Bytes,
-        body: &mut dyn ImageWriter,
+        body: &mut dyn ImageBody,
     ) -> Result<Option<(FailureClass, String)>, ProviderError> {
         self.n_bytes += chunk.len() as u64;
         let scanned = self.scanner.push(&chunk, &mut self.pieces);
@@ -257,7 +257,7 @@ impl ImageProvider for OpenAi {
     async fn generate(
         &self,
         attempt: &Attempt<'_>,
-        body: &mut dyn ImageWriter,
+        body: &mut dyn ImageBody,
     ) -> Result<Generation, ProviderError> {
         let response = match self.request(attempt).send().await {
             Ok(response) => response,
