@@ -77,6 +77,9 @@ pub enum KeyError {
         /// The file.
         origin: Origin,
     },
+    /// What should be the name of a variable is none, and may be a key; it is not repeated.
+    #[error("api_key_env ({0}) is no name of a variable; a key itself is never an argument")]
+    Name(Origin),
     /// A command without a word.
     #[error("api_key_command ({0}) is neither words nor a JSON list of words")]
     Command(Origin),
@@ -92,27 +95,29 @@ pub fn key_source(
     base: &BaseUrl,
 ) -> Result<KeySource, KeyError> {
     let own = profile.base_url.and_then(|text| text.parse::<BaseUrl>().ok());
-    let is_own = own.is_some_and(|own| own.origin() == base.origin());
-    let named = named(layers)?;
-    if is_own {
-        return match (named, profile.key_variable) {
-            (Some((setting, given)), _) => source(setting, given),
-            (None, Some(name)) => {
-                Ok(KeySource::Variable { name: name.to_owned(), origin: KeyOrigin::Profile })
+    let is_own = own.as_ref().is_some_and(|own| own.origin() == base.origin());
+    let Some((setting, given)) = named(layers)? else {
+        return Ok(match profile.key_variable {
+            Some(name) if is_own => {
+                KeySource::Variable { name: name.to_owned(), origin: KeyOrigin::Profile }
             }
-            (None, None) => Ok(KeySource::None(NoKey::NotNamed)),
-        };
-    }
-    let Some((setting, given)) = named else {
-        let is_known = profile.key_variable.is_some();
-        return Ok(KeySource::None(if is_known { NoKey::NotBound } else { NoKey::NotNamed }));
+            Some(_) if !is_own => KeySource::None(NoKey::NotBound),
+            Some(_) | None => KeySource::None(NoKey::NotNamed),
+        });
     };
-    let address = layers.get(BASE_URL);
-    if let Some(address) = address.filter(|address| address.origin.is_untrusted()) {
+    let address = layers.get(BASE_URL).filter(|address| address.origin.is_untrusted());
+    if let Some(address) = address.filter(|_| !is_own) {
         return Err(KeyError::Untrusted { base: base.to_string(), origin: address.origin.clone() });
     }
-    let rank = address.map_or(0, |address| address.origin.rank());
-    if given.origin.rank() < rank {
+    // The address that whoever named the key had in view; a stranger's does not count.
+    let in_view = layers.all(BASE_URL).iter().rfind(|address| {
+        address.origin.rank() <= given.origin.rank() && !address.origin.is_untrusted()
+    });
+    let in_view = match in_view {
+        Some(address) => address.text.parse::<BaseUrl>().ok(),
+        None => own,
+    };
+    if in_view.is_none_or(|in_view| in_view.origin() != base.origin()) {
         return Ok(KeySource::None(NoKey::NotBound));
     }
     source(setting, given)
@@ -142,6 +147,9 @@ fn source(setting: Setting, given: &Given) -> Result<KeySource, KeyError> {
     let origin = KeyOrigin::Given(given.origin.clone());
     let text = given.text.clone();
     Ok(if setting.key == API_KEY_ENV.key {
+        if !is_variable_name(&text) {
+            return Err(KeyError::Name(given.origin.clone()));
+        }
         KeySource::Variable { name: text, origin }
     } else if setting.key == API_KEY_FILE.key {
         KeySource::File { path: text, origin }
@@ -149,6 +157,18 @@ fn source(setting: Setting, given: &Given) -> Result<KeySource, KeyError> {
         let words = words(&text).ok_or_else(|| KeyError::Command(given.origin.clone()))?;
         KeySource::Command { words, origin }
     })
+}
+
+/// The shortest text that may be a key rather than a name.
+const LEAST_KEY: usize = 20;
+
+/// Whether a text names an environment variable, and does not look like a key that was pasted.
+pub fn is_variable_name(text: &str) -> bool {
+    let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    let is_name = text.bytes().all(is_word) && !text.starts_with(|one: char| one.is_ascii_digit());
+    let has = |wanted: fn(&u8) -> bool| text.bytes().any(|byte| wanted(&byte));
+    let is_mixed = has(u8::is_ascii_lowercase) && has(u8::is_ascii_digit);
+    !text.is_empty() && is_name && !(text.len() >= LEAST_KEY && is_mixed)
 }
 
 /// A JSON list of words, or words parted by blanks.
@@ -242,6 +262,62 @@ mod tests {
             (vec![(BASE_URL, "https://api.openai.com:8443/v1", flag())], "none"),
         ] {
             assert_eq!(described(&given), expect, "{given:?}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_was_named_for_one_address_does_not_follow_another() {
+        for (given, expect) in [
+            // The user's own proxy has a key; somebody later names the provider's own address.
+            (
+                vec![
+                    (BASE_URL, OTHER, user()),
+                    (API_KEY_ENV, "K", user()),
+                    (BASE_URL, OWN, project()),
+                ],
+                "none",
+            ),
+            (
+                vec![(BASE_URL, OTHER, user()), (API_KEY_ENV, "K", user()), (BASE_URL, OWN, env())],
+                "none",
+            ),
+            (
+                vec![
+                    (BASE_URL, OTHER, user()),
+                    (BASE_URL, OWN, project()),
+                    (API_KEY_ENV, "K", flag()),
+                ],
+                "none",
+            ),
+            (
+                vec![
+                    (BASE_URL, OTHER, user()),
+                    (BASE_URL, OWN, flag()),
+                    (API_KEY_ENV, "K", flag()),
+                ],
+                "env K",
+            ),
+            (
+                vec![(BASE_URL, OTHER, user()), (BASE_URL, OWN, flag()), (API_KEY_ENV, "K", env())],
+                "none",
+            ),
+            // The stranger names the provider's own address, which is no harm.
+            (vec![(BASE_URL, OWN, project()), (API_KEY_ENV, "K", user())], "env K"),
+            (vec![(BASE_URL, OWN, project())], "env OPENAI_API_KEY"),
+        ] {
+            assert_eq!(described(&given), expect, "{given:?}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_was_pasted_is_not_repeated() {
+        for pasted in ["sk-proj-abc", "sk_live_51H8xQ2eZvKYlo2C", "a b", "", "1ABC", "x=y"] {
+            let said = described(&[(API_KEY_ENV, pasted, flag())]);
+            assert!(said.starts_with("error: api_key_env (--x) is no name"), "{said}");
+            assert!(pasted.is_empty() || !said.contains(pasted), "{said}");
+        }
+        for name in ["K", "my_key", "OPENAI_API_KEY_FOR_PROJECT_2", "_a1"] {
+            assert!(is_variable_name(name), "{name}");
         }
     }
 

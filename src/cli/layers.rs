@@ -62,8 +62,18 @@ settings! {
 }
 
 /// What a stranger's file must not decide: where a key comes from and goes to, which commands run,
-/// and how much may be spent without a question.
-pub const TRUSTED_ONLY: &[Setting] = &[API_KEY_ENV, API_KEY_FILE, API_KEY_COMMAND, CONFIRM_ABOVE];
+/// how much may be spent without a question, where that is booked, and what is paid for twice.
+pub const TRUSTED_ONLY: &[Setting] = &[
+    API_KEY_ENV,
+    API_KEY_FILE,
+    API_KEY_COMMAND,
+    CONFIRM_ABOVE,
+    LEDGER,
+    PAID_RETRIES,
+    PAID_ATTEMPTS,
+    PAID_RETRY_ON,
+    REQUEST_TIMEOUT,
+];
 
 impl Setting {
     /// The environment variable.

@@ -7,3 +7,4 @@ pub mod invocation;
 pub mod key_source;
 pub mod layers;
 pub mod resolve;
+pub mod shown;

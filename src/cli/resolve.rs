@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use crate::cli::layers::{self, Given, Layers, Origin, Setting};
+use crate::cli::shown::shown;
 use crate::domain::gate::{Gate, default_gates};
 use crate::domain::money::NanoUsd;
 use crate::domain::percent::Percent;
@@ -374,7 +375,7 @@ where
 fn invalid(setting: Setting, given: &Given, problem: impl Into<String>) -> ResolveError {
     ResolveError::Value {
         setting: setting.key,
-        text: given.text.clone(),
+        text: shown(setting, &given.text).into_owned(),
         origin: given.origin.clone(),
         problem: problem.into(),
     }

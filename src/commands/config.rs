@@ -5,7 +5,10 @@ use std::path::Path;
 use crate::cli::args::TableOrJson;
 use crate::cli::args::config::{ConfigCommand, ConfigShowArgs, ConfigTrustArgs};
 use crate::cli::config_file::{self, Whose};
-use crate::cli::layers::{API_KEY_COMMAND, Given, Layers, SETTINGS, Setting};
+use crate::cli::layers::{
+    BASE_URL, Given, LIMIT_PER_DAY, Layers, PRICES, SETTINGS, Setting, TRUSTED_ONLY,
+};
+use crate::cli::shown::shown;
 use crate::commands::configuration::FoundFile;
 use crate::commands::failure::Failure;
 use crate::commands::world::{World, read_text};
@@ -57,14 +60,8 @@ fn setting_view(layers: &Layers, setting: Setting) -> SettingView {
     SettingView { key: setting.key, value, hidden: given, default: setting.default }
 }
 
-/// A command's further words may be as secret as the key that it prints.
 fn value_view(setting: Setting, given: &Given) -> ValueView {
-    let text = if setting.key == API_KEY_COMMAND.key {
-        let first = given.text.trim_start_matches(['[', '"']).split(['"', ' ']).next();
-        format!("{} …", first.unwrap_or_default())
-    } else {
-        given.text.clone()
-    };
+    let text = shown(setting, &given.text).into_owned();
     ValueView { text, origin: given.origin.to_string() }
 }
 
@@ -77,27 +74,34 @@ fn trust(world: &World, args: &ConfigTrustArgs) -> Result<Exit, Failure> {
         return Err(Failure::new(Exit::Environment, "there is no state folder for the list"));
     };
     let failed = |error| Failure::new(Exit::Environment, error);
-    let shown = path.display();
+    let place = path.display();
     if args.revoke {
         let was = trust.remove(&path).map_err(failed)?;
         let word = if was { "is trusted no more" } else { "was not trusted" };
-        world.printer.result(&format!("{shown} {word}\n"));
+        world.printer.result(&format!("{place} {word}\n"));
         return Ok(Exit::Ok);
     }
     let text = read_text(&path)?;
-    check(&path, &text)?;
+    let decides = what_it_decides(&path, &text)?;
     trust.add(&path, text.as_bytes()).map_err(failed)?;
-    world.printer.result(&format!(
-        "{shown} is trusted as it is now: keys, commands and limits in it count until it changes\n"
-    ));
+    let mut said = format!("{place} is trusted as it is now, until it changes");
+    said.push_str(if decides.is_empty() { "\n" } else { "; it decides\n" });
+    for line in decides {
+        said.push_str(&format!("  {line}\n"));
+    }
+    world.printer.result(&said);
     Ok(Exit::Ok)
 }
 
-/// A file that cannot be read as settings is not worth trusting.
-fn check(path: &Path, text: &str) -> Result<(), Failure> {
+/// What the file decides that a stranger must not; one that cannot be read is not worth trusting.
+fn what_it_decides(path: &Path, text: &str) -> Result<Vec<String>, Failure> {
     let name = path.display().to_string();
     let mut layers = Layers::default();
     config_file::apply(text, &name, Whose::TrustedProject, i64::MAX, &mut layers)
-        .map(drop)
-        .map_err(|error| Failure::new(Exit::Invalid, error))
+        .map_err(|error| Failure::new(Exit::Invalid, error))?;
+    let told = TRUSTED_ONLY.iter().chain(&[BASE_URL, PRICES, LIMIT_PER_DAY]);
+    let given = told.filter_map(|setting| Some((*setting, layers.get(*setting)?)));
+    Ok(given
+        .map(|(setting, it)| format!("{} = {}", setting.key, shown(setting, &it.text)))
+        .collect())
 }

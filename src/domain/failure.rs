@@ -195,15 +195,16 @@ impl FailureClass {
     /// failure of the provider: nobody can tell what it costs, and the next one is no better.
     pub const fn health(self) -> Health {
         match self {
-            Self::ServerError { .. } | Self::TimedOut { .. } | Self::Reset | Self::BadBody => {
-                Health::Fails
-            }
+            Self::ServerError { .. }
+            | Self::TimedOut { .. }
+            | Self::Reset
+            | Self::BadBody
+            | Self::Unexpected { .. } => Health::Fails,
             Self::NoConnection { .. } => Health::Unreachable,
             Self::RateLimited { .. }
             | Self::Refused { .. }
             | Self::Invalid { .. }
             | Self::Denied { .. }
-            | Self::Unexpected { .. }
             | Self::NoImage { .. } => Health::Answers,
         }
     }

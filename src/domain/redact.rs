@@ -42,9 +42,18 @@ pub fn redact(message: &str, secrets: &[&str]) -> String {
 }
 
 /// The bytes of an answer that are to be kept, with every run left out that they share with a key.
+/// Where the key stands in it in letters that are written by their numbers, nothing is kept.
 pub fn without_key(answer: Vec<u8>, key: &str) -> Vec<u8> {
     let mut hidden = vec![false; answer.len()];
     hide_shared(&answer, key.as_bytes(), &mut hidden);
+    if let Some(plain) = unescaped(&answer) {
+        let mut also = vec![false; plain.len()];
+        hide_shared(&plain, key.as_bytes(), &mut also);
+        let n_hidden = |marks: &[bool]| marks.iter().filter(|is_hidden| **is_hidden).count();
+        if n_hidden(&also) > n_hidden(&hidden) {
+            return b"[this answer had the key in it]".to_vec();
+        }
+    }
     if !hidden.contains(&true) {
         return answer;
     }
@@ -59,6 +68,36 @@ pub fn without_key(answer: Vec<u8>, key: &str) -> Vec<u8> {
         was_hidden = is_hidden;
     }
     kept
+}
+
+/// The bytes with the letters of JSON that are written by their numbers (`\u0073`) as themselves;
+/// nothing when there are none.
+fn unescaped(bytes: &[u8]) -> Option<Vec<u8>> {
+    const MARK: &[u8] = b"\\u00";
+    let mut plain = Vec::new();
+    let mut rest = bytes;
+    while let Some(at) = memchr::memmem::find(rest, MARK) {
+        let digits = rest.get(at + MARK.len()..at + MARK.len() + 2);
+        let letter = digits
+            .and_then(|digits| std::str::from_utf8(digits).ok())
+            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        plain.extend_from_slice(&rest[..at]);
+        match letter {
+            Some(letter) => {
+                plain.push(letter);
+                rest = &rest[at + MARK.len() + 2..];
+            }
+            None => {
+                plain.extend_from_slice(MARK);
+                rest = &rest[at + MARK.len()..];
+            }
+        }
+    }
+    if plain.is_empty() && rest.len() == bytes.len() {
+        return None;
+    }
+    plain.extend_from_slice(rest);
+    Some(plain)
 }
 
 /// A short structured word of a foreign answer, such as an error code; nothing when it is none.
@@ -127,6 +166,10 @@ mod tests {
         check("{\"a\":1}", "{\"a\":1}");
         check("{\"k\":\"sk-0123456789abcdef\"}", "{\"k\":\"[key]\"}");
         check("half: 456789abcd, and 0123", "half: [key], and 0123");
+        check("\\u0041\\u00zz", "\\u0041\\u00zz");
+        let gone = "[this answer had the key in it]";
+        check("{\"k\":\"\\u0073k-0123456789abcdef\"}", gone);
+        check("{\"k\":\"sk-01\\u003234\\u0035\\u00367\\u003889abcdef\"}", gone);
     }
 
     #[test]

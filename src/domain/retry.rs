@@ -41,6 +41,9 @@ const THROTTLE: Growth = Growth { base: Duration::from_secs(2), cap: Duration::f
 /// same do not come back at the same moment.
 const MOST_SPREAD: Duration = Duration::from_secs(5);
 
+/// The shortest wait that is taken at its word.
+const LEAST_ASKED: Duration = Duration::from_secs(1);
+
 impl Growth {
     /// Doubling from the base to the cap.
     fn ceiling(&self, retry: u32) -> Duration {
@@ -61,18 +64,23 @@ pub fn connection_pause(retry: u32, attempt: AttemptId) -> Duration {
 }
 
 /// The pause after the `throttle`-th (from 1) answer that puts an image off: what the provider asks
-/// for, whole, and a little more; else doubling from 2 s to a minute, at least half of it.
+/// for, whole, and a little more; else doubling from 2 s to a minute, at least half of it. Who asks
+/// for less than a second gets that too: those who say "now" say so again.
 pub fn throttle_pause(
     throttle: u32,
     retry_after: Option<Duration>,
     attempt: AttemptId,
 ) -> Duration {
+    let own = || {
+        let half = THROTTLE.ceiling(throttle) / 2;
+        half + part_of(half, attempt)
+    };
     match retry_after {
-        Some(asked) => asked.saturating_add(part_of((asked / 10).min(MOST_SPREAD), attempt)),
-        None => {
-            let half = THROTTLE.ceiling(throttle) / 2;
-            half + part_of(half, attempt)
+        Some(asked) if asked >= LEAST_ASKED => {
+            asked.saturating_add(part_of((asked / 10).min(MOST_SPREAD), attempt))
         }
+        Some(asked) => asked.max(own()),
+        None => own(),
     }
 }
 

@@ -7,8 +7,11 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use jiff::fmt::strtime;
+use jiff::tz::TimeZone;
 
-/// Headers that are asked in turn; the first that can be read counts.
+/// Headers that say when a limit is full again. They do not say which of the limits was met, so the
+/// longest counts.
 const RESETS: [&str; 3] =
     ["x-ratelimit-reset-requests", "x-ratelimit-reset-images", "x-ratelimit-reset-tokens"];
 
@@ -32,7 +35,7 @@ pub fn retry_after<'a>(
             return Some(wait);
         }
     }
-    RESETS.iter().find_map(|name| header(name).and_then(spelled))
+    RESETS.iter().filter_map(|name| header(name).and_then(spelled)).max()
 }
 
 /// A number that is not negative, such as `2` or `0.25`, of a unit of so many nanoseconds.
@@ -60,8 +63,17 @@ fn until(text: &str, from: Timestamp) -> Option<Duration> {
     Some(Duration::try_from(wait).unwrap_or(Duration::ZERO).min(LONGEST))
 }
 
+/// A date in one of the three formats of RFC 9110 5.6.7; the last two are obsolete and still sent.
 fn http_date(text: &str) -> Option<Timestamp> {
-    jiff::fmt::rfc2822::parse(text.trim()).ok().map(|zoned| zoned.timestamp())
+    const OBSOLETE: [&str; 2] = ["%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"];
+    let text = text.trim();
+    if let Ok(zoned) = jiff::fmt::rfc2822::parse(text) {
+        return Some(zoned.timestamp());
+    }
+    OBSOLETE.iter().find_map(|format| {
+        let date = strtime::parse(format, text).ok()?.to_datetime().ok()?;
+        TimeZone::UTC.to_timestamp(date).ok()
+    })
 }
 
 /// A duration such as `1m30s`, `6m0s`, `20ms` or `1.5s`.
@@ -117,6 +129,8 @@ mod tests {
             ("retry-after", "0.25", Some(ms(250))),
             ("retry-after", "Sat, 28 Nov 2026 12:01:30 GMT", Some(ms(90_000))),
             ("retry-after", "Sat, 28 Nov 2026 11:00:00 GMT", Some(ms(0))),
+            ("retry-after", "Saturday, 28-Nov-26 12:00:07 GMT", Some(ms(7_000))),
+            ("retry-after", "Sat Nov 28 12:00:07 2026", Some(ms(7_000))),
             ("retry-after", "999999", Some(ms(999_999_000))),
             ("retry-after", "99999999999999999999999", Some(LONGEST)),
             ("retry-after", "-1", None),
@@ -136,6 +150,9 @@ mod tests {
             assert_eq!(of(&[(name, text)]), expect, "{name}: {text:?}");
         }
         assert_eq!(of(&[]), None);
+        // Which limit was met is not said: the longest wait is the one that helps.
+        let both = [("x-ratelimit-reset-requests", "0s"), ("x-ratelimit-reset-tokens", "40s")];
+        assert_eq!(of(&both), Some(ms(40_000)));
     }
 
     #[test]

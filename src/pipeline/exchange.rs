@@ -1,5 +1,6 @@
 //! One exchange with the provider: opens the file, sends, receives, gives the file its name.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -181,12 +182,13 @@ async fn failed(
 ) -> Answer {
     let answer = std::mem::take(&mut failure.answer);
     match keep(&failure, answer, body).await {
-        Ok(Some(place)) => {
+        Ok(places) if places.is_empty() => {}
+        Ok(places) => {
             let detail = failure.detail.take();
             let detail = detail.map_or(String::new(), |detail| format!("{detail}; "));
-            failure.detail = Some(format!("{detail}what came is kept in {place}"));
+            let places: Vec<String> = places.iter().map(|it| it.display().to_string()).collect();
+            failure.detail = Some(format!("{detail}what came is kept in {}", places.join(", ")));
         }
-        Ok(None) => {}
         Err(error) => {
             let reason = with_sources(&error);
             cx.stop.drain(StopReason::Environment(reason));
@@ -199,12 +201,12 @@ async fn keep(
     failure: &ExchangeFailure,
     answer: Bytes,
     body: Box<dyn ImageWriter>,
-) -> Result<Option<String>, ImageStoreError> {
+) -> Result<Vec<PathBuf>, ImageStoreError> {
     if matches!(failure.class.ending(), Ending::Released { .. }) {
         body.discard().await;
-        return Ok(None);
+        return Ok(Vec::new());
     }
-    Ok(body.keep(answer).await?.map(|path| path.display().to_string()))
+    body.keep(answer).await
 }
 
 /// A paid image that cannot be kept ends the run: the next one would be lost as well.

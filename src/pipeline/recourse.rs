@@ -46,8 +46,13 @@ pub(crate) async fn decide(
             let class = failure.class;
             match class.recourse() {
                 Recourse::Free(asked) => put_off(cx, class, asked, report, rid, &end).await,
-                Recourse::Paid(kind, asked) => buy_again(cx, class, kind, asked, report, rid)
-                    .map_or_else(|| end(given_up(class)), Next::Again),
+                Recourse::Paid(kind, asked) => {
+                    let pause = buy_again(cx, class, kind, asked, report, rid);
+                    if let (Some(_), Some(wait)) = (pause, asked) {
+                        park(cx, wait).await;
+                    }
+                    pause.map_or_else(|| end(given_up(class)), Next::Again)
+                }
                 Recourse::None => {
                     if let FailureClass::Denied { denial, .. } = class {
                         cx.stop.drain(StopReason::Provider(denied(cx, denial, answer)));
@@ -93,15 +98,18 @@ async fn put_off(
             cx.stop.drain(StopReason::Provider(text));
             return end(VariantEnding::Cancelled);
         }
-        Some(wait) if wait > PARK_ABOVE => {
-            if cx.lane.park_until(cx.clock.elapsed().saturating_add(wait)) {
-                let until = cx.clock.now().saturating_add(signed(wait)).expect("within an hour");
-                cx.events.emit(RunEvent::LaneParked { until }).await;
-            }
-        }
-        Some(_) | None => {}
+        Some(wait) => park(cx, wait).await,
+        None => {}
     }
     Next::Again(pause)
+}
+
+/// A long wait is that of the whole lane: others would be told the same.
+async fn park(cx: &RunContext, wait: Duration) {
+    if wait > PARK_ABOVE && cx.lane.park_until(cx.clock.elapsed().saturating_add(wait)) {
+        let until = cx.clock.now().saturating_add(signed(wait)).expect("within an hour");
+        cx.events.emit(RunEvent::LaneParked { until }).await;
+    }
 }
 
 /// The pause before another purchase of an image that may have been billed already, when there is

@@ -66,12 +66,12 @@ pub trait ImageWriter: ImageBody {
     async fn finish(self: Box<Self>) -> Result<StoredImage, ImageStoreError>;
 
     /// Keeps whatever came of an answer without an image, under `raw/`: the bytes of the image as
-    /// far as they came, and `answer`, the text around them. Returns where; nothing when nothing
+    /// far as they came, and `answer`, the text around them. Returns where; nowhere when nothing
     /// came.
     ///
     /// # Errors
     /// When the disk refuses.
-    async fn keep(self: Box<Self>, answer: Bytes) -> Result<Option<PathBuf>, ImageStoreError>;
+    async fn keep(self: Box<Self>, answer: Bytes) -> Result<Vec<PathBuf>, ImageStoreError>;
 
     /// Drops the temporary file; nothing was paid for it.
     async fn discard(self: Box<Self>);

@@ -147,14 +147,14 @@ impl ImageWriter for Received {
         Ok(image)
     }
 
-    async fn keep(self: Box<Self>, answer: Bytes) -> Result<Option<PathBuf>, ImageStoreError> {
+    async fn keep(self: Box<Self>, answer: Bytes) -> Result<Vec<PathBuf>, ImageStoreError> {
         let Self { root, spares, name, first, extras } = *self;
-        let mut kept = None;
+        let mut kept = Vec::new();
         for part in std::iter::once(first).chain(extras) {
             if part.n_bytes() == 0 {
                 part.remove().await;
             } else {
-                kept = Some(keep_part(&root, &name, part).await?);
+                kept.push(keep_part(&root, &name, part).await?);
             }
         }
         if !answer.is_empty() {
@@ -163,9 +163,9 @@ impl ImageWriter for Received {
             let mut part = spares.take().await?;
             part.write(answer).await?;
             part.rename_to(root.join(&path), true).await?;
-            kept = Some(path);
+            kept.push(path);
         }
-        if kept.is_some() {
+        if !kept.is_empty() {
             let folder = root.join(RAW);
             blocking(folder.clone(), move || File::open(folder)?.sync_all()).await?;
         }
@@ -235,8 +235,8 @@ impl ImageWriter for NoImage {
         })
     }
 
-    async fn keep(self: Box<Self>, _: Bytes) -> Result<Option<PathBuf>, ImageStoreError> {
-        Ok(None)
+    async fn keep(self: Box<Self>, _: Bytes) -> Result<Vec<PathBuf>, ImageStoreError> {
+        Ok(Vec::new())
     }
 
     async fn discard(self: Box<Self>) {}

@@ -5,10 +5,11 @@ use jiff::Timestamp;
 use crate::adapters::http::paid::{PaidClient, Roots, paid_client};
 use crate::cli::key_source::{KeySource, NoKey};
 use crate::cli::layers::{self, Layers};
+use crate::cli::shown::shown;
 use crate::commands::doctor::server::server;
 use crate::commands::key::{self, BoundKey};
 use crate::commands::world::World;
-use crate::domain::base_url::BaseUrl;
+use crate::domain::base_url::{BaseUrl, BaseUrlError};
 use crate::domain::checkup::Check;
 use crate::domain::provider::{Profile, profile};
 
@@ -62,7 +63,9 @@ pub(super) fn checks(world: &World, layers: &Layers, online: bool, now: Timestam
 fn base(layers: &Layers, profile: &Profile) -> Result<Option<BaseUrl>, String> {
     let given = layers.get(layers::BASE_URL).map(|given| given.text.as_str());
     let text = given.or(profile.base_url);
-    text.map(|text| text.parse().map_err(|error| format!("base_url {text:?} {error}"))).transpose()
+    let problem =
+        |text: &str, error| format!("base_url {:?} {error}", shown(layers::BASE_URL, text));
+    text.map(|text| text.parse().map_err(|error: BaseUrlError| problem(text, error))).transpose()
 }
 
 fn key_check(

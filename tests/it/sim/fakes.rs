@@ -268,9 +268,9 @@ impl ImageWriter for FakeWriter {
         })
     }
 
-    async fn keep(self: Box<Self>, answer: Bytes) -> Result<Option<PathBuf>, ImageStoreError> {
+    async fn keep(self: Box<Self>, answer: Bytes) -> Result<Vec<PathBuf>, ImageStoreError> {
         let came = !answer.is_empty() || !self.bytes.is_empty();
-        Ok(came.then(|| PathBuf::from("raw/kept.json")))
+        Ok(came.then(|| PathBuf::from("raw/kept.json")).into_iter().collect())
     }
 
     async fn discard(self: Box<Self>) {}

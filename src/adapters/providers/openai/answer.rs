@@ -13,9 +13,13 @@ use crate::domain::price::{Quote, TokenUsage};
 pub(super) struct AnswerFrame(Value);
 
 impl AnswerFrame {
-    /// Parses the JSON around the images; nothing when it is none.
+    /// Parses the JSON around the images; nothing when it is none. A mark of the byte order, bytes
+    /// that are no UTF-8 and trailing zeros do not make an image that is paid for worthless.
     pub(super) fn parse(text: &[u8]) -> Option<Self> {
-        serde_json::from_slice(text).ok().filter(Value::is_object).map(Self)
+        const BYTE_ORDER_MARK: char = '\u{feff}';
+        let text = String::from_utf8_lossy(text);
+        let text = text.trim_start_matches(BYTE_ORDER_MARK).trim_end_matches('\0');
+        serde_json::from_str(text).ok().filter(Value::is_object).map(Self)
     }
 
     /// What an answer with so many images cost, and how that is known.
@@ -108,6 +112,18 @@ mod tests {
         let frame = AnswerFrame::parse(text.as_bytes()).expect("an object");
         let usage = frame.usage(has_references)?;
         Some([usage.text_in, usage.image_in, usage.text_out, usage.image_out])
+    }
+
+    #[test]
+    fn what_is_no_part_of_the_answer_does_not_spoil_it() {
+        let parses = |text: &[u8]| AnswerFrame::parse(text).is_some();
+        assert!(parses(b"{\"data\":[]}"));
+        assert!(parses(b"\xef\xbb\xbf{\"data\":[]}"));
+        assert!(parses(b"{\"data\":[],\"note\":\"caf\xe9\"}"));
+        assert!(parses(b"{\"data\":[]}\n\0\0"));
+        for text in ["", "[]", "{\"data\":[]", "data: {}", "<html>"] {
+            assert!(!parses(text.as_bytes()), "{text}");
+        }
     }
 
     #[test]

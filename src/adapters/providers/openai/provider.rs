@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -13,7 +14,7 @@ use crate::adapters::http::paid::{PaidClient, cause, failure_class};
 use crate::adapters::providers::openai::answer::AnswerFrame;
 use crate::adapters::providers::openai::refusal::{ErrorBody, RetryHeaders, classify};
 use crate::adapters::providers::openai::request::Fields;
-use crate::adapters::providers::openai::scan::{Piece, Scanner};
+use crate::adapters::providers::openai::scan::{Piece, ScanError, Scanner};
 use crate::domain::base_url::BaseUrl;
 use crate::domain::failure::FailureClass;
 use crate::domain::provider::Profile;
@@ -29,6 +30,9 @@ const MAX_ANSWER: u64 = 128 << 20;
 
 /// The most bytes of an answer without success; there is no image in it.
 const MAX_ERROR: usize = 64 << 10;
+
+/// How long the text of such an answer may take. Its status is known by then, and decides.
+const ERROR_TIME: Duration = Duration::from_secs(10);
 
 /// The header in which a client names its request.
 const CLIENT_REQUEST_ID: &str = "x-client-request-id";
@@ -109,16 +113,13 @@ impl OpenAi {
     async fn refused(&self, mut response: Response, request: &ImageRequest) -> ExchangeFailure {
         let status = response.status().as_u16();
         let retry = self.retry_headers(response.headers());
-        let id = request_id(response.headers());
-        let mut body = Vec::new();
-        // What is missing of a text that nobody shows changes nothing.
-        while let Ok(Some(chunk)) = response.chunk().await {
-            let room = MAX_ERROR - body.len();
-            body.extend_from_slice(&chunk[..chunk.len().min(room)]);
-            if body.len() == MAX_ERROR {
-                break;
-            }
-        }
+        let id = request_id(response.headers(), &self.secrets(request));
+        let body = tokio::select! {
+            // Biased: a body that is there is read, however long it took.
+            biased;
+            body = error_body(&mut response) => body,
+            () = self.remote.clock.sleep(ERROR_TIME) => Vec::new(),
+        };
         let body = ErrorBody::read(&body);
         let mut failure = ExchangeFailure::new(classify(status, &body, retry));
         failure.detail = body.detail(&self.secrets(request));
@@ -144,18 +145,21 @@ impl OpenAi {
         body: &mut dyn ImageBody,
     ) -> Result<Generation, ProviderError> {
         let status = response.status().as_u16();
-        let id = request_id(response.headers());
-        let mut received =
-            Received { scanner: Scanner::default(), pieces: Vec::new(), n_bytes: 0, n_begun: 0 };
+        let id = request_id(response.headers(), &self.secrets(attempt.request));
+        let mut received = Received::default();
         loop {
             let broken = match response.chunk().await {
-                Ok(Some(chunk)) => received.take(chunk, body).await?,
+                Ok(Some(chunk)) => self.take(&mut received, chunk, body).await?,
                 Ok(None) => break,
                 Err(error) => Some((failure_class(&error), cause(&error))),
             };
             if let Some((class, detail)) = broken {
                 return Err(self.unread(received, class, &detail, id, attempt.request));
             }
+        }
+        if let Some(error) = received.broken {
+            let (class, detail) = (FailureClass::BadBody, error.to_string());
+            return Err(self.unread(received, class, &detail, id, attempt.request));
         }
         let request = attempt.request;
         let frame = received.scanner.finish();
@@ -180,6 +184,46 @@ impl OpenAi {
         let (cost, cost_source) = parsed.charge(attempt.quote, frame.n_images, has_references);
         let n_extra = u32::try_from(frame.n_images - 1).unwrap_or(u32::MAX);
         Ok(Generation { cost, cost_source, request_id: id, n_extra })
+    }
+
+    /// Takes the next bytes; returns why nothing more is read, if so.
+    async fn take(
+        &self,
+        received: &mut Received,
+        chunk: Bytes,
+        body: &mut dyn ImageBody,
+    ) -> Result<Option<(FailureClass, String)>, ProviderError> {
+        received.n_bytes += chunk.len() as u64;
+        if received.n_bytes > MAX_ANSWER {
+            let detail = format!("more than {MAX_ANSWER} bytes");
+            return Ok(Some((FailureClass::BadBody, detail)));
+        }
+        if received.broken.is_some() {
+            body.write(self.scrubbed(chunk.into())).await?;
+            return Ok(None);
+        }
+        let scanned = received.scanner.push(&chunk, &mut received.pieces);
+        // It may be paid: what cannot be taken apart is kept to the end as it came.
+        let rest = scanned.err().map(|broken| (broken.error, chunk.slice(broken.at..)));
+        // What it came in is far larger than what came, and free before the disk is waited for.
+        drop(chunk);
+        for piece in received.pieces.drain(..) {
+            match piece {
+                Piece::Begin => {
+                    received.n_begun += 1;
+                    if received.n_begun > 1 {
+                        body.extra().await?;
+                    }
+                }
+                Piece::Bytes(bytes) => body.write(bytes.into()).await?,
+            }
+        }
+        if let Some((error, rest)) = rest {
+            received.broken = Some(error);
+            body.extra().await?;
+            body.write(self.scrubbed(rest.into())).await?;
+        }
+        Ok(None)
     }
 
     /// An answer that broke off or cannot be taken apart; what came of it is kept.
@@ -210,46 +254,35 @@ impl OpenAi {
 }
 
 /// What came of an answer so far.
+#[derive(Default)]
 struct Received {
     scanner: Scanner,
     pieces: Vec<Piece>,
     n_bytes: u64,
     n_begun: u64,
+    /// Why it cannot be taken apart any further.
+    broken: Option<ScanError>,
 }
 
-impl Received {
-    /// Takes the next bytes; returns why the answer cannot be read any further, if so.
-    async fn take(
-        &mut self,
-        chunk: Bytes,
-        body: &mut dyn ImageBody,
-    ) -> Result<Option<(FailureClass, String)>, ProviderError> {
-        self.n_bytes += chunk.len() as u64;
-        let scanned = self.scanner.push(&chunk, &mut self.pieces);
-        // What it came in is far larger than what came, and free before the disk is waited for.
-        drop(chunk);
-        for piece in self.pieces.drain(..) {
-            match piece {
-                Piece::Begin => {
-                    self.n_begun += 1;
-                    if self.n_begun > 1 {
-                        body.extra().await?;
-                    }
-                }
-                Piece::Bytes(bytes) => body.write(bytes.into()).await?,
-            }
+/// The text of an answer without success, as far as it comes.
+async fn error_body(response: &mut Response) -> Vec<u8> {
+    let mut body = Vec::new();
+    // What is missing of a text that nobody shows changes nothing.
+    while let Ok(Some(chunk)) = response.chunk().await {
+        let room = MAX_ERROR - body.len();
+        body.extend_from_slice(&chunk[..chunk.len().min(room)]);
+        if body.len() == MAX_ERROR {
+            break;
         }
-        if let Err(error) = scanned {
-            return Ok(Some((FailureClass::BadBody, error.to_string())));
-        }
-        let too_long = self.n_bytes > MAX_ANSWER;
-        Ok(too_long.then(|| (FailureClass::BadBody, format!("more than {MAX_ANSWER} bytes"))))
     }
+    body
 }
 
-fn request_id(headers: &HeaderMap) -> Option<Arc<str>> {
+/// The provider's own name for a request; nothing when it is no plain word, or shares anything
+/// with a secret.
+fn request_id(headers: &HeaderMap, secrets: &[&str]) -> Option<Arc<str>> {
     let text = headers.get(REQUEST_ID)?.to_str().ok()?;
-    code_word(text).map(Arc::from)
+    code_word(text).filter(|word| redact(word, secrets) == *word).map(Arc::from)
 }
 
 #[async_trait]

@@ -33,6 +33,18 @@ pub(super) enum ScanError {
     Frame,
 }
 
+/// Why and where an answer cannot be taken apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Broken {
+    /// Why.
+    pub(super) error: ScanError,
+    /// The first byte of what was pushed last that nothing came of.
+    pub(super) at: usize,
+}
+
+/// How an image begins that is written as an address with the data in it.
+const DATA_MARK: &[u8] = b"data:";
+
 /// Takes an answer apart.
 #[derive(Debug, Default)]
 pub(super) struct Scanner {
@@ -58,10 +70,16 @@ enum Place {
     String,
     /// Behind a backslash in such a string.
     Escape,
+    /// At the start of an image, behind so many letters of [`DATA_MARK`].
+    ImageStart(usize),
+    /// Before the comma of such an address.
+    ImagePrefix,
     /// In an image.
     Image,
     /// Behind a backslash in an image.
     ImageEscape,
+    /// In a letter of an image that is written by its number: digits so far, and their value.
+    ImageNumber(u8, u32),
 }
 
 /// What is left when the answer has ended.
@@ -77,39 +95,57 @@ pub(super) struct Frame {
 
 impl Scanner {
     /// Takes the next bytes and adds what they bring to `pieces`.
-    pub(super) fn push(
-        &mut self,
-        mut chunk: &[u8],
-        pieces: &mut Vec<Piece>,
-    ) -> Result<(), ScanError> {
-        while !chunk.is_empty() {
-            let n_taken = match self.place {
-                Place::Outside => self.outside(chunk, pieces),
-                Place::String => self.string(chunk),
-                Place::Escape => {
-                    self.frame.push(chunk[0]);
-                    // A key with an escape in it is none of ours.
-                    self.string.push(b'\\');
-                    self.place = Place::String;
-                    1
-                }
-                Place::Image => self.image(chunk, pieces)?,
-                Place::ImageEscape => {
-                    self.unescaped(chunk[0])?;
-                    1
-                }
-            };
+    ///
+    /// # Errors
+    /// When they cannot be taken apart, and where that begins; nothing may be pushed after that.
+    pub(super) fn push(&mut self, chunk: &[u8], pieces: &mut Vec<Piece>) -> Result<(), Broken> {
+        let mut at = 0;
+        while at < chunk.len() {
+            let taken = self.step(&chunk[at..], pieces);
+            at += taken.map_err(|error| Broken { error, at })?;
             if self.frame.len() > MAX_FRAME {
-                return Err(ScanError::Frame);
+                return Err(Broken { error: ScanError::Frame, at });
             }
-            chunk = &chunk[n_taken..];
         }
         Ok(())
     }
 
+    /// Takes a part of the bytes; how many.
+    fn step(&mut self, chunk: &[u8], pieces: &mut Vec<Piece>) -> Result<usize, ScanError> {
+        match self.place {
+            Place::Outside => Ok(self.outside(chunk, pieces)),
+            Place::String => Ok(self.string(chunk)),
+            Place::Escape => {
+                self.frame.push(chunk[0]);
+                // A key with an escape in it is none of ours.
+                self.string.push(b'\\');
+                self.place = Place::String;
+                Ok(1)
+            }
+            Place::ImageStart(n) if chunk[0] == DATA_MARK[n] => {
+                let is_whole = n + 1 == DATA_MARK.len();
+                self.place = if is_whole { Place::ImagePrefix } else { Place::ImageStart(n + 1) };
+                Ok(1)
+            }
+            Place::ImageStart(n) => {
+                self.place = Place::Image;
+                self.letters(&DATA_MARK[..n], pieces)?;
+                Ok(0)
+            }
+            Place::ImagePrefix => {
+                let Some(at) = memchr::memchr2(b',', b'"', chunk) else { return Ok(chunk.len()) };
+                self.place = Place::Image;
+                Ok(at + usize::from(chunk[at] == b','))
+            }
+            Place::Image => self.image(chunk, pieces),
+            Place::ImageEscape => self.unescaped(chunk[0]).map(|()| 1),
+            Place::ImageNumber(n, value) => self.numbered(chunk[0], n, value).map(|()| 1),
+        }
+    }
+
     /// The JSON around the images.
     pub(super) fn finish(self) -> Frame {
-        let is_cut = matches!(self.place, Place::Image | Place::ImageEscape);
+        let is_cut = !matches!(self.place, Place::Outside | Place::String | Place::Escape);
         Frame { text: self.frame, n_images: self.n_images, is_cut }
     }
 
@@ -131,7 +167,7 @@ impl Scanner {
             self.n_images += 1;
             self.frame.extend_from_slice(format!("image {}", self.n_images).as_bytes());
             pieces.push(Piece::Begin);
-            self.place = Place::Image;
+            self.place = Place::ImageStart(0);
         } else {
             self.place = Place::String;
         }
@@ -172,14 +208,29 @@ impl Scanner {
         Ok(at + 1)
     }
 
-    /// A slash may be written with a backslash before it, and long lines may be broken.
+    /// A slash may be written with a backslash before it, any letter by its number, and long lines
+    /// may be broken.
     fn unescaped(&mut self, letter: u8) -> Result<(), ScanError> {
+        self.place = Place::Image;
         match letter {
             b'/' => self.rest.push(b'/'),
             b'n' | b'r' | b't' => {}
+            b'u' => self.place = Place::ImageNumber(0, 0),
             _ => return Err(ScanError::Base64),
         }
-        self.place = Place::Image;
+        Ok(())
+    }
+
+    /// The next of four digits of a letter that is written by its number.
+    fn numbered(&mut self, digit: u8, n: u8, value: u32) -> Result<(), ScanError> {
+        let digit = char::from(digit).to_digit(16).ok_or(ScanError::Base64)?;
+        let value = value * 16 + digit;
+        self.place = Place::ImageNumber(n + 1, value);
+        if n + 1 == 4 {
+            let letter = u8::try_from(value).map_err(|_| ScanError::Base64)?;
+            self.rest.extend_from_slice(&plain(&[letter]));
+            self.place = Place::Image;
+        }
         Ok(())
     }
 
@@ -218,12 +269,20 @@ impl Scanner {
     }
 }
 
-/// The letters without white space, which base64 in long lines has.
+/// The letters in the standard alphabet (RFC 4648): without the white space that base64 in long
+/// lines has, and with the two letters that addresses and file names spell otherwise.
 fn plain(letters: &[u8]) -> Cow<'_, [u8]> {
-    if !letters.iter().any(u8::is_ascii_whitespace) {
+    let is_odd = |one: &u8| matches!(one, b' ' | b'\t' | b'\n' | b'\r' | 0x0c | b'-' | b'_');
+    if !letters.iter().any(is_odd) {
         return Cow::Borrowed(letters);
     }
-    Cow::Owned(letters.iter().copied().filter(|one| !one.is_ascii_whitespace()).collect())
+    let spelled = letters.iter().filter_map(|one| match one {
+        b'-' => Some(b'+'),
+        b'_' => Some(b'/'),
+        one if one.is_ascii_whitespace() => None,
+        one => Some(*one),
+    });
+    Cow::Owned(spelled.collect())
 }
 
 #[cfg(test)]
@@ -233,7 +292,7 @@ mod tests {
     use super::*;
 
     /// Scans a text cut at these places; the images, and the frame.
-    fn scan(text: &[u8], cuts: &[usize]) -> Result<(Vec<Vec<u8>>, Frame), ScanError> {
+    fn scan(text: &[u8], cuts: &[usize]) -> Result<(Vec<Vec<u8>>, Frame), Broken> {
         let mut scanner = Scanner::default();
         let mut pieces = Vec::new();
         let mut from = 0;
@@ -254,7 +313,7 @@ mod tests {
     }
 
     /// What answers are made of.
-    const LETTERS: &[u8] = b"\"\\:{}, b64_jsonAa=/\n";
+    const LETTERS: &[u8] = b"\"\\:{}, b64_jsondat;uAa=/-\n";
 
     fn encode(bytes: &[u8]) -> String {
         base64_simd::STANDARD.encode_to_string(bytes)
@@ -287,6 +346,18 @@ mod tests {
         );
         check(r#"{"b64_json":"\/\/8="}"#, &[b"\xff\xff"], r#"{"b64_json":"image 1"}"#);
         check("{\"b64_json\":\"aG\nk=\"}", &[b"hi"], r#"{"b64_json":"image 1"}"#);
+        // Other spellings of the same letters.
+        check(r#"{"b64_json":"__8="}"#, &[b"\xff\xff"], r#"{"b64_json":"image 1"}"#);
+        check(r#"{"b64_json":"--8="}"#, &[b"\xfb\xef"], r#"{"b64_json":"image 1"}"#);
+        check(r#"{"b64_json":"\u002b\u002B8\u003d"}"#, &[b"\xfb\xef"], r#"{"b64_json":"image 1"}"#);
+        check(
+            r#"{"b64_json":"data:image/png;base64,aGk="}"#,
+            &[b"hi"],
+            r#"{"b64_json":"image 1"}"#,
+        );
+        check(r#"{"b64_json":"data:"}"#, &[b""], r#"{"b64_json":"image 1"}"#);
+        check(r#"{"b64_json":"data"}"#, &[b"u\xabZ"], r#"{"b64_json":"image 1"}"#);
+        check(r#"{"b64_json":"daGk"}"#, &[b"u\xa1\xa4"], r#"{"b64_json":"image 1"}"#);
     }
 
     #[test]
@@ -295,10 +366,22 @@ mod tests {
             r#"{"b64_json":"a?k="}"#,
             r#"{"b64_json":"a"}"#,
             r#"{"b64_json":"aG=kaGk=aGk="}"#,
-            r#"{"b64_json":"\u0061Gk="}"#,
+            r#"{"b64_json":"\u0161Gk="}"#,
+            r#"{"b64_json":"\u00zzGk="}"#,
+            r#"{"b64_json":"\x61Gk="}"#,
         ] {
-            assert_eq!(scan(text.as_bytes(), &[]), Err(ScanError::Base64), "{text}");
+            let broken = scan(text.as_bytes(), &[]).expect_err(text);
+            assert_eq!(broken.error, ScanError::Base64, "{text}");
+            assert!(broken.at >= 13, "{text}: {}", broken.at);
         }
+    }
+
+    #[test]
+    fn what_is_broken_says_where() {
+        let at = |text: &str, cuts: &[usize]| scan(text.as_bytes(), cuts).map_err(|it| it.at).err();
+        assert_eq!(at(r#"{"b64_json":"aGk=aGk=aGk="}"#, &[]), Some(13));
+        assert_eq!(at(r#"{"b64_json":"aGhp\/\q"}"#, &[]), Some(20));
+        assert_eq!(at(r#"{"b64_json":"aGhpaGhp?Ghp"}"#, &[17]), Some(0));
     }
 
     #[test]
@@ -310,7 +393,8 @@ mod tests {
     #[test]
     fn a_frame_without_end_is_given_up() {
         let text = vec![b' '; MAX_FRAME + 1];
-        assert_eq!(scan(&text, &[]), Err(ScanError::Frame));
+        let broken = scan(&text, &[]).expect_err("too much");
+        assert_eq!(broken, Broken { error: ScanError::Frame, at: text.len() });
     }
 
     proptest! {
