@@ -5,6 +5,7 @@ mod consent;
 mod crashes;
 mod faults;
 mod keys;
+mod odd_answers;
 #[cfg(unix)]
 mod pty;
 mod raw;
