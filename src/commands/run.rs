@@ -132,6 +132,7 @@ fn start(
         let ended = launch::rehearse(settings.clone(), planned, begin)?;
         return Ok(conclude::ended(header, &settings, plan, ended));
     }
+    folder::refuse_same_run(world, &settings, &begin.identity)?;
     let key = live::prepare(world, layers, &settings, plan, &mut planned)?;
     let folder = run_folder(world, header, &settings, plan, &begin.identity)?;
     header.folder = Some(settings.out.join(header.run_id.to_string()).display().to_string());

@@ -1,28 +1,66 @@
-//! The one question that this tool asks.
+//! The one question that this tool asks: a line is typed, and nothing counts before its end. The
+//! terminal is left as it is, so that every key of it means what it always means.
 
-use std::io;
+use std::io::{self, BufRead, Write};
 
-use dialoguer::{Confirm, Input};
-
-/// Asks on standard error for yes or no; anything but a yes is a no.
+/// Asks for yes or no; anything but a yes is a no.
 ///
 /// # Errors
 /// When the terminal does not answer.
-pub fn confirm(question: &str) -> io::Result<bool> {
-    let answer = Confirm::new().with_prompt(question).default(false).interact_opt();
-    Ok(io_result(answer)?.unwrap_or(false))
+pub fn confirm(
+    question: &str,
+    asked: &mut dyn Write,
+    answers: &mut dyn BufRead,
+) -> io::Result<bool> {
+    let answer = type_in(&format!("{question} [y/N]"), asked, answers)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes" | "Yes" | "YES"))
 }
 
-/// Asks on standard error for a text.
+/// Asks for a text; an end of the input is an empty one.
 ///
 /// # Errors
 /// When the terminal does not answer.
-pub fn type_in(question: &str) -> io::Result<String> {
-    io_result(Input::<String>::new().with_prompt(question).allow_empty(true).interact_text())
+pub fn type_in(
+    question: &str,
+    asked: &mut dyn Write,
+    answers: &mut dyn BufRead,
+) -> io::Result<String> {
+    write!(asked, "{question} ")?;
+    asked.flush()?;
+    let mut line = String::new();
+    let n_bytes = answers.read_line(&mut line)?;
+    if n_bytes == 0 {
+        // What follows begins on a line of its own.
+        writeln!(asked)?;
+    }
+    Ok(line)
 }
 
-fn io_result<T>(answer: dialoguer::Result<T>) -> io::Result<T> {
-    answer.map_err(|error| match error {
-        dialoguer::Error::IO(error) => error,
-    })
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answered(typed: &str) -> (bool, String) {
+        let mut asked = Vec::new();
+        let yes = confirm("Spend?", &mut asked, &mut typed.as_bytes()).expect("an answer");
+        (yes, String::from_utf8(asked).expect("text"))
+    }
+
+    #[test]
+    fn only_a_whole_yes_is_a_yes() {
+        for (typed, expect) in [
+            ("y\n", true),
+            ("yes\r\n", true),
+            (" Y \n", true),
+            ("\n", false),
+            ("n\n", false),
+            ("yep\n", false),
+            ("ny\n", false),
+            ("", false),
+        ] {
+            assert_eq!(answered(typed).0, expect, "{typed:?}");
+        }
+        assert_eq!(answered("y\n").1, "Spend? [y/N] ");
+        assert_eq!(answered("").1, "Spend? [y/N] \n");
+    }
 }

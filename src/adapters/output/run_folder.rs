@@ -72,6 +72,26 @@ impl RunFolder {
         private_folder(out).map_err(|source| at(out, source))?;
         let choice = open_lock(&out.join(CHOICE_LOCK))?;
         choice.lock().map_err(|source| at(out, source))?;
+        Self::refuse_same_run(out, identity, fresh)?;
+        let path = out.join(run_id.to_string());
+        private_folder(&path).map_err(|source| at(&path, source))?;
+        // What is paid for must not vanish with the name of its folder.
+        File::open(out).and_then(|folder| folder.sync_all()).map_err(|source| at(out, source))?;
+        let lock = open_lock(&path.join(RUN_LOCK))?;
+        lock.lock().map_err(|source| at(&path, source))?;
+        write_whole(&path.join(PLAN), plan.as_bytes())?;
+        Ok(Self { path, _lock: lock })
+    }
+
+    /// Looks whether the same run may be made; nothing is changed.
+    ///
+    /// # Errors
+    /// When it exists (unless `fresh`), or is at work.
+    pub fn refuse_same_run(
+        out: &Path,
+        identity: &Sha256Digest,
+        fresh: bool,
+    ) -> Result<(), RunFolderError> {
         for folder in same_runs(out, identity)? {
             match open_lock(&folder.join(RUN_LOCK))?.try_lock() {
                 Ok(()) if fresh => {}
@@ -80,12 +100,7 @@ impl RunFolder {
                 Err(TryLockError::Error(source)) => return Err(at(&folder, source)),
             }
         }
-        let path = out.join(run_id.to_string());
-        private_folder(&path).map_err(|source| at(&path, source))?;
-        let lock = open_lock(&path.join(RUN_LOCK))?;
-        lock.lock().map_err(|source| at(&path, source))?;
-        write_whole(&path.join(PLAN), plan.as_bytes())?;
-        Ok(Self { path, _lock: lock })
+        Ok(())
     }
 
     /// Gives the folder up before anything was sent, so that the same command can be tried
@@ -147,10 +162,14 @@ pub(super) fn private_file(options: &mut OpenOptions) -> &mut OpenOptions {
 fn same_runs(out: &Path, identity: &Sha256Digest) -> Result<Vec<PathBuf>, RunFolderError> {
     let wanted = identity.to_string();
     let mut found = Vec::new();
-    for entry in fs::read_dir(out).map_err(|source| at(out, source))? {
+    let entries = match fs::read_dir(out) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(found),
+        entries => entries.map_err(|source| at(out, source))?,
+    };
+    for entry in entries {
         let folder = entry.map_err(|source| at(out, source))?.path();
         // A folder without a readable plan is not one of our runs.
-        let Ok(text) = fs::read_to_string(folder.join(PLAN)) else { continue };
+        let Some(text) = read_plan(&folder.join(PLAN)) else { continue };
         let Ok(head) = serde_json::from_str::<PlanHead>(&text) else { continue };
         if head.identity == wanted {
             found.push(folder);
@@ -160,10 +179,26 @@ fn same_runs(out: &Path, identity: &Sha256Digest) -> Result<Vec<PathBuf>, RunFol
     Ok(found)
 }
 
+/// The longest plan that is read: those of this tool have some kilobytes.
+const MAX_PLAN: u64 = 16 << 20;
+
+/// A plan as text; nothing when it is none that this tool has written, such as a pipe or a link.
+fn read_plan(path: &Path) -> Option<String> {
+    let about = fs::symlink_metadata(path).ok()?;
+    (about.is_file() && about.len() <= MAX_PLAN).then(|| fs::read_to_string(path).ok()).flatten()
+}
+
+/// Opens a lock file, and no other place that a link leads to.
 fn open_lock(path: &Path) -> Result<File, RunFolderError> {
-    private_file(OpenOptions::new().create(true).truncate(false).write(true))
-        .open(path)
-        .map_err(|source| at(path, source))
+    let mut options = OpenOptions::new();
+    options.create(true).truncate(false).write(true);
+    #[cfg(target_os = "linux")]
+    {
+        let no_links = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+        let bits = i32::try_from(no_links.bits()).expect("flags of open are small");
+        std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, bits);
+    }
+    private_file(&mut options).open(path).map_err(|source| at(path, source))
 }
 
 fn at(path: &Path, source: io::Error) -> RunFolderError {
@@ -195,5 +230,29 @@ mod tests {
         create(2, true).expect("a fresh run beside the old one");
         let other = Sha256Digest::of(b"other rows");
         RunFolder::create(out.path(), run(3), &other, "{}", false).expect("another run");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_no_run_of_ours_is_passed_over_and_no_link_is_followed() {
+        let out = tempfile::tempdir().expect("a folder");
+        let place = |name: &str| out.path().join(name);
+        for name in ["a", "b", "c"] {
+            fs::create_dir(place(name)).expect("a folder");
+        }
+        // A pipe that nobody writes to, an endless file, and a folder.
+        let made = std::process::Command::new("mkfifo").arg(place("a/plan.json")).status();
+        assert!(made.expect("mkfifo runs").success());
+        std::os::unix::fs::symlink("/dev/zero", place("b/plan.json")).expect("a link");
+        fs::create_dir(place("c/plan.json")).expect("a folder");
+        let identity = Sha256Digest::of(b"rows");
+        RunFolder::refuse_same_run(out.path(), &identity, false).expect("none of them is a run");
+        // The lock of a run that leads elsewhere makes no file there.
+        fs::create_dir(place("d")).expect("a folder");
+        fs::write(place("d/plan.json"), format!("{{\"identity\":\"{identity}\"}}")).expect("plan");
+        std::os::unix::fs::symlink(place("elsewhere"), place("d/run.lock")).expect("a link");
+        let refused = RunFolder::refuse_same_run(out.path(), &identity, false);
+        assert!(matches!(refused, Err(RunFolderError::Io { .. })), "{refused:?}");
+        assert!(!place("elsewhere").exists());
     }
 }

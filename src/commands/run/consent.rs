@@ -1,5 +1,7 @@
 //! Asks for consent to spend: never twice, never where nobody can answer, never for nothing.
 
+use std::io;
+
 use crate::commands::failure::Failure;
 use crate::commands::world::World;
 use crate::domain::consent::{Decision, Missing, decide};
@@ -43,11 +45,13 @@ pub(super) fn ask_consent(
 fn agrees(text: &str, maximum: NanoUsd, by_amount: bool) -> Result<bool, Failure> {
     let unanswered =
         |error| Failure::new(Exit::Usage, format!("the question was not answered: {error}"));
+    let (mut asked, mut answers) = (io::stderr(), io::stdin().lock());
     if !by_amount {
-        return prompt::confirm(&format!("{text} Continue?")).map_err(unanswered);
+        let question = format!("{text} Continue?");
+        return prompt::confirm(&question, &mut asked, &mut answers).map_err(unanswered);
     }
-    let question = format!("{text} More than half of a day; type {maximum} to continue");
-    let typed = prompt::type_in(&question).map_err(unanswered)?;
+    let question = format!("{text} More than half of a day; type {maximum} to continue:");
+    let typed = prompt::type_in(&question, &mut asked, &mut answers).map_err(unanswered)?;
     Ok(typed.trim().parse::<NanoUsd>().is_ok_and(|amount| amount == maximum))
 }
 

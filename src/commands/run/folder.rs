@@ -90,6 +90,27 @@ fn rejected_name(rows: &RowsInput) -> String {
     format!("rejected.{extension}")
 }
 
+/// Refuses a run that exists or is at work, before anybody is asked for anything.
+pub(super) fn refuse_same_run(
+    world: &World,
+    settings: &RunSettings,
+    identity: &Sha256Digest,
+) -> Result<(), Failure> {
+    RunFolder::refuse_same_run(&world.path(&settings.out), identity, settings.fresh)
+        .map_err(refused)
+}
+
+fn refused(error: RunFolderError) -> Failure {
+    match &error {
+        RunFolderError::AlreadyRun { .. } => Failure::new(Exit::Usage, error)
+            .with_hint("--fresh starts it anew beside the old one, and pays for every image again"),
+        RunFolderError::Busy { .. } => {
+            Failure::new(Exit::Environment, error).with_hint("wait until that process has ended")
+        }
+        RunFolderError::Io { .. } => Failure::new(Exit::Environment, error),
+    }
+}
+
 /// Makes the run's folder and moves the bad rows into it.
 pub(super) fn run_folder(
     world: &World,
@@ -101,16 +122,8 @@ pub(super) fn run_folder(
     let mut text = serde_json::to_string_pretty(plan).expect("plain values serialize");
     text.push('\n');
     let out = world.path(&settings.out);
-    let folder = RunFolder::create(&out, header.run_id, identity, &text, settings.fresh).map_err(
-        |error| match &error {
-            RunFolderError::AlreadyRun { .. } => Failure::new(Exit::Usage, error).with_hint(
-                "--fresh starts it anew beside the old one, and pays for every image again",
-            ),
-            RunFolderError::Busy { .. } => Failure::new(Exit::Environment, error)
-                .with_hint("wait until that process has ended"),
-            RunFolderError::Io { .. } => Failure::new(Exit::Environment, error),
-        },
-    )?;
+    let folder =
+        RunFolder::create(&out, header.run_id, identity, &text, settings.fresh).map_err(refused)?;
     let rejected = world.path(own_rejected_file(&settings.out, header, &settings.rows));
     if rejected.is_file() {
         let target = folder.path().join(rejected_name(&settings.rows));

@@ -30,7 +30,9 @@ pub(super) fn cost(sources: &Sources<'_>, retries: u64) -> Result<PlanCost, Fail
         expected: chosen.expected,
         first_attempts: chosen.maximum,
         paid_retries: retries,
-        maximum: add(chosen.maximum, at_retries)?,
+        // A run with a limit of its own never spends more than that.
+        maximum: add(chosen.maximum, at_retries)?
+            .min(settings.limit_per_run.unwrap_or(NanoUsd::MAX)),
         limit_per_day: money.limit_per_day,
         limit_origin: money.limit_origin.clone(),
         limit_is_ledgers: money.limit_is_ledgers,

@@ -4,6 +4,7 @@ use crate::cli::key_source::{KeySource, key_source};
 use crate::commands::run::plan_sources::Sources;
 use crate::domain::plan::PlanServer;
 use crate::domain::provider::profile;
+use crate::domain::settings::Mode;
 use crate::report::words;
 
 /// Where the requests go, and with which key; the key itself is not looked at.
@@ -21,6 +22,9 @@ pub(super) fn server(sources: &Sources<'_>) -> Option<PlanServer> {
 /// What a person should look at before requests go there.
 pub(super) fn notes(sources: &Sources<'_>) -> Vec<String> {
     let Sources { settings, layers, .. } = *sources;
+    if settings.rehearsal && settings.mode == Mode::DryRun {
+        return vec!["--rehearsal asks the server only together with --live".to_owned()];
+    }
     let target = settings.base_url.as_ref().zip(profile(&settings.spec.provider));
     let Some((base, profile)) = target.filter(|_| !settings.rehearsal) else { return Vec::new() };
     let mut notes = Vec::new();

@@ -133,14 +133,44 @@ mod terminal {
     fn on_a_terminal_the_question_names_the_maximum_and_no_is_the_default() {
         let sandbox = sandbox(10);
         let server = RawServer::start(|_, _| Act::Send(image_answer()));
-        for (answer, code, n_requests) in [("n", 2, 0), ("\r", 2, 0), ("y", 0, 10)] {
+        for (answer, code, n_requests) in [
+            ("n\r", Some(2), 0),
+            ("\r", Some(2), 0),
+            ("yep\r", Some(2), 0),
+            // The end of the input, and Ctrl-C.
+            ("\x04", Some(2), 0),
+            ("\x03", None, 0),
+            ("y\r", Some(0), 10),
+        ] {
             let mut terminal = Terminal::start(&sandbox, &ask(&server));
             let text = terminal.wait_for("Continue?");
             assert!(text.contains("spend about $0.50, at most $0.50, on openai"), "{text}");
             terminal.type_in(answer);
-            assert_eq!(terminal.end(), Some(code), "{answer:?}");
+            assert_eq!(terminal.end(), code, "{answer:?}");
             assert_eq!(server.requests().len(), n_requests, "{answer:?}");
         }
+    }
+
+    #[test]
+    fn a_letter_alone_spends_nothing() {
+        let sandbox = sandbox(10);
+        let server = RawServer::start(|_, _| Act::Send(image_answer()));
+        let mut terminal = Terminal::start(&sandbox, &ask(&server));
+        terminal.wait_for("Continue? [y/N]");
+        // Erased again before the line ends.
+        terminal.type_in("y");
+        terminal.type_in("\x7fn\r");
+        assert_eq!(terminal.end(), Some(2));
+        assert_eq!(server.requests().len(), 0);
+    }
+
+    #[test]
+    fn nobody_is_asked_about_a_run_that_exists() {
+        let sandbox = sandbox(2);
+        let server = RawServer::start(|_, _| Act::Send(image_answer()));
+        sandbox.run(&format!("{} --yes", ask(&server))).exits(0);
+        let ran = sandbox.run(&ask(&server)).exits(2);
+        assert!(ran.stderr.contains("already holds this run"), "{}", ran.stderr);
     }
 
     #[test]
