@@ -1,4 +1,5 @@
-//! Signals of a run: the first stops admitting and drains, the second leaves now.
+//! Signals of a run: the first stops admitting and drains, the second leaves what is out, the third
+//! does not wait for anything.
 
 use std::io;
 use std::sync::{Arc, mpsc};
@@ -9,11 +10,15 @@ use tokio::runtime::Builder;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::adapters::system::TokioClock;
+use crate::exit::Exit;
 use crate::pipeline::stop::{Stop, StopReason};
 use crate::ports::clock::Clock;
 
 /// One press of Ctrl-C can arrive twice within this time.
 const ONE_PRESS: Duration = Duration::from_millis(50);
+
+/// How long an orderly end may take after the second signal; many press more than once.
+const ORDERLY: Duration = Duration::from_secs(2);
 
 /// Listens on a thread of its own with the real clock, until the guard is dropped: a rehearsal's
 /// virtual time has no room for signals. It listens already when this returns.
@@ -57,32 +62,58 @@ impl Signals {
     }
 
     async fn obey(mut self, stop: &Stop) {
-        let clock = TokioClock::live();
-        let mut interrupted_at = None;
-        let mut terminated = false;
+        let (mut interrupts, mut terminations) = (Presses::default(), Presses::default());
         loop {
             tokio::select! {
                 // Biased: two signals at once are both counted, in either order.
                 biased;
-                _ = self.interrupts.recv() => match interrupted_at {
-                    None => {
-                        interrupted_at = Some(clock.elapsed());
-                        stop.drain(StopReason::Interrupted);
-                    }
-                    Some(first) if clock.elapsed().saturating_sub(first) <= ONE_PRESS => {}
-                    Some(_) => stop.abort(),
-                },
+                _ = self.interrupts.recv() => {
+                    obey_one(stop, StopReason::Interrupted, &mut interrupts, ONE_PRESS);
+                }
                 _ = self.terminations.recv() => {
-                    if terminated {
-                        stop.abort();
-                    } else {
-                        terminated = true;
-                        stop.drain(StopReason::Terminated);
-                    }
+                    obey_one(stop, StopReason::Terminated, &mut terminations, Duration::ZERO);
                 }
             }
         }
     }
+}
+
+/// How often a signal came, and when it did first.
+#[derive(Debug)]
+struct Presses {
+    clock: TokioClock,
+    n: u32,
+    last: Duration,
+}
+
+impl Default for Presses {
+    fn default() -> Self {
+        Self { clock: TokioClock::live(), n: 0, last: Duration::ZERO }
+    }
+}
+
+/// Does what a signal says; one that comes within `same` after the last is the same.
+fn obey_one(stop: &Stop, reason: StopReason, presses: &mut Presses, same: Duration) {
+    let now = presses.clock.elapsed();
+    let same = if presses.n >= 2 { ORDERLY } else { same };
+    if presses.n > 0 && now.saturating_sub(presses.last) <= same && !same.is_zero() {
+        return;
+    }
+    (presses.n, presses.last) = (presses.n + 1, now);
+    match presses.n {
+        1 => stop.drain(reason),
+        2 => stop.abort(),
+        _ => leave(&reason),
+    }
+}
+
+/// Ends the process on the spot: a disk, a lock or a reader of the output holds it up. The ledger
+/// takes that for a crash, and every hold stays.
+#[expect(clippy::disallowed_methods, reason = "nothing is left that could be waited for")]
+fn leave(reason: &StopReason) {
+    let is_term = matches!(reason, StopReason::Terminated);
+    let exit = if is_term { Exit::Terminated } else { Exit::Interrupted };
+    std::process::exit(exit.code().into());
 }
 
 #[cfg(not(unix))]
@@ -95,17 +126,9 @@ impl Signals {
     }
 
     async fn obey(self, stop: &Stop) {
-        let clock = TokioClock::live();
-        let mut interrupted_at = None;
+        let mut presses = Presses::default();
         while tokio::signal::ctrl_c().await.is_ok() {
-            match interrupted_at {
-                None => {
-                    interrupted_at = Some(clock.elapsed());
-                    stop.drain(StopReason::Interrupted);
-                }
-                Some(first) if clock.elapsed().saturating_sub(first) <= ONE_PRESS => {}
-                Some(_) => stop.abort(),
-            }
+            obey_one(stop, StopReason::Interrupted, &mut presses, ONE_PRESS);
         }
         std::future::pending().await
     }

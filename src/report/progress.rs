@@ -26,6 +26,9 @@ const TICKS_PER_LINE: u32 = 100;
 /// Percent between two plain lines.
 const PERCENT_PER_LINE: u64 = 5;
 
+/// Ticks after which a plain line comes in any case, a minute: silence looks like a hang.
+const MOST_TICKS: u32 = 600;
+
 /// The most attempts in flight that are shown.
 const MOST_IN_FLIGHT: usize = 8;
 
@@ -93,6 +96,8 @@ struct Display {
     n_notices: u64,
     line_at_percent: u64,
     ticks: u32,
+    /// The time of the last event, and the ticks since then.
+    seen: (Duration, u32),
 }
 
 impl Display {
@@ -110,7 +115,16 @@ impl Display {
             );
             (all, images, rest)
         });
-        Self { kind, measure, rehearsal, bars, n_notices: 0, line_at_percent: 0, ticks: 0 }
+        Self {
+            kind,
+            measure,
+            rehearsal,
+            bars,
+            n_notices: 0,
+            line_at_percent: 0,
+            ticks: 0,
+            seen: (Duration::ZERO, 0),
+        }
     }
 
     fn run(mut self, done: &AtomicBool) {
@@ -130,7 +144,12 @@ impl Display {
         let (notices, status) = {
             let shared = Arc::clone(&self.measure);
             let Ok(measure) = shared.lock() else { return };
-            (self.new_notices(&measure), Status::of(&measure))
+            let elapsed = self.elapsed(measure.elapsed());
+            let mut status = Status::of(&measure, elapsed);
+            if last {
+                status.eta = None;
+            }
+            (self.new_notices(&measure), status)
         };
         for notice in notices {
             self.say(&notice);
@@ -147,10 +166,22 @@ impl Display {
         }
     }
 
+    /// The time of the run: that of its last event, and what has passed since then. Virtual time
+    /// stands still between events.
+    fn elapsed(&mut self, at_event: Duration) -> Duration {
+        if self.seen.0 == at_event && !self.rehearsal {
+            self.seen.1 = self.seen.1.saturating_add(1);
+        } else {
+            self.seen = (at_event, 0);
+        }
+        at_event.saturating_add(TICK.saturating_mul(self.seen.1))
+    }
+
     fn is_line_due(&mut self, status: &Status, last: bool) -> bool {
         let percent = status.percent();
-        let due =
+        let moved =
             self.ticks >= TICKS_PER_LINE && percent >= self.line_at_percent + PERCENT_PER_LINE;
+        let due = moved || self.ticks >= MOST_TICKS;
         if due {
             self.ticks = 0;
             self.line_at_percent = percent;
@@ -257,9 +288,8 @@ struct Status {
 }
 
 impl Status {
-    fn of(measure: &Measure) -> Self {
+    fn of(measure: &Measure, elapsed: Duration) -> Self {
         let stats = measure.stats();
-        let elapsed = measure.elapsed();
         let mut oldest: Vec<_> = stats.in_flight.values().collect();
         oldest.sort_by_key(|attempt| attempt.since);
         Self {
@@ -307,13 +337,14 @@ impl Status {
     fn block(&self) -> String {
         let mut text = format!(
             " cost   {} settled + {} held of {}\n \
-             rows   {} ok, {} not, {} open, {} retries, p95 {}",
+             rows   {} ok, {} not, {} in flight, {} waiting, {} retries, p95 {}",
             words::dollars(self.settled),
             words::dollars(self.held),
             words::dollars(self.limit),
             self.rows_ok,
             self.rows_bad,
-            self.rows_open,
+            self.n_in_flight,
+            self.n_waiting(),
             self.retries,
             words::duration(Duration::from_millis(self.p95)),
         );
@@ -327,19 +358,25 @@ impl Status {
         text
     }
 
+    /// Open rows without a request in flight: they wait for their turn, or were told to.
+    fn n_waiting(&self) -> u64 {
+        self.rows_open.saturating_sub(self.n_in_flight as u64)
+    }
+
     fn line(&self) -> String {
+        let eta = self.eta.map_or(String::new(), |eta| format!("  eta {}", words::duration(eta)));
         format!(
-            "+{} {}/{} images ({} %) rows {} ok {} not  {} settled {} held  p95 {}  eta {}",
+            "+{} {}/{} images ({} %) rows {} ok {} not {} open  {} settled {} held  p95 {}{eta}",
             words::duration(self.elapsed),
             self.images_done,
             self.images_total,
             self.percent(),
             self.rows_ok,
             self.rows_bad,
+            self.rows_open,
             words::dollars(self.settled),
             words::dollars(self.held),
             words::duration(Duration::from_millis(self.p95)),
-            self.eta.map_or("-".to_owned(), words::duration)
         )
     }
 

@@ -186,3 +186,22 @@ fn two_identical_commands_never_both_buy() {
     first.signal("TERM");
     assert_eq!(first.end().1, Some(143));
 }
+
+/// Nobody reads what it says, and it cannot end in order: the third signal waits for nothing.
+#[test]
+fn the_third_signal_ends_a_run_that_is_held_up() {
+    let sandbox = Sandbox::with_rows(800);
+    let mut run = Running::start(&sandbox, "--sim latency=1ms --limit-per-day 100");
+    run.wait_for("row_started");
+    let pause = |seconds: f64| std::thread::sleep(Duration::from_secs_f64(seconds));
+    pause(1.0);
+    run.signal("INT");
+    pause(0.2);
+    run.signal("INT");
+    pause(2.5);
+    assert!(!run.has_ended(), "it is held up by its full pipe");
+    run.signal("INT");
+    let code = run.child.wait().expect("the command ends").code();
+    assert_eq!(code, Some(130));
+    ledger(&sandbox);
+}
