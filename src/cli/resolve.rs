@@ -102,7 +102,11 @@ impl ResolveError {
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::NoProvider => Some("add --provider sim to run with simulated money".to_owned()),
+            Self::NoProvider => Some(
+                "add --provider openai, or --provider local with --base-url; --provider sim runs \
+                 with simulated money"
+                    .to_owned(),
+            ),
             Self::NoBaseUrl(_) => {
                 Some("add --base-url, such as http://127.0.0.1:8000/v1".to_owned())
             }

@@ -4,6 +4,7 @@ mod machine;
 mod money;
 mod provider;
 mod server;
+mod settings;
 
 use crate::adapters::system;
 use crate::cli::args::TableOrJson;
@@ -31,7 +32,11 @@ pub fn run(world: &World, args: &DoctorArgs) -> Result<Exit, Failure> {
             ] {
                 layers.put_flag(setting, flag.as_ref());
             }
-            checks.push(config_check(world, &layers, &config));
+            let problems = settings::problems(world, &layers, &config);
+            match problems.is_empty() {
+                true => checks.push(config_check(world, &layers, &config)),
+                false => checks.extend(problems),
+            }
             layers
         }
         Err(failure) => {

@@ -29,7 +29,7 @@ pub fn run(world: &World, command: &LedgerCommand) -> Result<Exit, Failure> {
 }
 
 fn show_summary(world: &World, args: &LedgerReadArgs) -> Result<Exit, Failure> {
-    let folder = folder(world, args.ledger.as_ref())?;
+    let folder = folder_to_read(world, args.ledger.as_ref())?;
     let summary = summary(&folder, system::now())?;
     world.printer.result(&match (args.format, &summary) {
         (TableOrJson::Json, Some(summary)) => view::json(summary),
@@ -59,7 +59,7 @@ fn show(world: &World, args: &LedgerShowArgs) -> Result<Exit, Failure> {
 }
 
 fn check(world: &World, args: &LedgerReadArgs) -> Result<Exit, Failure> {
-    let folder = folder(world, args.ledger.as_ref())?;
+    let folder = folder_to_read(world, args.ledger.as_ref())?;
     if !ledger_exists(&folder) {
         world.printer.say(view::no_ledger(&folder).trim_end());
         return Ok(Exit::Ok);
@@ -113,4 +113,15 @@ fn folder(world: &World, flag: Option<&String>) -> Result<std::path::PathBuf, Fa
     let (mut layers, _) = world.layers()?;
     layers.put_flag(layers::LEDGER, flag);
     Ok(world.ledger_folder(&layers))
+}
+
+/// The folder to read; one that was named has to be there.
+fn folder_to_read(world: &World, flag: Option<&String>) -> Result<std::path::PathBuf, Failure> {
+    let folder = folder(world, flag)?;
+    if flag.is_some() && !ledger_exists(&folder) {
+        let text = format!("there is no ledger in {}", folder.display());
+        return Err(Failure::new(Exit::Invalid, text)
+            .with_hint("simulated money is in the run's own folder: --ledger out/RUN/ledger"));
+    }
+    Ok(folder)
 }

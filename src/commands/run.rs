@@ -53,6 +53,7 @@ pub fn run(world: &World, args: &RunArgs) -> Exit {
         format: args.format.unwrap_or_default(),
         asked: None,
         folder: None,
+        ledger: None,
     };
     let mut plan = None;
     match proceed(world, args, &mut header, &mut plan) {
@@ -135,7 +136,7 @@ fn start(
     folder::refuse_same_run(world, &settings, &begin.identity)?;
     let key = live::prepare(world, layers, &settings, plan, &mut planned)?;
     let folder = run_folder(world, header, &settings, plan, &begin.identity)?;
-    header.folder = Some(settings.out.join(header.run_id.to_string()).display().to_string());
+    header.start(&settings);
     match launch::live(settings.clone(), planned, begin, key, &folder) {
         Ok(ended) => Ok(conclude::ended(header, &settings, plan, ended)),
         Err(failure) => {

@@ -13,6 +13,7 @@ use crate::commands::failure::Failure;
 use crate::commands::signals;
 use crate::commands::world::World;
 use crate::domain::sim::SimSpec;
+use crate::domain::suggest::{closest, did_you_mean};
 use crate::exit::Exit;
 use crate::pipeline::stop::Stop;
 use crate::ports::clock::Clock;
@@ -78,12 +79,15 @@ fn options(world: &World, args: &SimArgs) -> Result<SimOptions, Failure> {
             .map_err(|error| Failure::new(Exit::Usage, format!("--sim: {error}")))?,
         None => SimSpec::live_default(),
     };
-    Ok(SimOptions {
-        spec,
-        book: world.price_book(args.prices.as_deref().map(Path::new))?,
-        provider: args.provider.clone(),
-        n_image_bytes: args.image_bytes,
-    })
+    let book = world.price_book(args.prices.as_deref().map(Path::new))?;
+    if !book.providers().any(|known| known == args.provider) {
+        let meant = closest(&args.provider, book.providers()).map(str::to_owned);
+        let text =
+            format!("nobody has prices for provider {:?}{}", args.provider, did_you_mean(&meant));
+        return Err(Failure::new(Exit::Usage, text)
+            .with_hint("imagemill prices list shows those that have, --prices FILE adds others"));
+    }
+    Ok(SimOptions { spec, book, provider: args.provider.clone(), n_image_bytes: args.image_bytes })
 }
 
 /// An address of this machine that nobody else can reach.

@@ -82,7 +82,8 @@ impl Measure {
 
     /// Why the run should stop: a gate that cannot pass any more.
     pub fn doomed(&self, elapsed: Duration) -> Option<String> {
-        self.gates.doomed(&self.facts(elapsed)).map(|doom| doom.reason)
+        let doom = self.gates.doomed(&self.facts(elapsed))?;
+        Some(format!("{} cannot hold any more: {}", doom.gate.text(), doom.reason))
     }
 
     /// The verdict of each gate.

@@ -45,7 +45,7 @@ pub(crate) async fn decide(
         Answer::Failed(failure) => {
             let class = failure.class;
             match class.recourse() {
-                Recourse::Free(asked) => put_off(cx, class, asked, report, rid, &end).await,
+                Recourse::Free(asked) => put_off(cx, answer, asked, report, rid, &end).await,
                 Recourse::Paid(kind, asked) => {
                     let pause = buy_again(cx, class, kind, asked, report, rid);
                     if let (Some(_), Some(wait)) = (pause, asked) {
@@ -67,16 +67,16 @@ pub(crate) async fn decide(
 /// Nothing was billed: the image is tried again, unless that has been so for too long.
 async fn put_off(
     cx: &RunContext,
-    class: FailureClass,
+    answer: &Answer,
     asked: Option<Duration>,
     report: &VariantReport,
     rid: AttemptId,
     end: &(dyn Fn(VariantEnding) -> Next + Sync),
 ) -> Next {
-    if let FailureClass::NoConnection { .. } = class {
+    if let Some(FailureClass::NoConnection { .. }) = answer.class() {
         if report.unconnected >= MAX_CONNECTION_TRIES {
             let place = cx.settings.origin().unwrap_or_else(|| "the provider".to_owned());
-            let text = format!("{place} cannot be reached: {}", class.sentence());
+            let text = format!("{place} cannot be reached: {}", answer.sentence());
             cx.stop.drain(StopReason::Provider(text));
             return end(VariantEnding::Cancelled);
         }

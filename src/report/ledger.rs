@@ -36,7 +36,7 @@ pub fn summary(summary: &Summary, folder: &Path) -> String {
         "Limit    {} a day ({}), {} left",
         words::dollars(summary.limit_per_day),
         limit_origin(summary.limit_origin),
-        words::dollars(left)
+        words::dollars_at_least(left)
     );
     let _ = writeln!(
         text,

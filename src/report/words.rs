@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use crate::domain::money::NanoUsd;
 
+/// Nano-dollars in a cent.
+const NANOS_PER_CENT: i64 = 10_000_000;
+
 /// A duration in at most two or three units: `0.8s`, `12.0s`, `6m02s`, `1h02m03s`.
 pub fn duration(duration: Duration) -> String {
     let tenths = (duration.as_millis() + 50) / 100;
@@ -24,9 +27,17 @@ pub fn count(number: u64, noun: &str) -> String {
     if number == 1 { format!("{number} {noun}") } else { format!("{number} {noun}s") }
 }
 
+/// What is left of an amount: with a currency sign, and finer digits above a dollar left out.
+pub fn dollars_at_least(amount: NanoUsd) -> String {
+    if amount >= NanoUsd::from_dollars(1) {
+        let cents = amount.nanos() / NANOS_PER_CENT;
+        return NanoUsd::from_nanos(cents * NANOS_PER_CENT).dollars().to_string();
+    }
+    amount.dollars().to_string()
+}
+
 /// An amount with a currency sign, rounded up to a cent when it has finer digits above a dollar.
 pub fn dollars(amount: NanoUsd) -> String {
-    const NANOS_PER_CENT: i64 = 10_000_000;
     let fine = amount.nanos() % NANOS_PER_CENT != 0;
     if fine && amount >= NanoUsd::from_dollars(1) {
         let cents = amount.nanos() / NANOS_PER_CENT + 1;

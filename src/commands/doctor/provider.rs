@@ -11,6 +11,7 @@ use crate::commands::key::{self, BoundKey};
 use crate::commands::world::World;
 use crate::domain::base_url::{BaseUrl, BaseUrlError};
 use crate::domain::checkup::Check;
+use crate::domain::price::SIM_PROVIDER;
 use crate::domain::provider::{Profile, profile};
 
 /// Variables that other tools take a proxy from.
@@ -36,12 +37,14 @@ pub(super) fn checks(world: &World, layers: &Layers, online: bool, now: Timestam
         (_, Some((_, Err(problem)))) => {
             checks.push(Check::fail("config", problem, "correct base_url"));
         }
-        (Some(name), None) => {
+        (Some(name), None) if name == SIM_PROVIDER => {
             checks.push(Check::ok(
                 "key",
                 format!("none needed: {name} is not asked over the network"),
             ));
         }
+        // The settings have told it already.
+        (Some(_), None) => {}
         (None, None) => {
             checks.push(Check::ok("key", "none needed: no provider is set (--provider NAME)"));
         }
@@ -49,8 +52,14 @@ pub(super) fn checks(world: &World, layers: &Layers, online: bool, now: Timestam
     match paid_client(address.as_ref(), 1) {
         Ok(client) => {
             checks.push(roots(world, &client));
-            if let (true, Some(base), Some(key)) = (online, address, key) {
-                checks.push(server(&client, &base, &key, now));
+            match (online, address, key) {
+                (true, Some(base), Some(key)) => checks.push(server(&client, &base, &key, now)),
+                (true, ..) => checks.push(Check::warn(
+                    "server",
+                    "not asked: it takes a provider with an address, and its key",
+                    "name them with --provider and --base-url, and see the line of the key",
+                )),
+                (false, ..) => {}
             }
         }
         Err(error) => {

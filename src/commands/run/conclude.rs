@@ -7,11 +7,13 @@ use crate::commands::run::report::{Header, fill, refused};
 use crate::commands::run::verdict::{choose, verdict_word};
 use crate::commands::world::World;
 use crate::domain::event::RunEvent;
+use crate::domain::money::NanoUsd;
 use crate::domain::plan::Plan;
 use crate::domain::report::RunReport;
 use crate::domain::settings::{Mode, RunSettings};
 use crate::exit::Exit;
 use crate::report::gate_table::{gate_table, result_line};
+use crate::report::words;
 
 /// The report of a run that began; its last event is told here.
 pub(super) fn ended(
@@ -56,6 +58,9 @@ pub(super) fn print(world: &World, header: &Header, report: &RunReport) -> Exit 
             if let Some(folder) = &report.folder {
                 text.push_str(&format!("Run {} in {folder}\n", report.run_id.alias()));
             }
+            if header.mode == Mode::Live && report.cost.unknown > NanoUsd::ZERO {
+                text.push_str(&unknown_money(header, report.cost.unknown));
+            }
             if header.mode == Mode::DryRun {
                 text.push_str("DRY RUN: nothing was sent, nothing was spent\n");
             }
@@ -85,4 +90,14 @@ pub(super) fn failed(
         report.rows.rejected = n_bad;
     }
     print(world, header, &report)
+}
+
+/// What is said of money that may be gone: it is never hidden.
+fn unknown_money(header: &Header, unknown: NanoUsd) -> String {
+    let place = header.ledger.as_ref().map_or(String::new(), |path| format!(" --ledger {path}"));
+    format!(
+        "{} may have been billed and brought nothing: it stays held, see imagemill ledger \
+         summary{place}\n",
+        words::dollars(unknown)
+    )
 }

@@ -43,7 +43,7 @@ pub(super) fn make(sources: &Sources<'_>) -> Result<Plan, Failure> {
     };
     let flow = Flow { concurrency: settings.concurrency, interval: settings.rates.interval() };
     let forecast = forecast_with(batch.chosen().images, flow, &settings.sim, shape);
-    let is_real = settings.mode == Mode::Live && !settings.is_simulated();
+    let is_remote = settings.mode == Mode::Live && settings.base_url.is_some();
     Ok(Plan {
         schema: SCHEMA.to_owned(),
         identity: identity.to_string(),
@@ -54,7 +54,7 @@ pub(super) fn make(sources: &Sources<'_>) -> Result<Plan, Failure> {
         cost: cost(sources, retries)?,
         server: server(sources),
         forecast_ms: whole_ms(forecast),
-        assumed_latency_ms: is_real.then(|| whole_ms(settings.sim.latency())),
+        assumed_latency_ms: is_remote.then(|| whole_ms(settings.sim.latency())),
         concurrency: settings.concurrency,
         requests_per_minute: settings.rates.requests_per_minute,
         images_per_minute: settings.rates.images_per_minute,

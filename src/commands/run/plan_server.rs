@@ -1,6 +1,7 @@
 //! Where a plan's requests go, and what is unusual about it.
 
 use crate::cli::key_source::{KeySource, key_source};
+use crate::cli::layers;
 use crate::commands::run::plan_sources::Sources;
 use crate::domain::plan::PlanServer;
 use crate::domain::provider::profile;
@@ -25,9 +26,12 @@ pub(super) fn notes(sources: &Sources<'_>) -> Vec<String> {
     if settings.rehearsal && settings.mode == Mode::DryRun {
         return vec!["--rehearsal asks the server only together with --live".to_owned()];
     }
-    let target = settings.base_url.as_ref().zip(profile(&settings.spec.provider));
-    let Some((base, profile)) = target.filter(|_| !settings.rehearsal) else { return Vec::new() };
     let mut notes = Vec::new();
+    let target = settings.base_url.as_ref().zip(profile(&settings.spec.provider));
+    if target.is_some() && settings.mode == Mode::Live && layers.get(layers::SIM).is_some() {
+        notes.push("--sim counts for the forecast only: the server answers as it does".to_owned());
+    }
+    let Some((base, profile)) = target.filter(|_| !settings.rehearsal) else { return notes };
     let has_key = !matches!(key_source(layers, profile, base), Ok(KeySource::None(_)) | Err(_));
     if has_key && base.is_plain_http() && !base.is_loopback() {
         notes.push(format!("the key goes to {} without encryption", base.origin()));

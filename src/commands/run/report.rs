@@ -12,7 +12,7 @@ use crate::domain::money::NanoUsd;
 use crate::domain::plan::Plan;
 use crate::domain::price::SIM_PROVIDER;
 use crate::domain::report::{ReportCost, ReportImages, ReportRows, RunReport, SCHEMA};
-use crate::domain::settings::Mode;
+use crate::domain::settings::{Mode, RunSettings};
 use crate::domain::stats::LatencySummary;
 use crate::exit::Exit;
 
@@ -31,6 +31,20 @@ pub(super) struct Header {
     pub(super) asked: Option<(String, String)>,
     /// The run's folder, when it has one.
     pub(super) folder: Option<String>,
+    /// The ledger of a live run that has started, when it is not the user's own.
+    pub(super) ledger: Option<String>,
+}
+
+impl Header {
+    /// The run has its folder.
+    pub(super) fn start(&mut self, settings: &RunSettings) {
+        let folder = settings.out.join(self.run_id.to_string());
+        self.ledger = match &settings.ledger {
+            Some(path) => Some(path.display().to_string()),
+            None => settings.is_simulated().then(|| folder.join("ledger").display().to_string()),
+        };
+        self.folder = Some(folder.display().to_string());
+    }
 }
 
 /// The report of a run that never began.

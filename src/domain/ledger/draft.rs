@@ -179,6 +179,8 @@ impl Draft {
             | UnknownClass::Reset
             | UnknownClass::ServerError
             | UnknownClass::BadBody
+            | UnknownClass::Denied
+            | UnknownClass::Unexpected
             | UnknownClass::Refusal
             | UnknownClass::Left => self.time,
         };

@@ -101,6 +101,10 @@ words! {
         ServerError = "5xx",
         /// An answer that could not be read.
         BadBody = "bad-body",
+        /// The account or the address was turned away with a status that nobody declares free.
+        Denied = "denied",
+        /// A status that says nothing about the bill.
+        Unexpected = "unexpected",
         /// A refusal without usage where the adapter's table is silent.
         Refusal = "refusal",
         /// The process that held the reservation is dead.

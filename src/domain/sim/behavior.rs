@@ -68,9 +68,6 @@ pub const MAGIC_WORDS: &[(&str, Behavior, &str)] = &[
     ("echo", Behavior::Echo, "an error that repeats prompt and key"),
 ];
 
-/// Letters that are shown of a word that is none.
-const MAX_SHOWN: usize = 20;
-
 /// A magic word as it stands in a prompt: `[sim:500]`, or `[sim:500 x2]` for the first two
 /// requests with that prompt only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,8 +80,17 @@ pub struct MagicWord {
 
 /// A magic word that is none: a test that means it would pass for the wrong reason.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("[sim:{0}] is no magic word; imagemill sim --help lists them")]
-pub struct NoMagicWord(String);
+#[error(
+    "a magic word ({n_letters} letters, at byte {at} of the prompt) that is not known; \
+     imagemill sim --help lists them"
+)]
+pub struct NoMagicWord {
+    /// Where it stands; it is not repeated, since clients leave out of a message what stands in
+    /// their prompt.
+    at: usize,
+    /// How long it is.
+    n_letters: usize,
+}
 
 impl MagicWord {
     /// The magic word of a prompt; the first one counts.
@@ -92,7 +98,7 @@ impl MagicWord {
     /// # Errors
     /// When the prompt has one that is not known.
     pub fn find(prompt: &str) -> Result<Option<Self>, NoMagicWord> {
-        let Some((_, rest)) = prompt.split_once("[sim:") else { return Ok(None) };
+        let Some((before, rest)) = prompt.split_once("[sim:") else { return Ok(None) };
         let body = rest.split_once(']').map_or(rest, |(body, _)| body);
         let (word, times) = match body.split_once(" x") {
             Some((word, times)) => (word, Some(times.parse().ok())),
@@ -104,7 +110,7 @@ impl MagicWord {
             (Some((_, behavior, _)), Some(Some(times))) => {
                 Ok(Some(Self { behavior: *behavior, times: Some(times) }))
             }
-            _ => Err(NoMagicWord(body.chars().take(MAX_SHOWN).collect())),
+            _ => Err(NoMagicWord { at: before.len(), n_letters: body.chars().count() }),
         }
     }
 
@@ -168,13 +174,13 @@ mod tests {
             ("[sim:429 x2] a cat", Ok(Some(("429", Some(2))))),
             ("[sim:drop] [sim:500]", Ok(Some(("drop", None)))),
             ("sim:500", Ok(None)),
-            ("[sim:refuse] a cat", Err("refuse")),
-            ("[sim:500 x]", Err("500 x")),
-            ("[sim:500 x1.5]", Err("500 x1.5")),
-            ("[sim:500 and no end to it at all", Err("500 and no end to it")),
-            ("[sim:]", Err("")),
+            ("[sim:refuse] a cat", Err((0, 6))),
+            ("a [sim:500 x]", Err((2, 5))),
+            ("[sim:500 x1.5]", Err((0, 8))),
+            ("[sim:500 and no end", Err((0, 14))),
+            ("[sim:]", Err((0, 0))),
         ] {
-            let expect = expect.map_err(|word| NoMagicWord(word.to_owned()));
+            let expect = expect.map_err(|(at, n_letters)| NoMagicWord { at, n_letters });
             assert_eq!(find(prompt), expect, "{prompt}");
         }
     }

@@ -86,11 +86,16 @@ fn a_batch_that_is_doomed_stops_early() {
     let report = ran.report();
     let sent = 100 - report["rows"]["cancelled"].as_u64().expect("a number");
     assert!(sent < 40, "{report}");
-    assert!(ran.stderr.contains("Stopping: doomed at row "), "{}", ran.stderr);
+    assert!(
+        ran.stderr
+            .contains("Stopping: errors rate < 5% abort=doomed cannot hold any more: doomed at "),
+        "{}",
+        ran.stderr
+    );
     assert_eq!(report["verdict"], "fail");
     let live = "run rows.csv --live --provider sim --sim bad-requests=100%,latency=20ms";
     let ran = Sandbox::with_rows(60).run(live).exits(99);
-    assert!(ran.stderr.contains("Stopping: doomed at row "), "{}", ran.stderr);
+    assert!(ran.stderr.contains("cannot hold any more: doomed at row "), "{}", ran.stderr);
     assert!(ran.result_has(&["rows=0/60"]).stdout.contains("cannot pass any more"));
 }
 

@@ -104,6 +104,7 @@ fn a_plan_says_where_requests_go_and_what_is_odd_about_it() {
     assert!(odd.contains("Server      http://192.168.1.9/v1; key: env MINE\n"), "{odd}");
     assert!(odd.contains("if an image takes 30.0s\n"), "{odd}");
     assert!(odd.contains("! the key goes to http://192.168.1.9 without encryption\n"), "{odd}");
+    assert!(odd.contains("! --sim counts for the forecast only"), "{odd}");
     assert!(odd.contains("! an answer may take only 20.0s (usually 5m00s)"), "{odd}");
     // Nothing is odd about another address without a key, about this machine, or about a rehearsal.
     let other = plan("--live --base-url http://192.168.1.9/v1");
@@ -112,5 +113,8 @@ fn a_plan_says_where_requests_go_and_what_is_odd_about_it() {
     assert!(!here.contains("Unusual"), "{here}");
     let rehearsal = plan("--live --rehearsal --base-url http://127.0.0.1:9/v1");
     assert!(rehearsal.contains("key: none of yours, this is a rehearsal\n"), "{rehearsal}");
-    assert!(rehearsal.contains("Time        about 0.1s at 8 in flight\n"), "{rehearsal}");
+    assert!(
+        rehearsal.contains("about 0.1s at 8 in flight, if an image takes 0.1s\n"),
+        "{rehearsal}"
+    );
 }

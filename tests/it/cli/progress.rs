@@ -47,7 +47,7 @@ fn the_reason_to_stop_is_told_after_however_many_failures() {
     let gate = "--gates-only --gate 'errors count <= 60 abort=doomed'";
     let args = format!("run rows.csv --sim bad-requests=100% {gate} --limit-per-day 20");
     let ran = Sandbox::with_rows(300).run(&args).exits(99);
-    assert_eq!(ran.stderr.matches("Stopping: doomed at row ").count(), 1, "{}", ran.stderr);
+    assert_eq!(ran.stderr.matches("Stopping: errors count <= 60").count(), 1, "{}", ran.stderr);
 }
 
 #[test]

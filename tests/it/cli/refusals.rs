@@ -11,8 +11,8 @@ fn a_live_run_needs_a_provider_that_it_can_use() {
         assert!(ran.stderr.contains(&format!("hint: {hint}")), "{}", ran.stderr);
         ran.result_has(&["invalid exit=3", "images=0/"]);
     };
-    check("--live", "a live run needs a provider", "add --provider sim");
-    check("--mode live", "a live run needs a provider", "add --provider sim");
+    check("--live", "a live run needs a provider", "add --provider openai");
+    check("--mode live", "a live run needs a provider", "add --provider openai");
     check("--live --provider openai", "provider \"openai\" has no default model", "add --model");
     let prices = "schema = 1\n[openai.mine]\nper_image = \"0.01\"\n";
     sandbox.write("prices.toml", prices);

@@ -193,7 +193,7 @@ fn a_connection_that_comes_back_costs_one_pause() {
 #[test]
 fn what_is_denied_stops_the_run_at_once_and_says_what_to_fix() {
     let released = |evidence, status| End::Released(evidence, Some(status));
-    let unknown = End::Unknown(UnknownClass::BadBody);
+    let unknown = End::Unknown(UnknownClass::Denied);
     for (status, denial, end, fix) in [
         (401, Denial::Credentials, released(Evidence::Unauthorized, 401), "check the key"),
         (403, Denial::Credentials, released(Evidence::Unauthorized, 403), "check the key"),
