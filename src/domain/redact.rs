@@ -114,14 +114,32 @@ fn hide_shared(message: &[u8], secret: &[u8], hidden: &mut [bool]) {
     if shared < 4 || message.len() < shared {
         return;
     }
-    let mut runs: Vec<&[u8]> = secret.windows(shared).collect();
-    runs.sort_unstable();
-    runs.dedup();
-    for (at, window) in message.windows(shared).enumerate() {
-        if runs.binary_search(&window).is_ok() {
-            hidden[at..at + shared].fill(true);
+    // The shorter of the two is sorted, and the longer one looked up in it: a prompt may have
+    // thousands of letters where an identifier has a few.
+    if message.len() < secret.len() {
+        let mut runs: Vec<(u64, usize)> = run_numbers(message, shared).zip(0..).collect();
+        runs.sort_unstable();
+        for run in run_numbers(secret, shared) {
+            let first = runs.partition_point(|(known, _)| *known < run);
+            for (_, at) in runs[first..].iter().take_while(|(known, _)| *known == run) {
+                hidden[*at..at + shared].fill(true);
+            }
+        }
+    } else {
+        let mut runs: Vec<u64> = run_numbers(secret, shared).collect();
+        runs.sort_unstable();
+        for (run, at) in run_numbers(message, shared).zip(0..) {
+            if runs.binary_search(&run).is_ok() {
+                hidden[at..at + shared].fill(true);
+            }
         }
     }
+}
+
+/// Every run of `shared` bytes, at most eight, as a number that no other run has.
+fn run_numbers(bytes: &[u8], shared: usize) -> impl Iterator<Item = u64> + '_ {
+    let number = |run: &[u8]| run.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte));
+    bytes.windows(shared).map(number)
 }
 
 /// Marks what looks like a key, even a masked one such as `sk-ab***yz`.
@@ -208,6 +226,16 @@ mod tests {
                 let run = std::str::from_utf8(run).expect("ASCII");
                 prop_assert!(!shown.contains(run), "{shown:?} has {run:?}");
             }
+        }
+
+        #[test]
+        fn a_short_message_shows_no_part_of_a_long_secret(
+            secret in "[a-z0-9]{60,200}", from in 0_usize..50, n in 8_usize..10,
+            before in "[A-Z]{0,5}", after in "[A-Z]{0,5}",
+        ) {
+            let part = &secret[from..from + n];
+            let shown = redact(&format!("{before}{part}{after}"), &[&secret]);
+            prop_assert_eq!(shown, format!("{before}{LEFT_OUT}{after}"));
         }
 
         #[test]

@@ -202,7 +202,7 @@ impl RunSettings {
     }
 
     /// Scheme, host and port of the provider, where it has an address.
-    pub fn origin(&self) -> Option<String> {
+    pub fn origin(&self) -> Option<&str> {
         self.base_url.as_ref().map(BaseUrl::origin)
     }
 }

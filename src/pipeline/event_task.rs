@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 
 use crate::domain::event::{RunEvent, Stamped};
 use crate::domain::measure::Measure;
-use crate::pipeline::keeper::{Keeper, Kept};
+use crate::pipeline::keeper::{Keeper, KeeperHandle, Kept};
 use crate::pipeline::stop::{Stop, StopReason};
 use crate::ports::clock::Clock;
 use crate::ports::journal::JournalStore;
@@ -102,7 +102,7 @@ impl EventTask {
 
     async fn work(self, mut inbox: mpsc::Receiver<Message>) {
         let Self { clock, journal, views, measure, stop } = self;
-        let mut keeper = (journal.is_some() || !views.is_empty()).then(|| {
+        let keeper = (journal.is_some() || !views.is_empty()).then(|| {
             let may_wait = journal.is_some();
             let (clock, stop) = (Arc::clone(&clock), Arc::clone(&stop));
             Keeper { clock, journal, views, stop, may_wait }.spawn()
@@ -138,25 +138,24 @@ impl EventTask {
                 let _ = reply.send(());
             }
             for item in kept.drain(..) {
-                let is_kept = hand_over(keeper.as_ref().map(|(queue, _)| queue), item).await;
+                let is_kept = hand_over(keeper.as_ref(), item).await;
                 if !is_kept && !stop.is_broken() {
                     stop.drain(StopReason::Broken("nobody keeps the journal".to_owned()));
                 }
             }
         }
-        if let Some((queue, task)) = keeper.take() {
-            drop(queue);
-            if let Err(error) = task.await {
-                stop.drain(StopReason::Broken(format!("the journal's task failed: {error}")));
-            }
+        if let Some(keeper) = keeper
+            && let Err(error) = keeper.end().await
+        {
+            stop.drain(StopReason::Broken(format!("the journal's task failed: {error}")));
         }
     }
 }
 
 /// Hands an item to the keeper; whether it took it. Without one, everything is kept already.
-async fn hand_over(queue: Option<&mpsc::Sender<Kept>>, item: Kept) -> bool {
-    match (queue, item) {
-        (Some(queue), item) => queue.send(item).await.is_ok(),
+async fn hand_over(keeper: Option<&KeeperHandle>, item: Kept) -> bool {
+    match (keeper, item) {
+        (Some(keeper), item) => keeper.hand(item).await,
         (None, Kept::Flush(reply)) => {
             // Whoever asked may be gone.
             let _ = reply.send(());

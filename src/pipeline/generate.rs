@@ -41,7 +41,7 @@ impl VariantJob {
             let (request, settings) = (&self.request, &cx.settings);
             let origin = settings.origin();
             let simulated = settings.is_simulated();
-            work_identity(&self.row, request.variant, &request.spec, origin.as_deref(), simulated)
+            work_identity(&self.row, request.variant, &request.spec, origin, simulated)
         })
     }
 }

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 
 use crate::domain::event::Stamped;
+use crate::pipeline::linger::{Hurry, Linger};
 use crate::pipeline::stop::{Stop, StopReason, with_sources};
 use crate::ports::clock::Clock;
 use crate::ports::journal::JournalStore;
@@ -28,6 +29,35 @@ pub(super) enum Kept {
     Flush(oneshot::Sender<()>),
 }
 
+/// The way to the keeper.
+pub(super) struct KeeperHandle {
+    queue: mpsc::Sender<Kept>,
+    hurry: Hurry,
+    task: JoinHandle<()>,
+}
+
+impl KeeperHandle {
+    /// Hands an item over; whether the keeper took it.
+    pub(super) async fn hand(&self, item: Kept) -> bool {
+        let is_flush = matches!(item, Kept::Flush(_));
+        let is_taken = self.queue.send(item).await.is_ok();
+        if is_flush {
+            self.hurry.now();
+        }
+        is_taken
+    }
+
+    /// Waits until everything is kept.
+    ///
+    /// # Errors
+    /// When the keeper panicked.
+    pub(super) async fn end(self) -> Result<(), JoinError> {
+        drop(self.queue);
+        self.hurry.now();
+        self.task.await
+    }
+}
+
 /// What the keeper needs.
 pub(super) struct Keeper {
     pub(super) clock: Arc<dyn Clock>,
@@ -40,24 +70,19 @@ pub(super) struct Keeper {
 
 impl Keeper {
     /// Starts the task. It ends when its queue is closed and empty.
-    pub(super) fn spawn(self) -> (mpsc::Sender<Kept>, JoinHandle<()>) {
+    pub(super) fn spawn(self) -> KeeperHandle {
         let (queue, inbox) = mpsc::channel(QUEUE);
-        (queue, tokio::spawn(self.work(inbox)))
+        let hurry = Hurry::default();
+        let task = tokio::spawn(self.work(inbox, hurry.clone()));
+        KeeperHandle { queue, hurry, task }
     }
 
-    async fn work(mut self, mut inbox: mpsc::Receiver<Kept>) {
+    async fn work(mut self, mut inbox: mpsc::Receiver<Kept>, hurry: Hurry) {
         let mut group = Vec::with_capacity(GROUP);
-        let linger = self.journal.as_ref().map_or(Duration::ZERO, |journal| journal.linger());
+        let span = self.journal.as_ref().map_or(Duration::ZERO, |journal| journal.linger());
+        let linger = Linger { clock: Arc::clone(&self.clock), span, hurry, most: GROUP };
         while inbox.recv_many(&mut group, GROUP).await > 0 {
-            if !linger.is_zero() && group.len() < GROUP {
-                // A few milliseconds make few syncs of many; whoever flushes waits for them too.
-                self.clock.sleep(linger).await;
-                while group.len() < GROUP
-                    && let Ok(kept) = inbox.try_recv()
-                {
-                    group.push(kept);
-                }
-            }
+            linger.gather(&mut inbox, &mut group).await;
             let mut stamped = Vec::with_capacity(group.len());
             let mut flushes = Vec::new();
             for kept in group.drain(..) {

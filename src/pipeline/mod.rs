@@ -11,6 +11,7 @@ mod keeper;
 pub mod lane;
 mod lane_news;
 pub mod ledger_task;
+pub mod linger;
 mod patience;
 pub mod persist;
 mod recourse;

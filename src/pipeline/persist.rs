@@ -14,6 +14,7 @@ use crate::domain::sidecar::{SCHEMA, Sidecar, SidecarReference};
 use crate::pipeline::context::RunContext;
 use crate::pipeline::event_task::EventHandle;
 use crate::pipeline::generate::VariantJob;
+use crate::pipeline::linger::{Hurry, Linger};
 use crate::pipeline::stop::{Stop, StopReason, with_sources};
 use crate::ports::clock::Clock;
 use crate::ports::images::ImageStore;
@@ -45,12 +46,18 @@ type Item = (StoredImage, Sidecar, ImageStored);
 #[derive(Clone, Debug)]
 pub struct PersistHandle {
     queue: Option<mpsc::Sender<Item>>,
+    hurry: Hurry,
 }
 
 impl PersistHandle {
     /// A handle that stores nothing and calls every image stored at once.
-    pub const fn rehearsal() -> Self {
-        Self { queue: None }
+    pub fn rehearsal() -> Self {
+        Self { queue: None, hurry: Hurry::default() }
+    }
+
+    /// What ends the wait for company, once there are no more images.
+    pub fn hurry(&self) -> Hurry {
+        self.hurry.clone()
     }
 
     /// Starts the task. It ends when every handle is gone and its queue is empty.
@@ -61,7 +68,12 @@ impl PersistHandle {
         clock: Arc<dyn Clock>,
     ) -> (Self, JoinHandle<()>) {
         let (queue, inbox) = mpsc::channel(QUEUE);
-        (Self { queue: Some(queue) }, tokio::spawn(work(inbox, images, events, stop, clock)))
+        let hurry = Hurry::default();
+        // Nobody waits for an image to be durable: a few milliseconds make few syncs of many.
+        let (span, most) = (images.linger(), QUEUE);
+        let linger = Linger { clock, span, hurry: hurry.clone(), most };
+        let task = tokio::spawn(work(inbox, images, events, stop, linger));
+        (Self { queue: Some(queue), hurry }, task)
     }
 
     /// Hands a finished image on.
@@ -95,19 +107,11 @@ async fn work(
     images: Arc<dyn ImageStore>,
     events: EventHandle,
     stop: Arc<Stop>,
-    clock: Arc<dyn Clock>,
+    linger: Linger,
 ) {
     let mut group = Vec::with_capacity(QUEUE);
     while inbox.recv_many(&mut group, QUEUE).await > 0 {
-        if !images.linger().is_zero() && group.len() < QUEUE {
-            // Nobody waits for this: a few milliseconds make few syncs of many.
-            clock.sleep(images.linger()).await;
-            while group.len() < QUEUE
-                && let Ok(item) = inbox.try_recv()
-            {
-                group.push(item);
-            }
-        }
+        linger.gather(&mut inbox, &mut group).await;
         let mut finished = Vec::with_capacity(group.len());
         let mut stored = Vec::with_capacity(group.len());
         for (image, sidecar, event) in group.drain(..) {

@@ -75,7 +75,7 @@ async fn put_off(
 ) -> Next {
     if let Some(FailureClass::NoConnection { .. }) = answer.class() {
         if report.unconnected >= MAX_CONNECTION_TRIES {
-            let place = cx.settings.origin().unwrap_or_else(|| "the provider".to_owned());
+            let place = cx.settings.origin().unwrap_or("the provider");
             let text = format!("{place} cannot be reached: {}", answer.sentence());
             cx.stop.drain(StopReason::Provider(text));
             return end(VariantEnding::Cancelled);

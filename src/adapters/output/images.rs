@@ -1,9 +1,10 @@
 //! Images in the run's folder: temporary file, magic bytes, rename, grouped syncs, sidecar.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -32,6 +33,21 @@ const LINGER: Duration = Duration::from_millis(5);
 pub struct ImageFolder {
     root: Arc<PathBuf>,
     spares: Arc<Spares>,
+    unsynced: Arc<Unsynced>,
+}
+
+/// Images that have their names, and are open until they are synced with others.
+#[derive(Debug, Default)]
+struct Unsynced(Mutex<BTreeMap<PathBuf, File>>);
+
+impl Unsynced {
+    fn put(&self, path: PathBuf, file: File) {
+        self.0.lock().expect("no holder panics").insert(path, file);
+    }
+
+    fn take(&self, path: &Path) -> Option<File> {
+        self.0.lock().expect("no holder panics").remove(path)
+    }
 }
 
 impl ImageFolder {
@@ -45,7 +61,7 @@ impl ImageFolder {
             private_folder(&path).map_err(|source| ImageStoreError::Io { path, source })?;
         }
         let spares = Arc::new(Spares::in_folder(root.join(IMAGES)));
-        Ok(Self { root: Arc::new(root.to_owned()), spares })
+        Ok(Self { root: Arc::new(root.to_owned()), spares, unsynced: Arc::default() })
     }
 }
 
@@ -59,7 +75,8 @@ impl ImageStore for ImageFolder {
         let name = format!("{stem}-v{variant}");
         let first = self.spares.take().await?;
         let (root, spares) = (Arc::clone(&self.root), Arc::clone(&self.spares));
-        Ok(Box::new(Received { root, spares, name, first, extras: Vec::new() }))
+        let unsynced = Arc::clone(&self.unsynced);
+        Ok(Box::new(Received { root, spares, unsynced, name, first, extras: Vec::new() }))
     }
 
     async fn persist(&self, finished: Vec<(StoredImage, Sidecar)>) -> Result<(), ImageStoreError> {
@@ -69,13 +86,21 @@ impl ImageStore for ImageFolder {
         let n_each = finished.len().div_ceil(SYNCS_AT_ONCE).max(LEAST_IN_A_TASK);
         while finished.peek().is_some() {
             let (root, failed) = (Arc::clone(&self.root), folder.clone());
-            let part: Vec<_> = finished.by_ref().take(n_each).collect();
+            let part: Vec<_> = finished
+                .by_ref()
+                .take(n_each)
+                .map(|(image, sidecar)| (self.unsynced.take(&image.path), image, sidecar))
+                .collect();
             tasks.spawn(blocking(failed, move || {
-                part.iter().try_for_each(|(image, sidecar)| make_durable(&root, image, sidecar))
+                for (file, image, sidecar) in &part {
+                    make_durable(&root, file.as_ref(), image, sidecar)?;
+                }
+                // Freed by the thread that has made it.
+                Ok(part)
             }));
         }
         while let Some(joined) = tasks.join_next().await {
-            joined.unwrap_or_else(|error| Err(failed_task(&folder, error)))?;
+            drop(joined.unwrap_or_else(|error| Err(failed_task(&folder, error)))?);
         }
         // The names become durable together.
         blocking(folder.clone(), move || File::open(folder)?.sync_all()).await
@@ -93,9 +118,18 @@ const SYNCS_AT_ONCE: usize = 8;
 /// Images that are worth a task of their own; fewer are synced one after the other.
 const LEAST_IN_A_TASK: usize = 16;
 
-fn make_durable(root: &Path, image: &StoredImage, sidecar: &Sidecar) -> io::Result<()> {
-    write_sidecar(&root.join(&image.path), sidecar)?;
-    File::open(root.join(&image.path))?.sync_data()
+fn make_durable(
+    root: &Path,
+    file: Option<&File>,
+    image: &StoredImage,
+    sidecar: &Sidecar,
+) -> io::Result<()> {
+    let path = root.join(&image.path);
+    write_sidecar(&path, sidecar)?;
+    match file {
+        Some(file) => file.sync_data(),
+        None => File::open(path)?.sync_data(),
+    }
 }
 
 fn failed_task(folder: &Path, error: JoinError) -> ImageStoreError {
@@ -106,6 +140,7 @@ fn failed_task(folder: &Path, error: JoinError) -> ImageStoreError {
 struct Received {
     root: Arc<PathBuf>,
     spares: Arc<Spares>,
+    unsynced: Arc<Unsynced>,
     name: String,
     first: Part,
     extras: Vec<Part>,
@@ -126,7 +161,7 @@ impl ImageBody for Received {
 #[async_trait]
 impl ImageWriter for Received {
     async fn finish(self: Box<Self>) -> Result<StoredImage, ImageStoreError> {
-        let Self { root, name, first, extras, .. } = *self;
+        let Self { root, unsynced, name, first, extras, .. } = *self;
         for extra in extras {
             keep_part(&root, &name, extra).await?;
         }
@@ -142,13 +177,14 @@ impl ImageWriter for Received {
             sha256: first.sha256(),
             pixels: first.pixels(),
         };
-        // Its sync is grouped with that of others.
-        first.rename_to(root.join(path), false).await?;
+        if let Some(file) = first.rename_to(root.join(&path), false).await? {
+            unsynced.put(path, file);
+        }
         Ok(image)
     }
 
     async fn keep(self: Box<Self>, answer: Bytes) -> Result<Vec<PathBuf>, ImageStoreError> {
-        let Self { root, spares, name, first, extras } = *self;
+        let Self { root, spares, name, first, extras, .. } = *self;
         let mut kept = Vec::new();
         for part in std::iter::once(first).chain(extras) {
             if part.n_bytes() == 0 {
@@ -242,13 +278,17 @@ impl ImageWriter for NoImage {
     async fn discard(self: Box<Self>) {}
 }
 
+/// Room for a sidecar with a prompt of common length.
+const SIDECAR: usize = 2 << 10;
+
 /// Writes the sidecar under a temporary name, syncs it and renames it beside its image.
 fn write_sidecar(image: &Path, sidecar: &Sidecar) -> io::Result<()> {
-    let mut text = serde_json::to_string_pretty(sidecar).map_err(io::Error::other)?;
-    text.push('\n');
+    let mut text = Vec::with_capacity(SIDECAR);
+    serde_json::to_writer_pretty(&mut text, sidecar)?;
+    text.push(b'\n');
     let part = image.with_extension("json.part");
     let mut file = File::create(&part)?;
-    file.write_all(text.as_bytes())?;
+    file.write_all(&text)?;
     file.sync_data()?;
     fs::rename(part, image.with_extension("json"))
 }

@@ -118,28 +118,34 @@ impl Part {
     }
 
     /// Writes what is gathered and gives the file its name, never over a file with other bytes.
-    /// `is_synced` asks for the bytes to survive a power loss.
+    /// `is_synced` asks for the bytes to survive a power loss; else the new file is returned, to be
+    /// synced with others.
     pub(super) async fn rename_to(
         self,
         target: PathBuf,
         is_synced: bool,
-    ) -> Result<(), ImageStoreError> {
+    ) -> Result<Option<File>, ImageStoreError> {
         let Self { path: part, mut file, queue, gathered, .. } = self;
         let taken = file.take().await;
         let mut file =
             taken.map_err(|source| ImageStoreError::Io { path: part.clone(), source })?;
         let place = target.clone();
-        let in_the_way = queue
+        let (naming, file, _) = queue
             .run(target.clone(), move || {
                 file.write_all(&gathered)?;
                 if is_synced {
                     file.sync_data()?;
                 }
-                drop(file);
-                give_name(&part, &place)
+                // What this thread has made is freed by this thread: two that free each other's
+                // memory wait for each other.
+                Ok((give_name(&part, &place)?, file, (gathered, part, place)))
             })
             .await?;
-        if in_the_way { Err(ImageStoreError::Exists { path: target }) } else { Ok(()) }
+        match naming {
+            Naming::New => Ok((!is_synced).then_some(file)),
+            Naming::Same => Ok(None),
+            Naming::Taken => Err(ImageStoreError::Exists { path: target }),
+        }
     }
 
     /// Drops the file.
@@ -152,26 +158,35 @@ impl Part {
     }
 }
 
-/// Renames, unless a file with other bytes has the name already: then it returns true.
-fn give_name(part: &Path, place: &Path) -> io::Result<bool> {
+/// What became of a name.
+enum Naming {
+    /// The file has it.
+    New,
+    /// Another file with the same bytes had it already, and stays.
+    Same,
+    /// A file with other bytes has it.
+    Taken,
+}
+
+/// Renames, unless another file has the name already.
+fn give_name(part: &Path, place: &Path) -> io::Result<Naming> {
     #[cfg(target_os = "linux")]
     {
         use rustix::fs::{CWD, RenameFlags, renameat_with};
         // One call where the file system has it; any refusal is left to the way below.
         if renameat_with(CWD, part, CWD, place, RenameFlags::NOREPLACE).is_ok() {
-            return Ok(false);
+            return Ok(Naming::New);
         }
     }
     match fs::hard_link(part, place) {
-        Ok(()) => fs::remove_file(part).map(|()| false),
+        Ok(()) => fs::remove_file(part).map(|()| Naming::New),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            let same = fs::read(part)? == fs::read(place)?;
-            if same {
-                fs::remove_file(part)?;
+            if fs::read(part)? != fs::read(place)? {
+                return Ok(Naming::Taken);
             }
-            Ok(!same)
+            fs::remove_file(part).map(|()| Naming::Same)
         }
-        Err(_) if !place.exists() => fs::rename(part, place).map(|()| false),
+        Err(_) if !place.exists() => fs::rename(part, place).map(|()| Naming::New),
         Err(error) => Err(error),
     }
 }

@@ -11,8 +11,12 @@ use crate::adapters::output::disk_queue::DiskQueue;
 use crate::adapters::output::part::{Part, blocking};
 use crate::ports::images::ImageStoreError;
 
-/// Files made in one trip.
-const AT_ONCE: u64 = 16;
+/// Files made in the first trip; every later one makes as many as there were so far, up to
+/// [`MOST_AT_ONCE`], so that small batches leave few and large ones make few trips.
+const FIRST_AT_ONCE: u64 = 4;
+
+/// The most files made in one trip.
+const MOST_AT_ONCE: u64 = 32;
 
 /// Files that wait to be used; those that are left are removed in the end.
 #[derive(Debug)]
@@ -42,10 +46,11 @@ impl Spares {
         if let Some((path, file)) = self.pop() {
             return Ok(Part::of(path, file, self.queue.clone()));
         }
-        let (folder, from) =
-            (self.folder.clone(), self.n_made.fetch_add(AT_ONCE, Ordering::AcqRel));
+        let (folder, from) = (self.folder.clone(), self.n_made.load(Ordering::Acquire));
+        let n = from.clamp(FIRST_AT_ONCE, MOST_AT_ONCE);
+        let from = self.n_made.fetch_add(n, Ordering::AcqRel);
         let mut made = blocking(folder.clone(), move || {
-            (from..from + AT_ONCE).map(|n| new_file(&folder, n)).collect::<io::Result<Vec<_>>>()
+            (from..from + n).map(|n| new_file(&folder, n)).collect::<io::Result<Vec<_>>>()
         })
         .await?;
         let (path, file) = made.pop().expect("some were made");
@@ -89,7 +94,7 @@ mod tests {
     #[tokio::test]
     async fn what_an_earlier_process_left_stays_and_what_is_not_used_goes() {
         let folder = tempfile::tempdir().expect("a folder");
-        let left = folder.path().join(".15.part");
+        let left = folder.path().join(".3.part");
         fs::write(&left, "paid").expect("write");
         let spares = Spares::in_folder(folder.path().to_owned());
         let part = spares.take().await.expect("a file");

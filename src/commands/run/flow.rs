@@ -61,6 +61,7 @@ pub(super) async fn run_pipeline(
     let (events, event_task) = task.spawn();
     let images = (!parts.is_rehearsal).then(|| Arc::clone(&parts.images));
     let (persist, persist_task) = keeping(images, &events, &stop, &parts.clock);
+    let hurry = persist.hurry();
     let (ledger, ledger_task) =
         ledger_task::spawn(parts.ledger, Arc::clone(&parts.clock), parts.options);
     let chosen = *batch.chosen();
@@ -88,6 +89,7 @@ pub(super) async fn run_pipeline(
     crate::pipeline::run(&cx, &mut reader).await;
     // The last handle of the persist task goes with the context; it empties its queue and ends.
     drop(cx);
+    hurry.now();
     if let Some(task) = persist_task
         && let Err(error) = task.await
     {

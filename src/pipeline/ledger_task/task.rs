@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, yield_now};
 
 use crate::domain::ids::{AttemptId, RunId};
 use crate::domain::ledger::{Ceilings, Draft, Evidence, OwnerId, Release};
@@ -21,6 +21,10 @@ use crate::ports::ledger::{LedgerStore, StoreError};
 const INBOX: usize = 1024;
 /// Messages worked off in one group, so that no one waits for an endless one.
 const GROUP: usize = 1024;
+
+/// How often everything else that is ready may go on before a group is closed: who has the disk to
+/// wait for wants company, and pays for it with microseconds.
+const TURNS: usize = 4;
 
 /// What the task needs to know.
 #[derive(Clone, Debug)]
@@ -122,6 +126,11 @@ impl LedgerTask {
                 }
                 Wake::Message(Some(message)) => {
                     closing = self.take(message);
+                    if self.store.manners().linger.is_some() {
+                        for _ in 0..TURNS {
+                            yield_now().await;
+                        }
+                    }
                     for _ in 1..GROUP {
                         if closing.is_some() {
                             break;

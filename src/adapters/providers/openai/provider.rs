@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, HeaderMap, HeaderValue};
-use reqwest::{RequestBuilder, Response};
+use reqwest::{RequestBuilder, Response, Url};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::adapters::http::paid::{PaidClient, cause, failure_class};
@@ -61,32 +61,41 @@ pub struct Remote {
 pub struct OpenAi {
     remote: Remote,
     headers: HeaderMap,
-    generations: String,
-    edits: String,
+    generations: Url,
+    edits: Url,
 }
 
 /// Why there is no provider.
 #[derive(Debug, thiserror::Error)]
-#[error("the key has characters that no header can carry")]
-pub struct KeyNotSendable;
+pub enum NotSendable {
+    /// A header takes only what can be printed.
+    #[error("the key has characters that no header can carry")]
+    Key,
+    /// What is a base URL with one more part is an address as well.
+    #[error("{0} is no address")]
+    Address(String),
+}
 
 impl OpenAi {
     /// Takes an address and the key that is bound to it.
     ///
     /// # Errors
     /// When the key cannot be sent in a header.
-    pub fn new(remote: Remote) -> Result<Self, KeyNotSendable> {
+    pub fn new(remote: Remote) -> Result<Self, NotSendable> {
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         if let Some(key) = &remote.key {
             let mut value = HeaderValue::from_str(&format!("Bearer {}", key.expose_secret()))
-                .map_err(|_| KeyNotSendable)?;
+                .map_err(|_| NotSendable::Key)?;
             value.set_sensitive(true);
             headers.insert(AUTHORIZATION, value);
         }
-        let generations = remote.base.join("images/generations");
-        let edits = remote.base.join("images/edits");
+        let endpoint = |path: &str| {
+            let text = remote.base.join(path);
+            Url::parse(&text).map_err(|_| NotSendable::Address(text))
+        };
+        let (generations, edits) = (endpoint("images/generations")?, endpoint("images/edits")?);
         Ok(Self { remote, headers, generations, edits })
     }
 
@@ -95,9 +104,9 @@ impl OpenAi {
         let fields = Fields::of(request, self.remote.profile);
         let client = &self.remote.client.client;
         let builder = if request.references.is_empty() {
-            client.post(&self.generations).json(&fields)
+            client.post(self.generations.clone()).json(&fields)
         } else {
-            client.post(&self.edits).multipart(fields.form(request))
+            client.post(self.edits.clone()).multipart(fields.form(request))
         };
         builder.headers(self.headers.clone()).header(CLIENT_REQUEST_ID, attempt.rid.to_string())
     }

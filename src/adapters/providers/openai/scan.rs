@@ -273,7 +273,8 @@ impl Scanner {
 /// lines has, and with the two letters that addresses and file names spell otherwise.
 fn plain(letters: &[u8]) -> Cow<'_, [u8]> {
     let is_odd = |one: &u8| matches!(one, b' ' | b'\t' | b'\n' | b'\r' | 0x0c | b'-' | b'_');
-    if !letters.iter().any(is_odd) {
+    // Every letter is looked at, many at once; an early end would make it one at a time.
+    if !letters.iter().fold(false, |has_odd, one| has_odd | is_odd(one)) {
         return Cow::Borrowed(letters);
     }
     let spelled = letters.iter().filter_map(|one| match one {
