@@ -14,6 +14,7 @@ pub mod event;
 pub mod failure;
 pub mod file_name;
 pub mod gate;
+pub mod hex;
 pub mod ids;
 pub mod image;
 pub mod ledger;

@@ -108,14 +108,38 @@ impl NanoUsd {
 
 impl fmt::Display for NanoUsd {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let sign = if self.0 < 0 { "-" } else { "" };
+        // Written by hand, and without a heap: a run writes many thousand amounts. The point has
+        // room for a sign and ten digits before it, and nine behind it.
+        const POINT: usize = 11;
+        let mut text = [b'0'; POINT + 10];
         let magnitude = self.0.unsigned_abs();
-        let whole = magnitude / NANOS_PER_DOLLAR.unsigned_abs();
-        let nanos = magnitude % NANOS_PER_DOLLAR.unsigned_abs();
-        let digits = format!("{nanos:09}");
-        let kept = digits.trim_end_matches('0').len().max(2);
-        out.pad(&format!("{sign}{whole}.{}", &digits[..kept]))
+        let mut whole = magnitude / NANOS_PER_DOLLAR.unsigned_abs();
+        let mut nanos = magnitude % NANOS_PER_DOLLAR.unsigned_abs();
+        text[POINT] = b'.';
+        let mut end = POINT + 3;
+        for place in (POINT + 1..text.len()).rev() {
+            text[place] = last_digit(nanos);
+            if text[place] != b'0' {
+                end = end.max(place + 1);
+            }
+            nanos /= 10;
+        }
+        let mut start = POINT;
+        while start == POINT || whole > 0 {
+            start -= 1;
+            text[start] = last_digit(whole);
+            whole /= 10;
+        }
+        if self.0 < 0 {
+            start -= 1;
+            text[start] = b'-';
+        }
+        out.pad(std::str::from_utf8(&text[start..end]).expect("digits are ASCII"))
     }
+}
+
+fn last_digit(number: u64) -> u8 {
+    b'0' + u8::try_from(number % 10).expect("a digit")
 }
 
 impl FromStr for NanoUsd {
@@ -216,6 +240,16 @@ mod tests {
         assert_eq!(NanoUsd::from_nanos(1).scale_up(1, 3).map(NanoUsd::nanos), Some(1));
         assert_eq!(NanoUsd::MAX.scale_up(2, 1), None);
         assert_eq!(rate.scale_up(1, 0), None);
+    }
+
+    #[test]
+    fn every_amount_is_written_whole() {
+        let shown = |nanos| NanoUsd::from_nanos(nanos).to_string();
+        assert_eq!(shown(i64::MIN), "-9223372036.854775808");
+        assert_eq!(shown(-1), "-0.000000001");
+        assert_eq!(shown(-10_000_000), "-0.01");
+        assert_eq!(shown(1_100_000_000), "1.10");
+        assert_eq!(format!("{:>8}|{:<6}|", NanoUsd::ZERO, NanoUsd::ZERO), "    0.00|0.00  |");
     }
 
     proptest! {

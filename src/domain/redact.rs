@@ -20,11 +20,7 @@ const KEY_MARKS: &[&str] = &["sk-", "key-", "Bearer "];
 /// A secret shorter than 8 bytes is left out where it stands as a whole and has at
 /// least four; a longer one wherever the message has 8 bytes in a row of it.
 pub fn redact(message: &str, secrets: &[&str]) -> String {
-    let mut hidden = vec![false; message.len()];
-    for secret in secrets {
-        hide_shared(message.as_bytes(), secret.as_bytes(), &mut hidden);
-    }
-    hide_keys(message, &mut hidden);
+    let hidden = hidden(message, secrets);
     let mut shown = String::with_capacity(message.len());
     let mut was_hidden = false;
     for (at, one) in message.char_indices() {
@@ -39,6 +35,21 @@ pub fn redact(message: &str, secrets: &[&str]) -> String {
     }
     let line = sanitize::one_line(shown.trim()).into_owned();
     sanitize::cut(&line, MAX_MESSAGE_CHARS).into_owned()
+}
+
+/// Whether there is anything in the message that [`redact`] leaves out.
+pub fn has_secret(message: &str, secrets: &[&str]) -> bool {
+    hidden(message, secrets).contains(&true)
+}
+
+/// Which bytes of the message are left out.
+fn hidden(message: &str, secrets: &[&str]) -> Vec<bool> {
+    let mut hidden = vec![false; message.len()];
+    for secret in secrets {
+        hide_shared(message.as_bytes(), secret.as_bytes(), &mut hidden);
+    }
+    hide_keys(message, &mut hidden);
+    hidden
 }
 
 /// The bytes of an answer that are to be kept, with every run left out that they share with a key.

@@ -1,9 +1,11 @@
 //! A plain client: the same requests, decoding, hashing, sidecars and files, written as one would
-//! write them with `reqwest`, without a ledger, a journal or a lane.
+//! write them with `reqwest`, without a ledger, a journal or a lane. It is a program of its own,
+//! since a run is one as well.
 
+use std::fs::{self, File};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use reqwest::Client;
 use serde_json::{Value, json};
@@ -13,20 +15,18 @@ use tokio::task::JoinSet;
 
 use crate::support::Failure;
 
-/// Makes `n_rows` images, `concurrency` at a time; the time that it took.
+/// Makes `n_rows` images, `concurrency` at a time.
 pub(crate) fn run(
     base_url: &str,
     n_rows: u32,
     concurrency: u32,
     folder: &Path,
-) -> Result<Duration, Failure> {
+) -> Result<(), Failure> {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    std::fs::create_dir_all(folder)?;
+    fs::create_dir_all(folder)?;
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let begin = Instant::now();
-    runtime.block_on(all(base_url, n_rows, concurrency, folder))?;
-    Ok(begin.elapsed())
+    runtime.block_on(all(base_url, n_rows, concurrency, folder))
 }
 
 async fn all(base_url: &str, n_rows: u32, n_slots: u32, folder: &Path) -> Result<(), Failure> {
@@ -72,13 +72,17 @@ async fn one(client: &Client, url: &str, n: u32, folder: PathBuf) -> Result<(), 
     let sidecar = json!({ "prompt": prompt, "sha256": digest, "usage": answer["usage"] });
     let (part, path) = (folder.join(format!("{n}.part")), folder.join(format!("{n}.png")));
     tokio::task::spawn_blocking(move || {
-        std::fs::write(&part, &image)?;
-        std::fs::rename(&part, &path)?;
-        let side = path.with_extension("json");
+        write_durably(&part, &path, &image)?;
         let part = path.with_extension("json.part");
-        std::fs::write(&part, serde_json::to_vec_pretty(&sidecar)?)?;
-        std::fs::rename(part, side)
+        write_durably(&part, &path.with_extension("json"), &serde_json::to_vec_pretty(&sidecar)?)
     })
     .await??;
     Ok(())
+}
+
+fn write_durably(part: &Path, path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut file = File::create(part)?;
+    file.write_all(bytes)?;
+    file.sync_data()?;
+    fs::rename(part, path)
 }

@@ -1,6 +1,7 @@
 //! Images in the run's folder: temporary file, magic bytes, rename, grouped syncs, sidecar.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -38,15 +39,15 @@ pub struct ImageFolder {
 
 /// Images that have their names, and are open until they are synced with others.
 #[derive(Debug, Default)]
-struct Unsynced(Mutex<BTreeMap<PathBuf, File>>);
+struct Unsynced(Mutex<BTreeMap<OsString, File>>);
 
 impl Unsynced {
     fn put(&self, path: PathBuf, file: File) {
-        self.0.lock().expect("no holder panics").insert(path, file);
+        self.0.lock().expect("no holder panics").insert(path.into(), file);
     }
 
     fn take(&self, path: &Path) -> Option<File> {
-        self.0.lock().expect("no holder panics").remove(path)
+        self.0.lock().expect("no holder panics").remove(path.as_os_str())
     }
 }
 

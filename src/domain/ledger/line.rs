@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
+use crate::domain::hex::write_hex;
 use crate::domain::ledger::record::{
     Carry, FORMAT_VERSION, Hold, Late, Limit, LimitScope, LineHash, Open, Record, RecordKind,
     Reserve, RunTotals, Totals,
@@ -266,15 +267,6 @@ impl fmt::Display for Hex<'_> {
     }
 }
 
-fn write_hex(out: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    for byte in bytes {
-        out.write_char(char::from(DIGITS[usize::from(byte >> 4)]))?;
-        out.write_char(char::from(DIGITS[usize::from(byte & 15)]))?;
-    }
-    Ok(())
-}
-
 fn write_to(out: &mut String, text: fmt::Arguments<'_>) {
     out.write_fmt(text).expect("a String takes every text");
 }
@@ -306,15 +298,24 @@ impl<'a> Object<'a> {
     /// A value whose text needs no escape.
     fn plain(&mut self, key: &str, value: impl fmt::Display) {
         self.key(key);
-        write_to(self.out, format_args!("\"{value}\""));
+        self.out.push('"');
+        write_to(self.out, format_args!("{value}"));
+        self.out.push('"');
     }
 
     /// Free text, escaped and cut to [`MAX_TEXT`].
     fn text(&mut self, key: &str, value: &str) {
         self.key(key);
         let value = &value[..value.floor_char_boundary(MAX_TEXT)];
-        let escaped = serde_json::to_string(value).expect("a text is JSON");
-        self.out.push_str(&escaped);
+        let is_plain = |byte: u8| byte >= b' ' && byte != b'"' && byte != b'\\';
+        if value.bytes().all(is_plain) {
+            self.out.push('"');
+            self.out.push_str(value);
+            self.out.push('"');
+        } else {
+            let escaped = serde_json::to_string(value).expect("a text is JSON");
+            self.out.push_str(&escaped);
+        }
     }
 
     fn object(&mut self, key: &str, fill: impl FnOnce(&mut Object<'_>)) {

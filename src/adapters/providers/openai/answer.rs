@@ -1,5 +1,7 @@
 //! What a successful answer says once its images are taken out: how many there were, and the bill.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 use crate::adapters::providers::openai::refusal::{self, ErrorBody};
@@ -17,7 +19,8 @@ impl AnswerFrame {
     /// that are no UTF-8 and trailing zeros do not make an image that is paid for worthless.
     pub(super) fn parse(text: &[u8]) -> Option<Self> {
         const BYTE_ORDER_MARK: char = '\u{feff}';
-        let text = String::from_utf8_lossy(text);
+        let lossy = |_| String::from_utf8_lossy(text);
+        let text = std::str::from_utf8(text).map_or_else(lossy, Cow::Borrowed);
         let text = text.trim_start_matches(BYTE_ORDER_MARK).trim_end_matches('\0');
         serde_json::from_str(text).ok().filter(Value::is_object).map(Self)
     }

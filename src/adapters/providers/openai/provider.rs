@@ -18,7 +18,7 @@ use crate::adapters::providers::openai::scan::{Piece, ScanError, Scanner};
 use crate::domain::base_url::BaseUrl;
 use crate::domain::failure::FailureClass;
 use crate::domain::provider::Profile;
-use crate::domain::redact::{code_word, redact, without_key};
+use crate::domain::redact::{code_word, has_secret, redact, without_key};
 use crate::domain::request::ImageRequest;
 use crate::domain::retry_after::retry_after;
 use crate::ports::clock::Clock;
@@ -291,7 +291,7 @@ async fn error_body(response: &mut Response) -> Vec<u8> {
 /// with a secret.
 fn request_id(headers: &HeaderMap, secrets: &[&str]) -> Option<Arc<str>> {
     let text = headers.get(REQUEST_ID)?.to_str().ok()?;
-    code_word(text).filter(|word| redact(word, secrets) == *word).map(Arc::from)
+    code_word(text).filter(|word| !has_secret(word, secrets)).map(Arc::from)
 }
 
 #[async_trait]
