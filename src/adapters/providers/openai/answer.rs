@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use serde::Deserialize;
 use serde_json::Value;
 
 use crate::adapters::providers::openai::refusal::{self, ErrorBody};
@@ -12,17 +13,33 @@ use crate::domain::price::{Quote, TokenUsage};
 
 /// A successful answer without its images.
 #[derive(Debug)]
-pub(super) struct AnswerFrame(Value);
+pub(super) struct AnswerFrame<'a> {
+    text: Cow<'a, str>,
+    bill: Bill,
+}
 
-impl AnswerFrame {
+/// The part of an answer that every image needs; the rest is read when something is wrong.
+#[derive(Debug, Deserialize)]
+struct Bill {
+    #[serde(default)]
+    usage: Option<Value>,
+}
+
+impl<'a> AnswerFrame<'a> {
     /// Parses the JSON around the images; nothing when it is none. A mark of the byte order, bytes
     /// that are no UTF-8 and trailing zeros do not make an image that is paid for worthless.
-    pub(super) fn parse(text: &[u8]) -> Option<Self> {
-        const BYTE_ORDER_MARK: char = '\u{feff}';
+    pub(super) fn parse(text: &'a [u8]) -> Option<Self> {
         let lossy = |_| String::from_utf8_lossy(text);
         let text = std::str::from_utf8(text).map_or_else(lossy, Cow::Borrowed);
-        let text = text.trim_start_matches(BYTE_ORDER_MARK).trim_end_matches('\0');
-        serde_json::from_str(text).ok().filter(Value::is_object).map(Self)
+        let json = json_in(&text);
+        // A list would pass for the fields in their order.
+        let bill = json.trim_start().starts_with('{').then(|| serde_json::from_str(json))?;
+        // What is said twice is taken as any other reader takes it.
+        let bill = bill.ok().or_else(|| {
+            let usage = serde_json::from_str::<Value>(json).ok()?.get("usage").cloned();
+            Some(Bill { usage })
+        })?;
+        Some(Self { text, bill })
     }
 
     /// What an answer with so many images cost, and how that is known.
@@ -43,7 +60,8 @@ impl AnswerFrame {
         has_references: bool,
         secrets: &[&str],
     ) -> (FailureClass, Option<String>) {
-        let body = ErrorBody::of(&self.0);
+        let value = serde_json::from_str(json_in(&self.text)).unwrap_or_default();
+        let body = ErrorBody::of(&value);
         if body.is_structured {
             let class = match refusal::is_refusal(&body) {
                 true => refusal::refused(status, &body),
@@ -52,7 +70,7 @@ impl AnswerFrame {
             return (class, body.detail(secrets));
         }
         let class = FailureClass::NoImage { charge: self.known_charge(quote, has_references) };
-        let has_url = self.0["data"][0]["url"].is_string();
+        let has_url = value["data"][0]["url"].is_string();
         let detail = has_url.then(|| {
             "it has an address instead; this version takes only images in the answer itself"
                 .to_owned()
@@ -77,7 +95,7 @@ impl AnswerFrame {
     /// A report with a count that cannot be read, or without one for the output, is none: what is
     /// missing in it would be taken for free.
     fn usage(&self, has_references: bool) -> Option<TokenUsage> {
-        let usage = self.0.get("usage")?.as_object()?;
+        let usage = self.bill.usage.as_ref()?.as_object()?;
         let (input, output) = (usage.get("input_tokens")?, usage.get("output_tokens")?);
         let (input, output) = (input.as_u64()?, output.as_u64().filter(|count| *count > 0)?);
         let details = usage.get("input_tokens_details");
@@ -97,6 +115,12 @@ impl AnswerFrame {
         let image_out = output - text_out;
         Some(TokenUsage { text_in, image_in, text_out, image_out })
     }
+}
+
+/// The JSON in a text, without a mark of the byte order and trailing zeros.
+fn json_in(text: &str) -> &str {
+    const BYTE_ORDER_MARK: char = '\u{feff}';
+    text.trim_start_matches(BYTE_ORDER_MARK).trim_end_matches('\0')
 }
 
 /// A count among details, if there is one; nothing when what is there is no count.
@@ -124,7 +148,8 @@ mod tests {
         assert!(parses(b"\xef\xbb\xbf{\"data\":[]}"));
         assert!(parses(b"{\"data\":[],\"note\":\"caf\xe9\"}"));
         assert!(parses(b"{\"data\":[]}\n\0\0"));
-        for text in ["", "[]", "{\"data\":[]", "data: {}", "<html>"] {
+        assert!(parses(b" {\"usage\":null,\"usage\":{}}"));
+        for text in ["", "[]", "[{}]", "{\"data\":[]", "data: {}", "<html>", "{}{}"] {
             assert!(!parses(text.as_bytes()), "{text}");
         }
     }
@@ -134,6 +159,11 @@ mod tests {
         for (text, has_references, expect) in [
             (r#"{"data":[]}"#, false, None),
             (r#"{"usage":null}"#, false, None),
+            (
+                r#"{"usage":null,"usage":{"input_tokens":1,"output_tokens":2}}"#,
+                false,
+                Some([1, 0, 0, 2]),
+            ),
             (
                 r#"{"usage":{"input_tokens":12,"output_tokens":1767}}"#,
                 false,
