@@ -118,16 +118,18 @@ async fn work(
             finished.push((image, sidecar));
             stored.push(event);
         }
-        match images.persist(finished).await {
-            Ok(()) => {
-                for event in stored {
-                    events.emit(RunEvent::ImageStored(Box::new(event))).await;
+        let mut first_error = None;
+        for (result, event) in images.persist(finished).await.into_iter().zip(stored) {
+            match result {
+                Ok(()) => events.emit(RunEvent::ImageStored(Box::new(event))).await,
+                Err(error) => {
+                    first_error.get_or_insert(error);
                 }
             }
-            Err(error) => {
-                let text = with_sources(&error);
-                stop.drain(StopReason::Environment(format!("images cannot be kept: {text}")));
-            }
+        }
+        if let Some(error) = first_error {
+            let text = with_sources(&error);
+            stop.drain(StopReason::Environment(format!("images cannot be kept: {text}")));
         }
     }
 }

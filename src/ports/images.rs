@@ -87,11 +87,12 @@ pub trait ImageStore: Debug + Send + Sync {
     async fn begin(&self, stem: &str, variant: u8)
     -> Result<Box<dyn ImageWriter>, ImageStoreError>;
 
-    /// Makes finished images and their sidecars durable, many with few syncs.
-    ///
-    /// # Errors
-    /// When the disk refuses; then none of them may be called stored.
-    async fn persist(&self, finished: Vec<(StoredImage, Sidecar)>) -> Result<(), ImageStoreError>;
+    /// Makes finished images and their sidecars durable, many with few syncs. Says of each, in
+    /// their order, whether it is: one that the disk refuses must not be called stored.
+    async fn persist(
+        &self,
+        finished: Vec<(StoredImage, Sidecar)>,
+    ) -> Vec<Result<(), ImageStoreError>>;
 
     /// How long a finished image may wait for company before it is made durable.
     fn linger(&self) -> Duration {

@@ -1,17 +1,14 @@
-//! Images in the run's folder: temporary file, magic bytes, rename, grouped syncs, sidecar.
+//! Images in the run's folder: temporary file, magic bytes, rename.
 
-use std::collections::BTreeMap;
-use std::ffi::OsString;
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use tokio::task::{JoinError, JoinSet};
 
+use crate::adapters::output::durable::{Unsynced, make_durable};
 use crate::adapters::output::part::{Part, blocking};
 use crate::adapters::output::run_folder::private_folder;
 use crate::adapters::output::spares::Spares;
@@ -35,20 +32,6 @@ pub struct ImageFolder {
     root: Arc<PathBuf>,
     spares: Arc<Spares>,
     unsynced: Arc<Unsynced>,
-}
-
-/// Images that have their names, and are open until they are synced with others.
-#[derive(Debug, Default)]
-struct Unsynced(Mutex<BTreeMap<OsString, File>>);
-
-impl Unsynced {
-    fn put(&self, path: PathBuf, file: File) {
-        self.0.lock().expect("no holder panics").insert(path.into(), file);
-    }
-
-    fn take(&self, path: &Path) -> Option<File> {
-        self.0.lock().expect("no holder panics").remove(path.as_os_str())
-    }
 }
 
 impl ImageFolder {
@@ -80,61 +63,16 @@ impl ImageStore for ImageFolder {
         Ok(Box::new(Received { root, spares, unsynced, name, first, extras: Vec::new() }))
     }
 
-    async fn persist(&self, finished: Vec<(StoredImage, Sidecar)>) -> Result<(), ImageStoreError> {
-        let folder = self.root.join(IMAGES);
-        let mut tasks = JoinSet::new();
-        let mut finished = finished.into_iter().peekable();
-        let n_each = finished.len().div_ceil(SYNCS_AT_ONCE).max(LEAST_IN_A_TASK);
-        while finished.peek().is_some() {
-            let (root, failed) = (Arc::clone(&self.root), folder.clone());
-            let part: Vec<_> = finished
-                .by_ref()
-                .take(n_each)
-                .map(|(image, sidecar)| (self.unsynced.take(&image.path), image, sidecar))
-                .collect();
-            tasks.spawn(blocking(failed, move || {
-                for (file, image, sidecar) in &part {
-                    make_durable(&root, file.as_ref(), image, sidecar)?;
-                }
-                // Freed by the thread that has made it.
-                Ok(part)
-            }));
-        }
-        while let Some(joined) = tasks.join_next().await {
-            drop(joined.unwrap_or_else(|error| Err(failed_task(&folder, error)))?);
-        }
-        // The names become durable together.
-        blocking(folder.clone(), move || File::open(folder)?.sync_all()).await
+    async fn persist(
+        &self,
+        finished: Vec<(StoredImage, Sidecar)>,
+    ) -> Vec<Result<(), ImageStoreError>> {
+        make_durable(&self.root, &self.root.join(IMAGES), &self.unsynced, finished).await
     }
 
     fn linger(&self) -> Duration {
         LINGER
     }
-}
-
-/// Syncs under way at once: file systems write them down together, so that many at once take
-/// little longer than one.
-const SYNCS_AT_ONCE: usize = 8;
-
-/// Images that are worth a task of their own; fewer are synced one after the other.
-const LEAST_IN_A_TASK: usize = 16;
-
-fn make_durable(
-    root: &Path,
-    file: Option<&File>,
-    image: &StoredImage,
-    sidecar: &Sidecar,
-) -> io::Result<()> {
-    let path = root.join(&image.path);
-    write_sidecar(&path, sidecar)?;
-    match file {
-        Some(file) => file.sync_data(),
-        None => File::open(path)?.sync_data(),
-    }
-}
-
-fn failed_task(folder: &Path, error: JoinError) -> ImageStoreError {
-    ImageStoreError::Io { path: folder.to_owned(), source: io::Error::other(error) }
 }
 
 /// The images of one answer on their way; there should be only one.
@@ -239,8 +177,11 @@ impl ImageStore for NoImages {
         Ok(Box::new(NoImage { is_image: true }))
     }
 
-    async fn persist(&self, _: Vec<(StoredImage, Sidecar)>) -> Result<(), ImageStoreError> {
-        Ok(())
+    async fn persist(
+        &self,
+        finished: Vec<(StoredImage, Sidecar)>,
+    ) -> Vec<Result<(), ImageStoreError>> {
+        finished.iter().map(|_| Ok(())).collect()
     }
 }
 
@@ -277,21 +218,6 @@ impl ImageWriter for NoImage {
     }
 
     async fn discard(self: Box<Self>) {}
-}
-
-/// Room for a sidecar with a prompt of common length.
-const SIDECAR: usize = 2 << 10;
-
-/// Writes the sidecar under a temporary name, syncs it and renames it beside its image.
-fn write_sidecar(image: &Path, sidecar: &Sidecar) -> io::Result<()> {
-    let mut text = Vec::with_capacity(SIDECAR);
-    serde_json::to_writer_pretty(&mut text, sidecar)?;
-    text.push(b'\n');
-    let part = image.with_extension("json.part");
-    let mut file = File::create(&part)?;
-    file.write_all(&text)?;
-    file.sync_data()?;
-    fs::rename(part, image.with_extension("json"))
 }
 
 fn short(digest: &Sha256Digest) -> String {

@@ -100,6 +100,17 @@ fn a_sync_that_fails_stops_the_run_and_calls_nothing_stored() {
 }
 
 #[test]
+fn an_image_that_cannot_be_made_durable_takes_no_other_with_it() {
+    let linger = Duration::from_secs(60);
+    let images = ImageFaults { persist_refuses: Some("S-3"), linger, ..ImageFaults::default() };
+    let ran = Bench { images, concurrency: 8, ..Bench::new(8) }.run();
+    assert!(is_environment(&ran), "{:?}", ran.reasons);
+    assert_eq!((ran.calls().len(), ran.stats.images_stored), (8, 7), "all were in one group");
+    assert!(ran.sidecars.iter().all(|sidecar| sidecar.scene_id != "S-3"));
+    assert_eq!(ran.count("reserve"), ran.count("settle"));
+}
+
+#[test]
 fn a_panic_in_the_keeper_of_images_does_not_pass_in_silence() {
     let images = ImageFaults { persist_panics: true, ..ImageFaults::default() };
     let ran = Bench { images, concurrency: 1, ..Bench::new(50) }.run();

@@ -181,6 +181,10 @@ pub(crate) struct ImageFaults {
     pub(crate) finish_from: Option<usize>,
     pub(crate) persist_from: Option<usize>,
     pub(crate) persist_panics: bool,
+    /// The scene whose image is refused when it is to be made durable.
+    pub(crate) persist_refuses: Option<&'static str>,
+    /// How long a finished image waits for company.
+    pub(crate) linger: Duration,
     /// How long the opening of a file takes.
     pub(crate) begin_takes: Duration,
 }
@@ -227,14 +231,24 @@ impl ImageStore for FakeImages {
         Ok(Box::new(FakeWriter { name, bytes: Vec::new(), finish_fails }))
     }
 
-    async fn persist(&self, finished: Vec<(StoredImage, Sidecar)>) -> Result<(), ImageStoreError> {
+    async fn persist(
+        &self,
+        finished: Vec<(StoredImage, Sidecar)>,
+    ) -> Vec<Result<(), ImageStoreError>> {
         assert!(!self.faults.persist_panics, "persist panics, as the test asked");
-        if self.fails(2, self.faults.persist_from) {
-            return Err(full("images"));
-        }
-        let sidecars = finished.into_iter().map(|(_, sidecar)| sidecar);
-        self.persisted.lock().expect("no holder panics").extend(sidecars);
-        Ok(())
+        let all_fail = self.fails(2, self.faults.persist_from);
+        let each = finished.into_iter().map(|(_, sidecar)| {
+            if all_fail || self.faults.persist_refuses == Some(sidecar.scene_id.as_str()) {
+                return Err(full("images"));
+            }
+            self.persisted.lock().expect("no holder panics").push(sidecar);
+            Ok(())
+        });
+        each.collect()
+    }
+
+    fn linger(&self) -> Duration {
+        self.faults.linger
     }
 }
 

@@ -1,0 +1,187 @@
+//! Makes finished images durable: sidecars beside them, and syncs in groups.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use tokio::task::spawn_blocking;
+
+use crate::domain::image::StoredImage;
+use crate::domain::sidecar::Sidecar;
+use crate::ports::images::ImageStoreError;
+
+/// Syncs under way at once: file systems write them down together, so that many at once take
+/// little longer than one.
+const SYNCS_AT_ONCE: usize = 8;
+
+/// Images that are worth a task of their own; fewer are synced one after the other.
+const LEAST_IN_A_TASK: usize = 16;
+
+/// Room for a sidecar with a prompt of common length.
+const SIDECAR: usize = 2 << 10;
+
+/// Images that have their names, and are open until they are synced with others.
+#[derive(Debug, Default)]
+pub(super) struct Unsynced(Mutex<BTreeMap<OsString, File>>);
+
+impl Unsynced {
+    /// Keeps an image open; `path` is what its [`StoredImage`] says.
+    pub(super) fn put(&self, path: PathBuf, file: File) {
+        self.0.lock().expect("no holder panics").insert(path.into(), file);
+    }
+
+    fn take(&self, path: &Path) -> Option<File> {
+        self.0.lock().expect("no holder panics").remove(path.as_os_str())
+    }
+}
+
+/// Makes images and their sidecars durable; says of each whether it is, in their order. One that
+/// the disk refuses takes no other with it.
+pub(super) async fn make_durable(
+    root: &Arc<PathBuf>,
+    folder: &Path,
+    unsynced: &Unsynced,
+    finished: Vec<(StoredImage, Sidecar)>,
+) -> Vec<Result<(), ImageStoreError>> {
+    let n_each = finished.len().div_ceil(SYNCS_AT_ONCE).max(LEAST_IN_A_TASK);
+    let mut results = Vec::with_capacity(finished.len());
+    let mut tasks = Vec::new();
+    let mut finished = finished.into_iter().peekable();
+    while finished.peek().is_some() {
+        let (root, part) = (Arc::clone(root), finished.by_ref().take(n_each));
+        let part: Vec<_> = part.map(|item| (unsynced.take(&item.0.path), item)).collect();
+        let n_images = part.len();
+        let work = move || {
+            let each = part.iter().map(|(file, item)| sync(&root, file.as_ref(), item));
+            let results: Vec<io::Result<()>> = each.collect();
+            // What is in it is freed by the thread that has made it.
+            (results, part)
+        };
+        tasks.push((n_images, spawn_blocking(work)));
+    }
+    for (n_images, task) in tasks {
+        match task.await {
+            Ok((part, _)) => results.extend(part),
+            Err(error) => {
+                results.extend((0..n_images).map(|_| Err(io::Error::other(error.to_string()))))
+            }
+        }
+    }
+    if let Err(error) = sync_names(folder.to_owned()).await {
+        // Without its name an image is as good as not there.
+        let same = |_| Err(io::Error::new(error.kind(), error.to_string()));
+        results = results.into_iter().map(|result| result.and_then(same)).collect();
+    }
+    let failed = |source| ImageStoreError::Io { path: folder.to_owned(), source };
+    results.into_iter().map(|result| result.map_err(failed)).collect()
+}
+
+/// The names become durable together.
+async fn sync_names(folder: PathBuf) -> io::Result<()> {
+    let done = spawn_blocking(move || File::open(folder)?.sync_all()).await;
+    done.unwrap_or_else(|error| Err(io::Error::other(error)))
+}
+
+fn sync(
+    root: &Path,
+    file: Option<&File>,
+    (image, sidecar): &(StoredImage, Sidecar),
+) -> io::Result<()> {
+    let path = root.join(&image.path);
+    let part = path.with_extension("json.part");
+    if let Err(error) = write_sidecar(&part, &path.with_extension("json"), sidecar) {
+        // It is ours, and no paid bytes are in it.
+        let _ = fs::remove_file(part);
+        return Err(error);
+    }
+    match file {
+        Some(file) => file.sync_data(),
+        None => File::open(path)?.sync_data(),
+    }
+}
+
+/// Writes the sidecar under a temporary name, syncs it and renames it.
+fn write_sidecar(part: &Path, place: &Path, sidecar: &Sidecar) -> io::Result<()> {
+    let mut text = Vec::with_capacity(SIDECAR);
+    serde_json::to_writer_pretty(&mut text, sidecar)?;
+    text.push(b'\n');
+    let mut file = File::create(part)?;
+    file.write_all(&text)?;
+    file.sync_data()?;
+    fs::rename(part, place)
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::domain::digest::Sha256Digest;
+    use crate::domain::ids::{AttemptId, RunId};
+    use crate::domain::image::ImageKind;
+    use crate::domain::money::NanoUsd;
+    use crate::domain::request::ImageSpec;
+    use crate::domain::sidecar::SCHEMA;
+
+    fn finished(root: &Path, n: usize) -> (StoredImage, Sidecar) {
+        let path = PathBuf::from(format!("image-{n}.png"));
+        fs::write(root.join(&path), "an image").expect("a file");
+        let (kind, sha256) = (ImageKind::Png, Sha256Digest([0; 32]));
+        let image = StoredImage { path: path.clone(), kind, n_bytes: 8, sha256, pixels: None };
+        let request = ImageSpec {
+            provider: "openai".into(),
+            model: "m".into(),
+            size: "1x1".into(),
+            quality: "low".into(),
+            format: "png".into(),
+            background: None,
+            seed: None,
+            negative_prompt: None,
+        };
+        let sidecar = Sidecar {
+            schema: SCHEMA,
+            run_id: RunId::new(Uuid::nil()),
+            rid: AttemptId::new(Uuid::nil()),
+            scene_id: format!("S-{n}"),
+            variant: 1,
+            work: sha256,
+            prompt: "a thing".to_owned(),
+            request,
+            references: Vec::new(),
+            amount: NanoUsd::ZERO,
+            cost_source: "quote".to_owned(),
+            simulated: true,
+            provider_request_id: None,
+            file: path.display().to_string(),
+            kind,
+            n_bytes: 8,
+            sha256,
+            width: None,
+            height: None,
+            finished_at: String::new(),
+        };
+        (image, sidecar)
+    }
+
+    #[tokio::test]
+    async fn one_that_the_disk_refuses_takes_no_other_with_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let root = Arc::new(folder.path().to_owned());
+        let many: Vec<_> = (0..2 * LEAST_IN_A_TASK).map(|n| finished(&root, n)).collect();
+        let unsynced = Unsynced::default();
+        let open = File::open(root.join(&many[1].0.path)).expect("an image");
+        unsynced.put(many[1].0.path.clone(), open);
+        // A folder that has things in it is not replaced by a file.
+        fs::create_dir_all(root.join("image-3.json/in-the-way")).expect("a folder");
+        let results = make_durable(&root, &root, &unsynced, many).await;
+        let refused: Vec<usize> = (0..results.len()).filter(|&n| results[n].is_err()).collect();
+        assert_eq!(refused, [3]);
+        assert!(unsynced.take(Path::new("image-1.png")).is_none(), "it is synced and closed");
+        let exists = |name: &str| root.join(name).is_file();
+        assert!(exists("image-2.json") && exists("image-31.json") && exists("image-3.png"));
+        assert!(!exists("image-3.json.part"), "no half sidecar is left");
+    }
+}
