@@ -121,6 +121,8 @@ pub(crate) struct VariantReport {
     pub(crate) bought: u32,
     /// Why the last one that may have been billed brought nothing.
     pub(crate) bought_after: Option<FailureClass>,
+    /// What was said then.
+    pub(crate) unknown_reason: Option<String>,
     /// When the first byte was sent, on the run's clock.
     pub(crate) sent_at: Option<Duration>,
     /// When the last attempt ended, on the run's clock.
@@ -145,6 +147,7 @@ impl VariantReport {
             unconnected: 0,
             bought: 0,
             bought_after: None,
+            unknown_reason: None,
             sent_at: None,
             ended_at: None,
         }
@@ -167,11 +170,16 @@ impl VariantReport {
             | VariantEnding::Unknown(_)
             | VariantEnding::Lost => false,
         };
-        self.ending = match self.bought_after {
-            Some(class) if given_up => VariantEnding::Unknown(class),
-            Some(_) | None => ending,
-        };
-        self.reason = reason.or(self.reason);
+        match self.bought_after {
+            Some(class) if given_up => {
+                self.ending = VariantEnding::Unknown(class);
+                self.reason = self.unknown_reason.take();
+            }
+            Some(_) | None => {
+                self.ending = ending;
+                self.reason = reason.or(self.reason);
+            }
+        }
         self
     }
 }
@@ -196,6 +204,9 @@ pub(crate) async fn generate(cx: &Arc<RunContext>, job: VariantJob) -> VariantRe
             Next::End(ending, reason) => return report.end(ending, reason),
             Next::Again(pause) => {
                 report.reason = Some(answer.sentence());
+                if matches!(answer.ending(), Ending::Unknown { .. }) {
+                    report.unknown_reason.clone_from(&report.reason);
+                }
                 tokio::select! {
                     // Biased: a stop that arrives with the end of the pause wins.
                     biased;

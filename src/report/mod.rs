@@ -1,5 +1,6 @@
 //! Floor 2: what people and machines are shown.
 
+mod bar_terminal;
 pub mod checkup;
 pub mod config;
 pub mod diagnostic;

@@ -2,6 +2,7 @@
 //! It lives on a thread with the real clock and only looks; it can fail without the run noticing.
 
 use std::cmp::Ordering;
+use std::io::IsTerminal;
 use std::sync::atomic::{self, AtomicBool};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
@@ -12,10 +13,11 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use crate::domain::measure::Measure;
 use crate::domain::sanitize;
 use crate::domain::stats::Notice;
+use crate::report::bar_terminal::BarTerminal;
 use crate::report::words;
 
-/// The widest line above a bar, in columns: narrower than any terminal that a bar fits into.
-const BAR_LINE: usize = 76;
+/// The most pictures of the bar in a second.
+const PER_SECOND: u8 = 20;
 
 /// How often the thread looks.
 const TICK: Duration = Duration::from_millis(100);
@@ -103,7 +105,13 @@ struct Display {
 impl Display {
     fn new(kind: ProgressKind, measure: Arc<Mutex<Measure>>, rehearsal: bool) -> Self {
         let bars = (kind == ProgressKind::Bar).then(|| {
-            let all = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
+            let target = match std::io::stderr().is_terminal() {
+                true => {
+                    ProgressDrawTarget::term_like_with_hz(Box::<BarTerminal>::default(), PER_SECOND)
+                }
+                false => ProgressDrawTarget::hidden(),
+            };
+            let all = MultiProgress::with_draw_target(target);
             let images = all.add(ProgressBar::new(1));
             let style =
                 ProgressStyle::with_template(" images {bar:30} {pos}/{len} {percent} % {msg}")
@@ -151,8 +159,8 @@ impl Display {
             }
             (self.new_notices(&measure), status)
         };
-        for notice in notices {
-            self.say(&notice);
+        if !notices.is_empty() {
+            self.say(&notices);
         }
         match self.kind {
             ProgressKind::Bar => self.draw(&status),
@@ -160,7 +168,7 @@ impl Display {
             ProgressKind::Lines | ProgressKind::Json => {
                 if self.is_line_due(&status, last) {
                     let json = self.kind == ProgressKind::Json;
-                    self.say(&if json { status.json() } else { status.line() });
+                    self.say(&[if json { status.json() } else { status.line() }]);
                 }
             }
         }
@@ -197,23 +205,22 @@ impl Display {
         rest.set_message(status.block());
     }
 
-    /// Prints a line above the bar, or plainly when there is no bar or it is hidden: a hidden
-    /// bar swallows its lines.
-    fn say(&self, line: &str) {
+    /// Prints lines, above the bar where there is one.
+    fn say(&self, lines: &[String]) {
+        use std::io::Write;
         if self.kind == ProgressKind::Silent {
             return;
         }
+        let print = || {
+            let mut out = std::io::stderr().lock();
+            for line in lines {
+                let _ = writeln!(out, "{line}");
+            }
+        };
         match &self.bars {
-            Some((all, ..)) if !all.is_hidden() => {
-                // The bar counts lines, so that none may be wider than the terminal.
-                for part in words::wrap(line, BAR_LINE) {
-                    let _ = all.println(part);
-                }
-            }
-            Some(_) | None => {
-                use std::io::Write;
-                let _ = writeln!(std::io::stderr().lock(), "{line}");
-            }
+            // The bar is taken away meanwhile, so that lines may be as long as they are.
+            Some((all, ..)) => all.suspend(print),
+            None => print(),
         }
     }
 
