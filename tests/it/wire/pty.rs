@@ -3,7 +3,25 @@
 use std::io::{Read, Write};
 use std::process::Child;
 
+use tokio::runtime::Builder;
+use tokio::signal::unix::{SignalKind, signal};
+
 use crate::support::sandbox::{IMAGEMILL, Sandbox, words};
+
+/// Whoever was started as a background job of a script ignores Ctrl-C, and so would the commands
+/// that it starts. What it handles instead is theirs to decide again.
+fn hear_interrupts() {
+    const INTERRUPT: u64 = 1 << 1;
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = u64::from_str_radix(ignored.unwrap_or("0").trim(), 16).expect("a mask");
+    if ignored & INTERRUPT == 0 {
+        return;
+    }
+    let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
+    // Its handler stays for as long as this process.
+    runtime.block_on(async { drop(signal(SignalKind::interrupt()).expect("a handler")) });
+}
 
 /// A running command and the other side of its terminal.
 pub(crate) struct Terminal {
@@ -15,6 +33,7 @@ pub(crate) struct Terminal {
 impl Terminal {
     /// Starts one; its progress is silent.
     pub(crate) fn start(sandbox: &Sandbox, args: &str) -> Self {
+        hear_interrupts();
         let (pty, pts) = pty_process::blocking::open().expect("a terminal");
         pty.resize(pty_process::Size::new(40, 200)).expect("a size");
         let child = pty_process::blocking::Command::new(IMAGEMILL)
