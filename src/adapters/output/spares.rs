@@ -5,24 +5,27 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use crate::adapters::output::disk_queue::DiskQueue;
 use crate::adapters::output::part::{Part, blocking};
 use crate::ports::images::ImageStoreError;
 
-/// Files made in the first trip; every later one makes as many as there were so far, up to
-/// [`MOST_AT_ONCE`], so that small batches leave few and large ones make few trips.
-const FIRST_AT_ONCE: u64 = 4;
+/// Files made in the first trip; every later one makes as many as there were so far, or as many as
+/// are waited for, up to [`MOST_AT_ONCE`]: small batches leave few and large ones make few trips.
+const FIRST_AT_ONCE: usize = 4;
 
 /// The most files made in one trip.
-const MOST_AT_ONCE: u64 = 32;
+const MOST_AT_ONCE: usize = 64;
 
 /// Files that wait to be used; those that are left are removed in the end.
 #[derive(Debug)]
 pub(super) struct Spares {
     folder: PathBuf,
     ready: Mutex<Vec<(PathBuf, File)>>,
+    /// One trip at a time: many at once would fight for the folder, and make far too many files.
+    trip: tokio::sync::Mutex<()>,
+    n_waiting: AtomicUsize,
     n_made: AtomicU64,
     queue: DiskQueue,
 }
@@ -33,6 +36,8 @@ impl Spares {
         Self {
             folder,
             ready: Mutex::default(),
+            trip: tokio::sync::Mutex::default(),
+            n_waiting: AtomicUsize::new(0),
             n_made: AtomicU64::new(0),
             queue: DiskQueue::default(),
         }
@@ -43,23 +48,55 @@ impl Spares {
     /// # Errors
     /// When the file system refuses.
     pub(super) async fn take(&self) -> Result<Part, ImageStoreError> {
-        if let Some((path, file)) = self.pop() {
-            return Ok(Part::of(path, file, self.queue.clone()));
-        }
-        let (folder, from) = (self.folder.clone(), self.n_made.load(Ordering::Acquire));
-        let n = from.clamp(FIRST_AT_ONCE, MOST_AT_ONCE);
+        let (path, file) = match self.pop() {
+            Some(spare) => spare,
+            None => {
+                let _waiting = Waiting::among(&self.n_waiting);
+                let _trip = self.trip.lock().await;
+                // The trip before this one may have made enough.
+                match self.pop() {
+                    Some(spare) => spare,
+                    None => self.make().await?,
+                }
+            }
+        };
+        Ok(Part::of(path, file, self.queue.clone()))
+    }
+
+    /// One trip to the disk; all but one of its files are for others.
+    async fn make(&self) -> Result<(PathBuf, File), ImageStoreError> {
+        let n_so_far = usize::try_from(self.n_made.load(Ordering::Acquire)).unwrap_or(MOST_AT_ONCE);
+        let n_wanted = n_so_far.max(self.n_waiting.load(Ordering::Acquire));
+        let n = n_wanted.clamp(FIRST_AT_ONCE, MOST_AT_ONCE) as u64;
         let from = self.n_made.fetch_add(n, Ordering::AcqRel);
-        let mut made = blocking(folder.clone(), move || {
+        let folder = self.folder.clone();
+        let mut made = blocking(self.folder.clone(), move || {
             (from..from + n).map(|n| new_file(&folder, n)).collect::<io::Result<Vec<_>>>()
         })
         .await?;
-        let (path, file) = made.pop().expect("some were made");
+        let one = made.pop().expect("some were made");
         self.ready.lock().expect("no holder panics").append(&mut made);
-        Ok(Part::of(path, file, self.queue.clone()))
+        Ok(one)
     }
 
     fn pop(&self) -> Option<(PathBuf, File)> {
         self.ready.lock().expect("no holder panics").pop()
+    }
+}
+
+/// One of those who wait for a file, also when its wait is left.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn among(n_waiting: &'a AtomicUsize) -> Self {
+        n_waiting.fetch_add(1, Ordering::AcqRel);
+        Self(n_waiting)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
@@ -102,5 +139,16 @@ mod tests {
         drop(spares);
         assert_eq!(fs::read_to_string(&left).expect("it is there"), "paid");
         assert_eq!(fs::read_dir(folder.path()).expect("list").count(), 2);
+    }
+    #[tokio::test]
+    async fn many_who_ask_at_once_share_few_trips_and_leave_few_files() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let spares = Spares::in_folder(folder.path().to_owned());
+        let parts = futures_util::future::join_all((0..64).map(|_| spares.take())).await;
+        assert!(parts.iter().all(Result::is_ok));
+        let n_files = fs::read_dir(folder.path()).expect("list").count();
+        assert!((64..=64 + MOST_AT_ONCE).contains(&n_files), "{n_files} files for 64");
+        drop(spares);
+        assert_eq!(fs::read_dir(folder.path()).expect("list").count(), 64);
     }
 }
