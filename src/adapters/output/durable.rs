@@ -38,6 +38,13 @@ impl Unsynced {
     }
 }
 
+/// An image that has its name, and the file when it is still open.
+struct Unkept {
+    file: Option<File>,
+    image: StoredImage,
+    sidecar: Sidecar,
+}
+
 /// Makes images and their sidecars durable; says of each whether it is, in their order. One that
 /// the disk refuses takes no other with it.
 pub(super) async fn make_durable(
@@ -52,11 +59,15 @@ pub(super) async fn make_durable(
     let mut finished = finished.into_iter().peekable();
     while finished.peek().is_some() {
         let (root, part) = (Arc::clone(root), finished.by_ref().take(n_each));
-        let part: Vec<_> = part.map(|item| (unsynced.take(&item.0.path), item)).collect();
+        let unkept = |(image, sidecar): (StoredImage, Sidecar)| Unkept {
+            file: unsynced.take(&image.path),
+            image,
+            sidecar,
+        };
+        let part: Vec<Unkept> = part.map(unkept).collect();
         let n_images = part.len();
         let work = move || {
-            let each = part.iter().map(|(file, item)| sync(&root, file.as_ref(), item));
-            let results: Vec<io::Result<()>> = each.collect();
+            let results = sync_together(&root, &part);
             // What is in it is freed by the thread that has made it.
             (results, part)
         };
@@ -85,33 +96,69 @@ async fn sync_names(folder: PathBuf) -> io::Result<()> {
     done.unwrap_or_else(|error| Err(io::Error::other(error)))
 }
 
-fn sync(
-    root: &Path,
-    file: Option<&File>,
-    (image, sidecar): &(StoredImage, Sidecar),
-) -> io::Result<()> {
-    let path = root.join(&image.path);
-    let part = path.with_extension("json.part");
-    if let Err(error) = write_sidecar(&part, &path.with_extension("json"), sidecar) {
-        // It is ours, and no paid bytes are in it.
-        let _ = fs::remove_file(part);
-        return Err(error);
-    }
-    match file {
-        Some(file) => file.sync_data(),
-        None => File::open(path)?.sync_data(),
-    }
+/// Syncs images and their sidecars. All of them are on their way to the disk before the first is
+/// waited for: what a file system writes down together takes one sync, and the others find it done.
+fn sync_together(root: &Path, part: &[Unkept]) -> Vec<io::Result<()>> {
+    let begin = |Unkept { file, image, sidecar }: &Unkept| {
+        file.as_ref().inspect(|file| start_writing(file));
+        NewSidecar::write(&root.join(&image.path), sidecar)
+    };
+    let sidecars: Vec<io::Result<NewSidecar>> = part.iter().map(begin).collect();
+    let end = |(sidecar, Unkept { file, image, .. }): (io::Result<NewSidecar>, &Unkept)| {
+        sidecar?.keep()?;
+        match file {
+            Some(file) => file.sync_data(),
+            None => File::open(root.join(&image.path))?.sync_data(),
+        }
+    };
+    sidecars.into_iter().zip(part).map(end).collect()
 }
 
-/// Writes the sidecar under a temporary name, syncs it and renames it.
-fn write_sidecar(part: &Path, place: &Path, sidecar: &Sidecar) -> io::Result<()> {
-    let mut text = Vec::with_capacity(SIDECAR);
-    serde_json::to_writer_pretty(&mut text, sidecar)?;
-    text.push(b'\n');
-    let mut file = File::create(part)?;
-    file.write_all(&text)?;
-    file.sync_data()?;
-    fs::rename(part, place)
+/// Asks the system to write a file's bytes down, and waits for nothing; only a sync promises them.
+fn start_writing(file: &File) {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::fs::{Advice, fadvise};
+        // It is only advice: where it is not taken, the sync does all of the work.
+        let _ = fadvise(file, 0, None, Advice::DontNeed);
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = file;
+}
+
+/// A sidecar under its temporary name.
+struct NewSidecar {
+    file: File,
+    part: PathBuf,
+    place: PathBuf,
+}
+
+impl NewSidecar {
+    /// Writes the sidecar of an image.
+    fn write(image: &Path, sidecar: &Sidecar) -> io::Result<Self> {
+        let mut text = Vec::with_capacity(SIDECAR);
+        serde_json::to_writer_pretty(&mut text, sidecar)?;
+        text.push(b'\n');
+        let (part, place) = (image.with_extension("json.part"), image.with_extension("json"));
+        let mut new = Self { file: File::create(&part)?, part, place };
+        match new.file.write_all(&text) {
+            Ok(()) => start_writing(&new.file),
+            Err(error) => return Err(new.give_up(error)),
+        }
+        Ok(new)
+    }
+
+    /// Syncs it and gives it its name.
+    fn keep(self) -> io::Result<()> {
+        let kept = self.file.sync_data().and_then(|()| fs::rename(&self.part, &self.place));
+        kept.map_err(|error| self.give_up(error))
+    }
+
+    /// It is ours, and no paid bytes are in it.
+    fn give_up(&self, error: io::Error) -> io::Error {
+        let _ = fs::remove_file(&self.part);
+        error
+    }
 }
 
 #[cfg(test)]
