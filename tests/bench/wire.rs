@@ -1,10 +1,10 @@
 //! Over the wire: live runs against the rehearsal server beside the ideal and a plain client.
 //!
 //! `cargo bench --bench wire` compares ratios taken in this one run with their bars. Images and
-//! journals lie on a memory file system where there is one, the ledger on the disk. What a run takes
-//! with everything on the disk is told beside it, without a bar: a file system that remembers what
-//! was deleted minutes ago makes new files several times slower, whoever deleted. No run removes
-//! what it has on the disk. Exits with 1 when a bar is missed.
+//! journals lie on a memory file system where there is one, the ledger on the disk. What a run
+//! takes with everything on the disk is told beside it, without a bar: a file system that remembers
+//! what was deleted minutes ago makes new files several times slower, whoever deleted. No run
+//! removes what it has on the disk. Exits with 1 when a bar is missed.
 
 #![expect(
     clippy::disallowed_methods,
