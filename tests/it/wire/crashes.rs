@@ -101,6 +101,39 @@ fn three_processes_at_once_share_one_limit() {
     assert!(amount(&summary, "exposure_today") > "0.40".parse().expect("money"), "{summary}");
 }
 
+#[test]
+fn eight_processes_use_one_dollar_to_the_last_images_and_never_more() {
+    let sandbox = Sandbox::with_rows(10);
+    sandbox.write("prices.toml", "schema = 1\n[openai.m]\nper_image = 0.04\n");
+    let prices = sandbox.path("prices.toml");
+    let sim = format!("--sim latency=30ms±80%,seed=8 --prices {}", prices.display());
+    let server = SimServer::start(&sim);
+    sandbox.run("ledger limit set --per-day 1 --why 'one dollar for eight'").exits(0);
+    let runs: Vec<_> = (0..8)
+        .map(|n| {
+            let ask = format!(
+                "run rows.csv --live --fresh --fit-budget --provider openai --model m --yes \
+                 --prices prices.toml --gate none --base-url {} --concurrency 4 \
+                 --progress none --out out-{n}",
+                server.base_url()
+            );
+            let mut command = sandbox.command(&ask);
+            command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it starts")
+        })
+        .collect();
+    for run in runs {
+        let ended = run.wait_with_output().expect("it ends");
+        assert!(matches!(ended.status.code(), Some(0 | 97)), "{ended:?}");
+    }
+    check(&sandbox, &server, 0);
+    let bill = server.bill().amount("total");
+    let (least, limit): (NanoUsd, NanoUsd) =
+        ("0.96".parse().expect("money"), "1".parse().expect("money"));
+    assert!(least <= bill && bill <= limit, "billed {bill} of one dollar");
+    let summary = sandbox.run("ledger summary --format json").exits(0).json();
+    assert_eq!(amount(&summary, "settled"), bill, "{summary}");
+}
+
 /// A process that was stopped finds its answers when it goes on: that time was not the provider's.
 #[cfg(unix)]
 #[test]

@@ -2,6 +2,7 @@
 
 mod books;
 mod consent;
+mod crash_loop;
 mod crashes;
 mod faults;
 mod keys;
