@@ -35,6 +35,11 @@ pub fn uuid() -> Uuid {
     Uuid::now_v7()
 }
 
+/// Waits on the present thread; for what has no runtime.
+pub fn pause(duration: Duration) {
+    std::thread::sleep(duration);
+}
+
 /// Time as tokio tells it: real in a live run, virtual in a rehearsal.
 ///
 /// The wall clock is the start's wall time plus the monotonic time since, so that a rehearsal of

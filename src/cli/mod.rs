@@ -8,3 +8,4 @@ pub mod key_source;
 pub mod layers;
 pub mod resolve;
 pub mod shown;
+pub mod when;

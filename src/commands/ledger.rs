@@ -1,17 +1,20 @@
-//! `imagemill ledger`: summary, show, check, and the limit.
+//! `imagemill ledger`: what it says, and what people write into it.
+
+mod by_hand;
+mod entries;
+mod tail;
+
+use std::path::{Path, PathBuf};
 
 use crate::adapters::ledger::{audit, read};
 use crate::adapters::system;
 use crate::cli::args::TableOrJson;
-use crate::cli::args::ledger::{
-    LedgerCommand, LedgerReadArgs, LedgerShowArgs, LimitCommand, LimitSetArgs,
-};
-use crate::cli::{env_vars, layers};
+use crate::cli::args::ledger::{LedgerCommand, LedgerReadArgs, LedgerShowArgs, LimitCommand};
+use crate::cli::layers;
 use crate::commands::failure::{Failure, store_failure};
-use crate::commands::ledger_access::{ledger_exists, opening, summary};
+use crate::commands::ledger_access::{ledger_exists, summary};
 use crate::commands::world::World;
-use crate::domain::ledger::LimitOrigin;
-use crate::domain::money::NanoUsd;
+use crate::domain::ids::RunId;
 use crate::exit::Exit;
 use crate::report::ledger as view;
 
@@ -24,7 +27,13 @@ pub fn run(world: &World, command: &LedgerCommand) -> Result<Exit, Failure> {
         LedgerCommand::Summary(args) => show_summary(world, args),
         LedgerCommand::Show(args) => show(world, args),
         LedgerCommand::Check(args) => check(world, args),
-        LedgerCommand::Limit(LimitCommand::Set(args)) => set_limit(world, args),
+        LedgerCommand::By(args) => entries::by(world, args),
+        LedgerCommand::Register(args) => entries::register(world, args),
+        LedgerCommand::Tail(args) => tail::tail(world, args),
+        LedgerCommand::Export(args) => entries::export(world, args),
+        LedgerCommand::Resolve(args) => by_hand::resolve(world, args),
+        LedgerCommand::Adjust(args) => by_hand::adjust(world, args),
+        LedgerCommand::Limit(LimitCommand::Set(args)) => by_hand::set_limit(world, args),
     }
 }
 
@@ -41,15 +50,8 @@ fn show_summary(world: &World, args: &LedgerReadArgs) -> Result<Exit, Failure> {
 }
 
 fn show(world: &World, args: &LedgerShowArgs) -> Result<Exit, Failure> {
-    let folder = folder(world, args.ledger.as_ref())?;
-    if summary(&folder, system::now())?.is_none() {
-        return Err(Failure::new(Exit::Invalid, view::no_ledger(&folder).trim_end().to_owned())
-            .with_hint("simulated money is in the run's own folder: --ledger out/RUN/ledger"));
-    }
-    let run = read::find_run(&folder, &args.run).map_err(store_failure)?.ok_or_else(|| {
-        Failure::new(Exit::Invalid, format!("the ledger has no run {:?}", args.run))
-            .with_hint("name it by its id or by the last digits of it")
-    })?;
+    let folder = folder_with_ledger(world, args.ledger.as_ref())?;
+    let run = find_run(&folder, &args.run)?;
     let records = read::show(&folder, run).map_err(store_failure)?;
     world.printer.result(&match args.format {
         TableOrJson::Json => view::records_json(run, &records),
@@ -81,42 +83,14 @@ fn check(world: &World, args: &LedgerReadArgs) -> Result<Exit, Failure> {
     Ok(if report.findings.is_empty() { Exit::Ok } else { Exit::Bug })
 }
 
-fn set_limit(world: &World, args: &LimitSetArgs) -> Result<Exit, Failure> {
-    let folder = folder(world, args.ledger.as_ref())?;
-    let per_day: NanoUsd =
-        args.per_day.parse().map_err(|error| Failure::new(Exit::Usage, error))?;
-    if per_day.is_negative() {
-        return Err(Failure::new(Exit::Usage, "a limit cannot be below zero"));
-    }
-    let now = system::now();
-    let before = summary(&folder, now)?;
-    let simulated = before
-        .as_ref()
-        .is_some_and(|ledger| ledger.money == crate::domain::ledger::Money::Simulated);
-    let by = world.invocation.env(env_vars::USER.name).unwrap_or("unknown").to_owned();
-    let default = (crate::domain::ledger::DEFAULT_LIMIT_PER_DAY, LimitOrigin::Default);
-    let options = opening(folder.clone(), simulated, default, now);
-    read::set_limit(options, per_day, &args.why, &by).map_err(store_failure)?;
-    let was = before.map_or_else(
-        || "new ledger".to_owned(),
-        |ledger| format!("was {}", ledger.limit_per_day.dollars()),
-    );
-    world.printer.result(&format!(
-        "Limit {} a day ({was}), by {by}: {}\n",
-        per_day.dollars(),
-        crate::domain::sanitize::one_line(&args.why)
-    ));
-    Ok(Exit::Ok)
-}
-
-fn folder(world: &World, flag: Option<&String>) -> Result<std::path::PathBuf, Failure> {
+fn folder(world: &World, flag: Option<&String>) -> Result<PathBuf, Failure> {
     let (mut layers, _) = world.layers()?;
     layers.put_flag(layers::LEDGER, flag);
     Ok(world.ledger_folder(&layers))
 }
 
 /// The folder to read; one that was named has to be there.
-fn folder_to_read(world: &World, flag: Option<&String>) -> Result<std::path::PathBuf, Failure> {
+fn folder_to_read(world: &World, flag: Option<&String>) -> Result<PathBuf, Failure> {
     let folder = folder(world, flag)?;
     if flag.is_some() && !ledger_exists(&folder) {
         let text = format!("there is no ledger in {}", folder.display());
@@ -124,4 +98,21 @@ fn folder_to_read(world: &World, flag: Option<&String>) -> Result<std::path::Pat
             .with_hint("simulated money is in the run's own folder: --ledger out/RUN/ledger"));
     }
     Ok(folder)
+}
+
+/// The folder of a ledger that has to be there.
+fn folder_with_ledger(world: &World, flag: Option<&String>) -> Result<PathBuf, Failure> {
+    let folder = folder(world, flag)?;
+    if ledger_exists(&folder) {
+        return Ok(folder);
+    }
+    Err(Failure::new(Exit::Invalid, view::no_ledger(&folder).trim_end().to_owned())
+        .with_hint("simulated money is in the run's own folder: --ledger out/RUN/ledger"))
+}
+
+fn find_run(folder: &Path, text: &str) -> Result<RunId, Failure> {
+    read::find_run(folder, text).map_err(store_failure)?.ok_or_else(|| {
+        Failure::new(Exit::Invalid, format!("the ledger has no run {text:?}"))
+            .with_hint("name it by its id or by the last digits of it")
+    })
 }

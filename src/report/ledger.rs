@@ -159,7 +159,7 @@ pub fn finding(finding: &Finding) -> String {
     format!("{}:{}: {}", finding.segment, finding.line, finding.problem)
 }
 
-fn document<T: Serialize>(body: &T) -> String {
+pub(super) fn document<T: Serialize>(body: &T) -> String {
     let text = serde_json::to_string(&Document { schema: SCHEMA, body });
     format!("{}\n", text.expect("plain values serialize"))
 }

@@ -6,6 +6,7 @@ pub mod config;
 pub mod diagnostic;
 pub mod gate_table;
 pub mod ledger;
+pub mod ledger_entries;
 pub mod ndjson;
 pub mod plan_view;
 pub mod prices;

@@ -52,12 +52,20 @@ impl Printer {
     /// Writes text to standard output. Who has closed the pipe wants no more; that is no error,
     /// and a run goes on.
     pub fn result(&self, text: &str) {
+        self.follow(text);
+    }
+
+    /// Writes text to standard output for somebody who follows; whether anybody still reads.
+    pub fn follow(&self, text: &str) -> bool {
         let mut out = io::stdout().lock();
         // Whatever happens to a view never stops the work, but a lost result is told.
-        if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush())
-            && error.kind() != io::ErrorKind::BrokenPipe
-        {
-            self.warn(&format!("the result could not be written: {error}"));
+        match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => false,
+            Err(error) => {
+                self.warn(&format!("the result could not be written: {error}"));
+                false
+            }
+            Ok(()) => true,
         }
     }
 

@@ -1,6 +1,7 @@
 //! Where ledgers are kept: in a folder, or in memory for a dry run.
 
 pub mod audit;
+pub mod by_hand;
 pub mod directory;
 mod files;
 pub mod memory;

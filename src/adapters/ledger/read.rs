@@ -1,25 +1,23 @@
-//! Reading a ledger without writing to it: the summary and the records of one run; and the one
-//! change that is made by hand, its limit.
+//! Reading a ledger without writing to it: the summary, what became of every attempt, and the
+//! records of one run.
 //!
 //! Readers take no lock. A line that is being written just now looks torn, and is tolerated.
 
 use std::collections::BTreeSet;
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
-use crate::adapters::ledger::directory::{
-    Description, DirectoryLedger, OpenOrCreate, read_description, zone_of,
-};
+use crate::adapters::ledger::directory::{Description, read_description, zone_of};
 use crate::adapters::ledger::files::{io_error, is_alive};
 use crate::adapters::ledger::segment::DiskFolder;
 use crate::domain::ids::{AttemptId, RunId};
+use crate::domain::ledger::entries::Entries;
 use crate::domain::ledger::reading::{Held, Shown, Summary};
 use crate::domain::ledger::scan::{Position, Tail, scan};
 use crate::domain::ledger::{
-    BrokenRule, Draft, LedgerState, Limit, LimitOrigin, LimitScope, Record, RecordKind,
-    SegmentName, UnknownClass, cut_text,
+    BrokenRule, LedgerState, LimitOrigin, LimitScope, Record, RecordKind, SegmentName, UnknownClass,
 };
 use crate::domain::money::NanoUsd;
 use crate::ports::ledger::{SegmentFolder, StoreError};
@@ -123,31 +121,76 @@ pub fn find_run(root: &Path, text: &str) -> Result<Option<RunId>, StoreError> {
     Ok(if found.is_empty() { only } else { None })
 }
 
-/// Sets the limit per day, durably, with who and why. Raising and lowering are the same record.
+/// Reads a ledger on from where it was read last, for those who watch it grow.
+#[derive(Debug)]
+pub struct Follower {
+    root: PathBuf,
+    folder: DiskFolder,
+    /// The segment that was read last, and how far.
+    read: Option<(SegmentName, Position)>,
+}
+
+impl Follower {
+    /// Starts before the first record.
+    ///
+    /// # Errors
+    /// When there is no ledger.
+    pub fn new(root: &Path) -> Result<Self, StoreError> {
+        described(root)?;
+        Ok(Self { root: root.to_owned(), folder: DiskFolder::new(root), read: None })
+    }
+
+    /// The records that came since the last call. A line that is being written comes next time.
+    ///
+    /// # Errors
+    /// When a segment cannot be trusted, or is not there any more.
+    pub fn read_on(&mut self) -> Result<Vec<Shown>, StoreError> {
+        let names = self.folder.segments().map_err(io_error("list", &self.root))?;
+        let mut shown = Vec::new();
+        for name in names {
+            let from = match self.read {
+                Some((read, _)) if name < read => continue,
+                Some((read, end)) if name == read => end,
+                Some((_, end)) => Position { hash: end.hash, ..Position::default() },
+                None => Position::default(),
+            };
+            let path = self.folder.path(name);
+            let file = self.folder.open(name).map_err(io_error("open", &path))?;
+            let mut file = file.ok_or_else(|| StoreError::Missing { path: path.clone() })?;
+            let bytes = file.read_from(from.offset).map_err(io_error("read", &path))?;
+            let found = scan(&bytes, from);
+            if let Tail::Fault(source) = found.tail {
+                let (line, offset) = (found.end.lines + 1, found.end.offset);
+                return Err(StoreError::Corrupt { path, line, offset, source });
+            }
+            shown.extend(found.records.into_iter().map(|record| shown_as(name, record)));
+            self.read = Some((name, found.end));
+        }
+        Ok(shown)
+    }
+}
+
+/// What became of every attempt, and every adjustment.
 ///
 /// # Errors
-/// When the ledger cannot be opened or written.
-pub fn set_limit(
-    options: OpenOrCreate,
-    per_day: NanoUsd,
-    why: &str,
-    by: &str,
-) -> Result<Limit, StoreError> {
-    let (now, owner, tool) =
-        (options.now, options.founding.owner, Arc::clone(&options.founding.tool));
-    let mut ledger = DirectoryLedger::open_blocking(options)?;
-    let scope = LimitScope::Day;
-    let (by, why) = (cut_text(by), cut_text(why));
-    let limit = Limit { scope, value: per_day, origin: LimitOrigin::Person, by, why };
-    let mut draft = Draft::new(owner, ledger.zone().clone(), tool);
-    ledger.group_blocking(|found| {
-        draft.catch_up(&found.records)?;
-        draft.start(now, found.repair, found.new_segment)?;
-        draft.push(RecordKind::Limit(Box::new(limit.clone())))?;
-        Ok(draft.records().to_vec())
-    })?;
-    ledger.retire_blocking()?;
-    Ok(limit)
+/// When there is no ledger, or a segment cannot be trusted.
+pub fn entries(root: &Path) -> Result<Entries, StoreError> {
+    described(root)?;
+    let folder = DiskFolder::new(root);
+    let mut entries = Entries::default();
+    for segment in segments_of(root, &folder)? {
+        let (records, _) = read_whole(&folder, segment)?;
+        records.iter().for_each(|record| entries.fold(record));
+    }
+    Ok(entries)
+}
+
+/// The zone of the ledger's days.
+///
+/// # Errors
+/// When there is no ledger, or this machine does not know its zone.
+pub fn zone(root: &Path) -> Result<TimeZone, StoreError> {
+    zone_of(root, &described(root)?)
 }
 
 pub(super) fn described(root: &Path) -> Result<Description, StoreError> {

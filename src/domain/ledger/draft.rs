@@ -10,11 +10,12 @@ use jiff::tz::TimeZone;
 use crate::domain::ids::AttemptId;
 use crate::domain::ledger::founding::to_microseconds;
 use crate::domain::ledger::record::{
-    Checkpoint, Close, Hold, Late, Overrun, OwnerId, Record, RecordKind, Release, Repair, Roll,
-    Settle, Unknown,
+    Checkpoint, Close, Hold, Late, Overrun, OwnerId, Record, RecordKind, Release, Repair, Resolve,
+    Roll, Settle, Unknown,
 };
 use crate::domain::ledger::state::{LedgerState, Violation, late_until};
 use crate::domain::ledger::words::{OpenReason, UnknownClass};
+use crate::domain::money::NanoUsd;
 
 /// A writer's view of the ledger, and the records that it is about to append.
 #[derive(Debug)]
@@ -145,11 +146,37 @@ impl Draft {
             return Ok(Booked::Misfit);
         };
         self.push(RecordKind::Settle(settle))?;
-        if amount > hold.max {
-            let overrun = Overrun { rid, run: hold.run, amount, max: hold.max };
-            self.push(RecordKind::Overrun(overrun))?;
-        }
+        self.note_overrun(rid, &hold, amount)?;
         Ok(Booked::Written)
+    }
+
+    /// Ends an unknown attempt with what it cost; zero when it was not billed. A cost above its
+    /// worst case is noted as an overrun too.
+    ///
+    /// # Errors
+    /// When the sums overflow.
+    pub fn resolve(&mut self, resolve: Resolve) -> Result<Booked, BrokenRule> {
+        let (rid, amount) = (resolve.rid, resolve.amount);
+        let unknown = self.state.hold(rid).copied().filter(|hold| hold.unknown.is_some());
+        let Some(hold) = unknown.filter(|_| !amount.is_negative()) else {
+            return Ok(Booked::Misfit);
+        };
+        self.push(RecordKind::Resolve(Box::new(resolve)))?;
+        self.note_overrun(rid, &hold, amount)?;
+        Ok(Booked::Written)
+    }
+
+    fn note_overrun(
+        &mut self,
+        rid: AttemptId,
+        hold: &Hold,
+        amount: NanoUsd,
+    ) -> Result<(), BrokenRule> {
+        if amount <= hold.max {
+            return Ok(());
+        }
+        let overrun = Overrun { rid, run: hold.run, amount, max: hold.max };
+        self.push(RecordKind::Overrun(overrun))
     }
 
     /// Ends an attempt without a cost; one that is unknown keeps its hold.

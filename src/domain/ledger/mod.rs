@@ -2,6 +2,7 @@
 
 pub mod admit;
 pub mod draft;
+pub mod entries;
 pub mod founding;
 pub mod line;
 pub mod parse;

@@ -45,6 +45,8 @@ macro_rules! words {
     };
 }
 
+pub(super) use words;
+
 words! {
     /// Whose money a ledger counts.
     Money {

@@ -6,6 +6,7 @@ mod canary;
 mod gates;
 mod help;
 mod input;
+mod ledger;
 mod live;
 mod output;
 mod plan;

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use imagemill::adapters::ledger::audit::check;
+use imagemill::adapters::ledger::by_hand::{ByHand, set_limit};
 use imagemill::adapters::ledger::directory::DirectoryLedger;
-use imagemill::adapters::ledger::read::{set_limit, show, summary};
+use imagemill::adapters::ledger::read::{show, summary};
 use imagemill::domain::ledger::{CostSource, Evidence, LimitOrigin, Money, UnknownClass};
 use imagemill::pipeline::ledger_task::ReserveError;
 use imagemill::ports::clock::Clock;
@@ -180,10 +181,12 @@ fn a_limit_set_by_hand_counts_at_once_and_is_recorded() {
         let (handle, _) = in_folder(root, cents(10)).await;
         handle.reserve(ask(cents(11))).await.expect_err("too much");
         let how = open_or_create(root, cents(1));
-        let limit = set_limit(how, cents(11), "a larger batch", "ann").expect("a limit");
+        let limit = set_limit(how, cents(11), ByHand { by: "ann", why: "a larger batch" })
+            .expect("a limit");
         assert_eq!(limit.origin, LimitOrigin::Person);
         let held = handle.reserve(ask(cents(11))).await.expect("it fits now");
-        set_limit(open_or_create(root, cents(1)), cents(5), "", "ann").expect("a limit");
+        set_limit(open_or_create(root, cents(1)), cents(5), ByHand { by: "ann", why: "" })
+            .expect("a limit");
         handle.settle(held.rid, cents(11), CostSource::Usage, None).await.expect("a ledger");
         handle.reserve(ask(cents(1))).await.expect_err("lowered below what is spent");
         handle.shutdown().await.expect("a ledger");

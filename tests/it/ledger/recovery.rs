@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use imagemill::adapters::ledger::audit::check;
+use imagemill::adapters::ledger::by_hand::{ByHand, set_limit};
 use imagemill::adapters::ledger::directory::DirectoryLedger;
-use imagemill::adapters::ledger::read::{set_limit, summary};
+use imagemill::adapters::ledger::read::summary;
 use imagemill::domain::ledger::{CostSource, RecordKind, UnknownClass};
 use imagemill::ports::ledger::{CatchUp, LedgerStore, StoreError};
 use jiff::SignedDuration;
@@ -163,7 +164,8 @@ fn a_repair_is_recorded_by_whoever_writes_next() {
     std::fs::write(&segment, &bytes).expect("a segment");
     let torn = summary(root, START.parse().expect("a time")).expect("a ledger");
     assert!(torn.torn_tail);
-    set_limit(open_or_create(root, cents(1)), cents(50), "", "ann").expect("a limit");
+    set_limit(open_or_create(root, cents(1)), cents(50), ByHand { by: "ann", why: "" })
+        .expect("a limit");
     let found = begin(root).expect("a ledger");
     let kinds: Vec<&str> = found.records.iter().map(|record| record.kind.word()).collect();
     assert_eq!(kinds[kinds.len() - 2..], ["repair", "limit"]);

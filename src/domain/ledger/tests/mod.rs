@@ -1,5 +1,6 @@
 //! Tests of the pure ledger.
 
+mod entries;
 mod lines;
 mod model;
 mod samples;

@@ -1,0 +1,181 @@
+//! What people write into a ledger: its limit, the ends of unknown attempts, adjustments. Each is a
+//! record with who and why, in a group of its own, under the lock, durable.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use jiff::civil::Date;
+
+use crate::adapters::ledger::directory::{DirectoryLedger, OpenOrCreate};
+use crate::adapters::ledger::files::is_alive;
+use crate::domain::ids::{AttemptId, RunId};
+use crate::domain::ledger::{
+    Adjust, Basis, Booked, BrokenRule, Draft, Hold, Limit, LimitOrigin, LimitScope, OwnerId,
+    RecordKind, Resolve, cut_text,
+};
+use crate::domain::money::NanoUsd;
+use crate::ports::ledger::StoreError;
+
+/// Who writes, and why.
+#[derive(Clone, Copy, Debug)]
+pub struct ByHand<'a> {
+    /// Who.
+    pub by: &'a str,
+    /// Why, with a reference to the evidence.
+    pub why: &'a str,
+}
+
+/// Which unknown attempts are meant.
+#[derive(Clone, Debug)]
+pub enum Unknowns {
+    /// These.
+    These(Vec<AttemptId>),
+    /// All of a run.
+    OfRun(RunId),
+    /// All.
+    All,
+}
+
+/// What an unknown attempt turned out to cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cost {
+    /// Nothing: it was not billed.
+    NotBilled,
+    /// Its worst case: it was billed, and nobody knows better.
+    WorstCase,
+    /// This much.
+    Amount(NanoUsd),
+}
+
+/// An unknown attempt that was resolved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Resolved {
+    /// The attempt.
+    pub rid: AttemptId,
+    /// What was held for it.
+    pub held: NanoUsd,
+    /// What it cost.
+    pub amount: NanoUsd,
+}
+
+/// What came of resolving.
+#[derive(Clone, Debug, Default)]
+pub struct Resolutions {
+    /// What was resolved.
+    pub resolved: Vec<Resolved>,
+    /// What was named and is not unknown: it has ended, is under way, or was never reserved.
+    pub not_unknown: Vec<AttemptId>,
+}
+
+/// Sets the limit per day, durably, with who and why. Raising and lowering are the same record.
+///
+/// # Errors
+/// When the ledger cannot be opened or written.
+pub fn set_limit(
+    options: OpenOrCreate,
+    per_day: NanoUsd,
+    hand: ByHand<'_>,
+) -> Result<Limit, StoreError> {
+    let scope = LimitScope::Day;
+    let (by, why) = (cut_text(hand.by), cut_text(hand.why));
+    let limit = Limit { scope, value: per_day, origin: LimitOrigin::Person, by, why };
+    write(options, |draft| {
+        draft.push(RecordKind::Limit(Box::new(limit.clone())))?;
+        Ok(limit)
+    })
+}
+
+/// Ends unknown attempts. Nothing is written when one that is named is not unknown.
+///
+/// # Errors
+/// When the ledger cannot be opened or written.
+pub fn resolve(
+    options: OpenOrCreate,
+    which: &Unknowns,
+    cost: Cost,
+    hand: ByHand<'_>,
+) -> Result<Resolutions, StoreError> {
+    let root = options.root.clone();
+    write(options, |draft| {
+        // What dead processes left is unknown, also when nobody has written so yet.
+        draft.lose(&dead(&root, draft))?;
+        let mut found = Resolutions::default();
+        let wanted = wanted(draft, which);
+        found.not_unknown.extend(wanted.iter().filter(|rid| unknown(draft, **rid).is_none()));
+        if !found.not_unknown.is_empty() {
+            return Ok(found);
+        }
+        for rid in wanted {
+            let Some(held) = unknown(draft, rid).map(|hold| hold.max) else { continue };
+            let amount = match cost {
+                Cost::NotBilled => NanoUsd::ZERO,
+                Cost::WorstCase => held,
+                Cost::Amount(amount) => amount,
+            };
+            let (by, why) = (cut_text(hand.by), cut_text(hand.why));
+            let end = Resolve { rid, amount, basis: Basis::Person, by, why };
+            if draft.resolve(end)? == Booked::Written {
+                found.resolved.push(Resolved { rid, held, amount });
+            }
+        }
+        Ok(found)
+    })
+}
+
+/// Books a difference that belongs to no attempt.
+///
+/// # Errors
+/// When the ledger cannot be opened or written.
+pub fn adjust(
+    options: OpenOrCreate,
+    amount: NanoUsd,
+    on: Date,
+    run: Option<RunId>,
+    hand: ByHand<'_>,
+) -> Result<(), StoreError> {
+    let (by, why) = (cut_text(hand.by), cut_text(hand.why));
+    let adjust = Adjust { amount, on, run, by, why };
+    write(options, |draft| draft.push(RecordKind::Adjust(Box::new(adjust))))
+}
+
+/// One group by hand.
+fn write<T>(
+    options: OpenOrCreate,
+    make: impl FnOnce(&mut Draft) -> Result<T, BrokenRule>,
+) -> Result<T, StoreError> {
+    let (now, owner) = (options.now, options.founding.owner);
+    let tool = Arc::clone(&options.founding.tool);
+    let mut ledger = DirectoryLedger::open_blocking(options)?;
+    let mut draft = Draft::new(owner, ledger.zone().clone(), tool);
+    let mut made = None;
+    ledger.group_blocking(|found| {
+        draft.catch_up(&found.records)?;
+        draft.start(now, found.repair, found.new_segment)?;
+        made = Some(make(&mut draft)?);
+        Ok(draft.records().to_vec())
+    })?;
+    ledger.retire_blocking()?;
+    Ok(made.expect("the group was made"))
+}
+
+fn dead(root: &Path, draft: &Draft) -> Vec<OwnerId> {
+    draft.other_owners().into_iter().filter(|owner| !is_alive(root, *owner)).collect()
+}
+
+fn unknown(draft: &Draft, rid: AttemptId) -> Option<&Hold> {
+    draft.state().hold(rid).filter(|hold| hold.unknown.is_some())
+}
+
+fn wanted(draft: &Draft, which: &Unknowns) -> Vec<AttemptId> {
+    let of_run = |run: Option<RunId>| {
+        let holds = draft.state().holds();
+        let meant = holds
+            .filter(|(_, hold)| hold.unknown.is_some() && run.is_none_or(|run| hold.run == run));
+        meant.map(|(rid, _)| rid).collect()
+    };
+    match which {
+        Unknowns::These(these) => these.clone(),
+        Unknowns::OfRun(run) => of_run(Some(*run)),
+        Unknowns::All => of_run(None),
+    }
+}
