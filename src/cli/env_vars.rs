@@ -37,7 +37,7 @@ pub const PROGRESS: EnvVar = EnvVar {
 
 /// The user's name.
 pub const USER: EnvVar =
-    EnvVar { name: "USER", meaning: "who changed a limit, as the ledger records it" };
+    EnvVar { name: "USER", meaning: "who wrote into the ledger by hand, as it records it" };
 
 /// The user's home.
 pub const HOME: EnvVar =

@@ -39,8 +39,7 @@ pub fn group_table(look: TableLook, keys: &[GroupKey], groups: &[Group], all: &[
         return "No entries\n".to_owned();
     }
     let mut columns: Vec<Column<'_>> = keys.iter().map(|key| Column::Words(key.word())).collect();
-    let numbers =
-        ["attempts", "settled", "released", "open", "cost", "held", "worst case", "cost of it"];
+    let numbers = ["attempts", "settled", "released", "open", "cost", "held", "worst case", "in %"];
     columns.extend(numbers.map(Column::Numbers));
     let mut rows: Vec<Vec<String>> = groups.iter().map(group_cells).collect();
     let mut last = Group { keys: vec![String::new(); keys.len()], ..total(all) };
@@ -57,7 +56,7 @@ fn group_cells(group: &Group) -> Vec<String> {
     cells.extend(counts.map(|count| count.to_string()));
     cells.extend([group.cost, group.held, group.worst_case].map(words::dollars));
     let percent = group.percent_of_worst_case();
-    cells.push(percent.map_or("-".to_owned(), |percent| format!("{percent} %")));
+    cells.push(percent.map_or("-".to_owned(), |percent| percent.to_string()));
     cells
 }
 
@@ -103,8 +102,9 @@ pub fn register(entries: &[Entry], zone: &TimeZone) -> String {
             held => format!("({})", words::dollars(held)),
         };
         let model = entry.model.as_deref().unwrap_or_default();
+        let rid = entry.rid.map_or_else(String::new, |rid| rid.to_string());
         let line = format!(
-            "{time} {run:8} {place:>10} {:20} {:8} {:18} {money:>10} {:>10}",
+            "{time} {run:8} {place:>8} {:16} {:8} {:12} {money:>9} {:>9} {rid}",
             one_line(model),
             entry.outcome,
             entry.note.unwrap_or_default(),

@@ -76,10 +76,9 @@ Examples:
     #[command(
         before_help = "\
 Examples:
-  imagemill ledger register --outcome unknown        what can be resolved
-  imagemill ledger resolve RID --not-billed --why 'not in the export of November 21'
-  imagemill ledger resolve RID --amount 0.02 --why 'request req_1 in the export'
-  imagemill ledger resolve --run RUN --as-billed --why 'no time to look'
+  imagemill ledger resolve --all --as-billed --why 'no time to look'
+  imagemill ledger resolve RID --not-billed --why 'not in the export' --ledger out/RUN/ledger
+  imagemill ledger resolve --run RUN --amount 0.02 --why 'export of May' --ledger out/RUN/ledger
 ",
         help_template = TEMPLATE
     )]

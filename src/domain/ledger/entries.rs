@@ -87,7 +87,7 @@ pub struct Entry {
     pub provider_request_id: Option<Arc<str>>,
 }
 
-/// The entries of a ledger, in the order in which they were reserved or booked.
+/// The entries of a ledger.
 #[derive(Clone, Debug, Default)]
 pub struct Entries {
     all: Vec<Entry>,
@@ -184,9 +184,13 @@ impl Entries {
         }
     }
 
-    /// The entries that a filter lets through; adjustments start with their day in `zone`.
+    /// The entries that a filter lets through, by the time of their booking; an adjustment has
+    /// that of the start of its day in `zone`.
     pub fn wanted(self, filter: &EntryFilter, zone: &TimeZone) -> Vec<Entry> {
-        self.all.into_iter().filter(|entry| filter.lets_through(entry, zone)).collect()
+        let entries = self.all.into_iter().filter(|entry| filter.lets_through(entry, zone));
+        let mut entries: Vec<Entry> = entries.collect();
+        entries.sort_by_key(|entry| entry.booked_at(zone));
+        entries
     }
 }
 
@@ -194,6 +198,11 @@ impl Entry {
     fn end(&mut self, time: Timestamp, outcome: Outcome, note: &'static str, cost: NanoUsd) {
         (self.time, self.outcome, self.note) = (time, outcome, Some(note));
         (self.cost, self.held) = (cost, NanoUsd::ZERO);
+    }
+
+    fn booked_at(&self, zone: &TimeZone) -> Timestamp {
+        let start = self.on.and_then(|day| day.to_zoned(zone.clone()).ok());
+        start.map_or(self.time, |start| start.timestamp())
     }
 
     /// Its text for a key; days are those of `zone`.
@@ -218,8 +227,7 @@ impl Entry {
 impl EntryFilter {
     /// Whether an entry is wanted; an adjustment counts from the start of its day in `zone`.
     pub fn lets_through(&self, entry: &Entry, zone: &TimeZone) -> bool {
-        let start = entry.on.and_then(|day| day.to_zoned(zone.clone()).ok());
-        let time = start.map_or(entry.time, |start| start.timestamp());
+        let time = entry.booked_at(zone);
         let same = |wanted: &Option<String>, is: &Option<Arc<str>>| {
             wanted.as_deref().is_none_or(|wanted| is.as_deref() == Some(wanted))
         };

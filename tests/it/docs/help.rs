@@ -8,6 +8,9 @@ use super::sandbox::Sandbox;
 /// What stands in an example for the id of a run.
 const RUN: &str = "RUN";
 
+/// What stands in an example for the id of an unknown attempt.
+const RID: &str = "RID";
+
 /// A price file that examples name.
 const PRICES: &str = "schema = 1\nas_of = 2026-11-22\n[openai.\"gpt-image-2\"]\nper_image = 0.05\n";
 
@@ -66,6 +69,21 @@ fn run(example: &str) -> super::sandbox::Done {
             runs.map(|run| run.expect("a run").file_name().to_string_lossy().into_owned());
         let run = names.find(|name| !name.starts_with('.')).expect("a run");
         line = example.replace(RUN, &run);
+    }
+    if line.split(' ').any(|word| word == RID) {
+        let unknown = "run few.csv --live --provider sim --sim latency=1ms,errors=100% --fresh";
+        prepare(&sandbox, &format!("imagemill {unknown} --gate none --paid-retries 0 --out bad"));
+        let list = "imagemill ledger register --outcome unknown --ledger bad/*/ledger";
+        let listed = sandbox.shell(list).output;
+        let rid = listed.split_whitespace().find(|word| word.len() == 36).expect("an attempt");
+        let run = sandbox.shell("ls bad").output;
+        line = format!("imagemill ledger resolve {rid} --not-billed --why w")
+            + &format!(" --ledger bad/{}/ledger", run.trim());
+        assert!(example.starts_with("imagemill ledger resolve RID --not-billed --why "));
+    }
+    if line.contains("--follow") {
+        // Where a person ends it with Ctrl-C.
+        line = format!("timeout 1 {line} || [ $? = 124 ]");
     }
     if line.starts_with("imagemill sim") && !line.contains("--for") {
         // Where a person ends it with Ctrl-C.

@@ -1,5 +1,6 @@
-//! The crash loop: several real processes on one ledger, killed at random, with torn tails, against
-//! a server that keeps its own bill. After each life an auditor of its own reads the ledger's bytes.
+//! The crash loop: several real processes on one ledger, killed at random, with torn tails,
+//! against a server that keeps its own bill. After each life an auditor of its own reads the
+//! ledger's bytes.
 //!
 //! `CRASH_LOOP_KILLS` says how many kills; it prints its figures at the end.
 

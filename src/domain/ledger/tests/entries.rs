@@ -43,12 +43,12 @@ fn an_attempt_is_one_entry_with_its_last_word() {
     assert_eq!(
         seen,
         [
+            (Outcome::Held, None, zero, cents(5)),
             (Outcome::Settled, Some("usage"), cents(3), zero),
             (Outcome::Released, Some("not-found"), zero, zero),
-            (Outcome::Held, None, zero, cents(5)),
         ]
     );
-    assert_eq!(all[0].provider_request_id.as_deref(), Some("req-1"));
+    assert_eq!(all[1].provider_request_id.as_deref(), Some("req-1"));
     let sum = total(&all);
     assert_eq!((sum.attempts, sum.settled, sum.released, sum.open), (3, 1, 1, 1));
     assert_eq!((sum.cost, sum.held, sum.worst_case), (cents(3), cents(5), cents(4)));
