@@ -18,6 +18,7 @@ use serde_json::Value;
 
 use crate::support::sandbox::Sandbox;
 use crate::support::sim_server::{SimServer, get};
+use crate::wire::crashes::{amount, wait};
 
 /// Kills where nobody asks for another number.
 const KILLS: u64 = 24;
@@ -154,12 +155,12 @@ impl CrashLoop {
     /// Billed <= exposure <= limit, no attempt sent twice, and the ledger is sound.
     fn audit(&mut self, n: u64) {
         // The bill comes first: what is sent meanwhile is in the ledger that is read next.
-        let bill = money(&get(&self.server.address, "/bill"), "total");
+        let bill = amount(&get(&self.server.address, "/bill"), "total");
         let checked = self.sandbox.run("ledger check");
         assert_eq!(checked.code, Some(0), "kill {n}: {}", checked.everything());
         let summary = self.sandbox.run("ledger summary --format json").exits(0).json();
         let (exposure, limit) =
-            (money(&summary, "exposure_today"), money(&summary, "limit_per_day"));
+            (amount(&summary, "exposure_today"), amount(&summary, "limit_per_day"));
         assert!(bill <= exposure, "kill {n}: billed {bill}, exposed {exposure}");
         assert!(exposure <= limit, "kill {n}: exposed {exposure} of {limit}");
         self.room = limit.minus_or_zero(exposure);
@@ -177,7 +178,7 @@ impl CrashLoop {
         let auditor = &self.auditor;
         // A process that is killed right after it has cut a tail off leaves no record of it.
         assert!(auditor.n_repairs * 2 >= auditor.n_torn, "torn tails are healed");
-        let bill = money(&get(&self.server.address, "/bill"), "total");
+        let bill = amount(&get(&self.server.address, "/bill"), "total");
         assert!(auditor.n_attempts > n_kills as usize, "the loop has hardly sent anything");
         format!(
             "crash loop: {n_kills} kills in {} lives, {} full stops, {} attempts, {} repairs, \
@@ -187,8 +188,8 @@ impl CrashLoop {
             auditor.n_attempts,
             auditor.n_repairs,
             self.n_raises,
-            money(&summary, "exposure_today"),
-            money(&summary, "limit_per_day"),
+            amount(&summary, "exposure_today"),
+            amount(&summary, "limit_per_day"),
         )
     }
 }
@@ -226,13 +227,13 @@ impl Auditor {
         let rid = || line["rid"].as_str().expect("an attempt").to_owned();
         match line["k"].as_str().expect("a kind") {
             "reserve" => {
-                let again = weights.insert(rid(), (money(line, "max"), false));
+                let again = weights.insert(rid(), (amount(line, "max"), false));
                 assert!(again.is_none(), "kill {n}: reserved twice: {line}");
             }
             kind @ ("settle" | "release" | "resolve") => {
                 let attempt = weights.get_mut(&rid()).expect("a reserve comes first");
                 assert!(!attempt.1, "kill {n}: ended twice: {line}");
-                let amount = if kind == "release" { NanoUsd::ZERO } else { money(line, "amt") };
+                let amount = if kind == "release" { NanoUsd::ZERO } else { amount(line, "amt") };
                 *attempt = (amount, true);
             }
             "repair" => self.n_repairs += 1,
@@ -267,17 +268,7 @@ fn segments(ledger: &Path) -> Vec<PathBuf> {
     found
 }
 
-fn money(document: &Value, key: &str) -> NanoUsd {
-    document[key].as_str().unwrap_or_else(|| panic!("{key}")).parse().expect("an amount")
-}
-
 fn kill(mut child: Child) {
     child.kill().expect("it is ours");
     child.wait().expect("it ends");
-}
-
-/// Waits without a clock of its own: the other side of a pipe that nobody writes to.
-fn wait(time: Duration) {
-    let (_sender, receiver) = std::sync::mpsc::channel::<()>();
-    let _ = receiver.recv_timeout(time);
 }

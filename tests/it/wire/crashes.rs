@@ -58,12 +58,13 @@ fn check(sandbox: &Sandbox, server: &SimServer, n: u64) {
     assert_eq!(server.stats()["repeated_request_ids"], 0, "kill {n}");
 }
 
-fn amount(summary: &Value, key: &str) -> NanoUsd {
-    summary[key].as_str().expect(key).parse().expect("an amount")
+/// An amount of a document.
+pub(super) fn amount(document: &Value, key: &str) -> NanoUsd {
+    document[key].as_str().unwrap_or_else(|| panic!("{key}")).parse().expect("an amount")
 }
 
 /// Waits without a clock of its own: the other side of a pipe that nobody writes to.
-fn wait(time: Duration) {
+pub(super) fn wait(time: Duration) {
     let (_sender, receiver) = std::sync::mpsc::channel::<()>();
     let _ = receiver.recv_timeout(time);
 }
