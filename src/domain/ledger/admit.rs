@@ -1,20 +1,28 @@
 //! Admission: whether a worst case still fits every limit that it touches.
 
+use std::fmt;
+
+use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::Serialize;
 
 use crate::domain::ids::RunId;
-use crate::domain::ledger::record::{LimitScope, Totals};
+use crate::domain::ledger::record::Totals;
+use crate::domain::ledger::scope::LimitScope;
 use crate::domain::ledger::state::LedgerState;
 use crate::domain::money::NanoUsd;
 
 /// What wants to be reserved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ask {
+pub struct Ask<'a> {
     /// The run that asks.
     pub run: RunId,
-    /// The worst case.
+    /// The model that is asked.
+    pub model: &'a str,
+    /// The worst case of the image.
     pub max: NanoUsd,
+    /// What must still fit beside it.
+    pub beside: NanoUsd,
     /// What the run allows itself; it can only lower the ledger's own limits.
     pub ceilings: Ceilings,
 }
@@ -29,7 +37,7 @@ pub struct Ceilings {
 }
 
 /// The answer to an ask.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Admission {
     /// It fits now.
     Admit,
@@ -40,17 +48,10 @@ pub enum Admission {
 }
 
 /// The limit that refuses, and its figures.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
-#[error(
-    "{max} would go past the limit of {limit} per {scope}: {settled} settled, {reserved} reserved, \
-     {unknown} unknown; the smallest limit that would do is {smallest_limit}",
-    max = worst_case.dollars(), limit = limit.dollars(), settled = settled.dollars(),
-    reserved = reserved.dollars(), unknown = unknown.dollars(),
-    smallest_limit = smallest_limit.dollars()
-)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
 pub struct Refusal {
     /// Which limit.
-    pub scope: RefusalScope,
+    pub scope: LimitScope,
     /// Its value; zero when the ledger has none.
     pub limit: NanoUsd,
     /// Money that is spent.
@@ -65,49 +66,66 @@ pub struct Refusal {
     pub smallest_limit: NanoUsd,
 }
 
-/// Which limit refuses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum RefusalScope {
-    /// The limit per day.
-    Day,
-    /// The limit per run.
-    Run,
-}
-
-impl std::fmt::Display for RefusalScope {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.pad(match self {
-            Self::Day => "day",
-            Self::Run => "run",
-        })
+impl fmt::Display for Refusal {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (max, limit, scope) = (self.worst_case.dollars(), self.limit.dollars(), &self.scope);
+        if *scope == LimitScope::Image {
+            return write!(out, "{max} is more than the limit of {limit} per {scope}");
+        }
+        write!(
+            out,
+            "{max} would go past the limit of {limit} per {scope}: {} settled, {} reserved, {} \
+             unknown; the smallest limit that would do is {}",
+            self.settled.dollars(),
+            self.reserved.dollars(),
+            self.unknown.dollars(),
+            self.smallest_limit.dollars()
+        )
     }
 }
 
 impl LedgerState {
-    /// Whether `ask` may be reserved on `day`.
+    /// Whether `ask` may be reserved on `day`, at `now`.
     ///
     /// A hold weighs on every day from its reserve on, so today and each later day that it could
     /// touch must have room. What ended weighs on no later day, and an unknown leaves the later
     /// days in their order, so today is the fullest of them; tomorrow is asked all the same.
-    pub fn admit(&self, ask: &Ask, day: Date) -> Admission {
+    pub fn admit(&self, ask: &Ask<'_>, day: Date, now: Timestamp) -> Admission {
         let own = self.limit_per_day().map_or(NanoUsd::ZERO, |limit| limit.value);
         let per_day = ask.ceilings.per_day.map_or(own, |ceiling| ceiling.min(own));
         let later = day.tomorrow().unwrap_or(day);
-        let today = judge(RefusalScope::Day, per_day, &self.totals_on(day), ask.max);
-        let tomorrow = judge(RefusalScope::Day, per_day, &self.totals_on(later), ask.max);
-        let run = match self.limit_per_run(ask) {
-            Some(limit) => judge(RefusalScope::Run, limit, &self.run(ask.run), ask.max),
-            None => Admission::Admit,
-        };
-        today.and(tomorrow).and(run)
-    }
-
-    fn limit_per_run(&self, ask: &Ask) -> Option<NanoUsd> {
-        let scope = LimitScope::Run(ask.run);
-        let own = self.limits().iter().find(|limit| limit.scope == scope);
-        let both = [own.map(|limit| limit.value), ask.ceilings.per_run];
-        both.into_iter().flatten().min()
+        let max = ask.max.saturating_add(ask.beside);
+        let mut answer = Admission::Admit;
+        for day in [day, later] {
+            let totals = self.totals_on(day);
+            answer = answer.and(judge(&LimitScope::Day, per_day, &totals, max));
+        }
+        let mut per_run = ask.ceilings.per_run;
+        for limit in self.limits() {
+            let scope = &limit.scope;
+            let of_days = |totals: &dyn Fn(Date) -> Totals| {
+                let today = judge(scope, limit.value, &totals(day), max);
+                today.and(judge(scope, limit.value, &totals(later), max))
+            };
+            let next = match scope {
+                LimitScope::Model(model) if **model == *ask.model => {
+                    of_days(&|day| self.totals_of_model(model, day))
+                }
+                LimitScope::Window => judge(scope, limit.value, &self.totals_in_window(now), max),
+                LimitScope::Image => judge(scope, limit.value, &Totals::default(), ask.max),
+                LimitScope::Run(run) if *run != ask.run => continue,
+                LimitScope::Run(_) | LimitScope::EveryRun => {
+                    per_run = Some(per_run.map_or(limit.value, |other| other.min(limit.value)));
+                    continue;
+                }
+                LimitScope::Day | LimitScope::Model(_) => continue,
+            };
+            answer = answer.and(next);
+        }
+        match per_run {
+            Some(limit) => answer.and(judge(&LimitScope::EveryRun, limit, &self.run(ask.run), max)),
+            None => answer,
+        }
     }
 }
 
@@ -126,7 +144,7 @@ impl Admission {
 }
 
 /// Sums are held at the largest amount, which no limit below it admits.
-fn judge(scope: RefusalScope, limit: NanoUsd, totals: &Totals, max: NanoUsd) -> Admission {
+fn judge(scope: &LimitScope, limit: NanoUsd, totals: &Totals, max: NanoUsd) -> Admission {
     let lasting = totals.settled.saturating_add(totals.unknown).saturating_add(max);
     let all = lasting.saturating_add(totals.reserved);
     if all <= limit && all < NanoUsd::MAX && !max.is_negative() {
@@ -136,7 +154,7 @@ fn judge(scope: RefusalScope, limit: NanoUsd, totals: &Totals, max: NanoUsd) -> 
         return Admission::Wait;
     }
     Admission::Refuse(Refusal {
-        scope,
+        scope: scope.clone(),
         limit,
         settled: totals.settled,
         reserved: totals.reserved,

@@ -142,7 +142,7 @@ impl Draft {
     /// When the sums overflow.
     pub fn settle(&mut self, settle: Settle) -> Result<Booked, BrokenRule> {
         let (rid, amount) = (settle.rid, settle.amount);
-        let Some(hold) = self.state.hold(rid).copied().filter(|_| !amount.is_negative()) else {
+        let Some(hold) = self.state.hold(rid).cloned().filter(|_| !amount.is_negative()) else {
             return Ok(Booked::Misfit);
         };
         self.push(RecordKind::Settle(settle))?;
@@ -157,7 +157,7 @@ impl Draft {
     /// When the sums overflow.
     pub fn resolve(&mut self, resolve: Resolve) -> Result<Booked, BrokenRule> {
         let (rid, amount) = (resolve.rid, resolve.amount);
-        let unknown = self.state.hold(rid).copied().filter(|hold| hold.unknown.is_some());
+        let unknown = self.state.hold(rid).cloned().filter(|hold| hold.unknown.is_some());
         let Some(hold) = unknown.filter(|_| !amount.is_negative()) else {
             return Ok(Booked::Misfit);
         };
@@ -197,7 +197,7 @@ impl Draft {
     /// # Errors
     /// When the sums overflow.
     pub fn unknown(&mut self, rid: AttemptId, class: UnknownClass) -> Result<Booked, BrokenRule> {
-        let Some(hold) = self.state.hold(rid).copied().filter(|hold| hold.unknown.is_none()) else {
+        let Some(hold) = self.state.hold(rid).cloned().filter(|hold| hold.unknown.is_none()) else {
             return Ok(Booked::Misfit);
         };
         let from = match class {

@@ -6,8 +6,9 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 
 use crate::domain::ledger::record::{
-    LedgerId, Limit, LimitScope, Open, OwnerId, Record, RecordKind, SegmentName, Totals,
+    Detail, LedgerId, Limit, Open, OwnerId, Record, RecordKind, SegmentName, Totals,
 };
+use crate::domain::ledger::scope::LimitScope;
 use crate::domain::ledger::words::{LimitOrigin, Money, OpenReason};
 use crate::domain::money::NanoUsd;
 
@@ -57,6 +58,7 @@ impl Founding {
             carry: Vec::new(),
             today: Totals::default(),
             runs: Vec::new(),
+            detail: Some(Detail::default()),
         };
         [
             Record { seq: 1, time, day, kind: RecordKind::Open(Box::new(open)) },

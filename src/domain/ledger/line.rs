@@ -7,9 +7,10 @@ use sha2::{Digest, Sha256};
 
 use crate::domain::hex::write_hex;
 use crate::domain::ledger::record::{
-    Carry, FORMAT_VERSION, Hold, Late, Limit, LimitScope, LineHash, Open, Record, RecordKind,
-    Reserve, RunTotals, Totals,
+    Carry, Detail, FORMAT_VERSION, Hold, Late, Limit, LineHash, Open, Record, RecordKind, Reserve,
+    RunTotals, Totals,
 };
+use crate::domain::ledger::scope::LimitScope;
 
 /// The longest free text in a line, in bytes; it keeps a line of one attempt below 4 KiB.
 pub const MAX_TEXT: usize = 256;
@@ -69,13 +70,19 @@ pub fn encode_into(out: &mut String, record: &Record, chain: &mut Chain) {
 pub(crate) fn state_hash(carry: &[Carry], today: &Totals, runs: &[RunTotals]) -> LineHash {
     let mut out = String::new();
     let mut object = Object::open(&mut out);
-    write_state(&mut object, carry, today, runs);
+    // Models are not part of it: files of every tool of this format must agree on it.
+    write_state(&mut object, carry, today, runs, false);
     LineHash::of(out.as_bytes())
 }
 
 /// A free text as the ledger keeps it: cut to [`MAX_TEXT`].
 pub fn cut_text(text: &str) -> Arc<str> {
     text[..text.floor_char_boundary(MAX_TEXT)].into()
+}
+
+/// A name as the ledger keeps it: itself, unless it is longer than [`MAX_TEXT`].
+pub fn cut_name(name: &Arc<str>) -> Arc<str> {
+    if name.len() <= MAX_TEXT { Arc::clone(name) } else { cut_text(name) }
 }
 
 impl RecordKind {
@@ -187,13 +194,34 @@ fn write_open(object: &mut Object<'_>, open: &Open) {
     object.plain("owner", open.owner);
     object.text("tool", &open.tool);
     object.array("limits", &open.limits, write_limit);
-    write_state(object, &open.carry, &open.today, &open.runs);
+    write_state(object, &open.carry, &open.today, &open.runs, true);
+    open.detail.iter().for_each(|detail| write_detail(object, detail));
 }
 
-fn write_state(object: &mut Object<'_>, carry: &[Carry], today: &Totals, runs: &[RunTotals]) {
+fn write_detail(object: &mut Object<'_>, detail: &Detail) {
+    object.array("models", &detail.models, |inner, spent| {
+        inner.text("model", &spent.model);
+        inner.plain("settled", spent.settled);
+    });
+    object.array("window", &detail.window, |inner, spent| {
+        inner.plain("until", spent.until);
+        inner.plain("amount", spent.amount);
+    });
+}
+
+fn write_state(
+    object: &mut Object<'_>,
+    carry: &[Carry],
+    today: &Totals,
+    runs: &[RunTotals],
+    with_models: bool,
+) {
     object.array("carry", carry, |inner, attempt| {
         inner.plain("rid", attempt.rid);
         write_hold(inner, &attempt.hold);
+        if with_models {
+            attempt.hold.model.iter().for_each(|model| inner.text("model", model));
+        }
     });
     object.object("today", |inner| write_totals(inner, today));
     object.array("runs", runs, |inner, totals| {
@@ -230,12 +258,11 @@ fn write_totals(object: &mut Object<'_>, totals: &Totals) {
 }
 
 fn write_limit(object: &mut Object<'_>, limit: &Limit) {
-    match limit.scope {
-        LimitScope::Day => object.plain("scope", "day"),
-        LimitScope::Run(run) => {
-            object.plain("scope", "run");
-            object.plain("run", run);
-        }
+    object.plain("scope", limit.scope.word());
+    match &limit.scope {
+        LimitScope::Run(run) => object.plain("run", run),
+        LimitScope::Model(model) => object.text("model", model),
+        LimitScope::Day | LimitScope::Window | LimitScope::EveryRun | LimitScope::Image => {}
     }
     object.plain("value", limit.value);
     object.plain("origin", limit.origin);

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -10,10 +11,11 @@ use serde::Deserialize;
 use crate::domain::ids::{AttemptId, RunId};
 use crate::domain::ledger::line::CHECKSUM_KEY;
 use crate::domain::ledger::record::{
-    Ack, Adjust, Carry, Checkpoint, Close, FORMAT_VERSION, Hold, Late, LedgerId, Limit, LimitScope,
-    LineHash, Open, Overrun, OwnerId, Record, RecordKind, Release, Repair, Reserve, Resolve, Roll,
-    RunTotals, SegmentName, Settle, Totals, Unknown,
+    Ack, Adjust, Carry, Checkpoint, Close, Detail, FORMAT_VERSION, Hold, Late, LedgerId, Limit,
+    LineHash, ModelSpent, Open, Overrun, OwnerId, Record, RecordKind, Release, Repair, Reserve,
+    Resolve, Roll, RunTotals, SegmentName, Settle, Spent, Totals, Unknown,
 };
+use crate::domain::ledger::scope::LimitScope;
 use crate::domain::ledger::words::{
     Basis, CostSource, Evidence, LimitOrigin, Money, OpenReason, UnknownClass,
 };
@@ -183,12 +185,15 @@ struct Wire<'a> {
     limits: Option<Vec<WireLimit>>,
     carry: Option<Vec<WireCarry>>,
     runs: Option<Vec<RunTotals>>,
+    models: Option<Vec<ModelSpent>>,
+    window: Option<Vec<Spent>>,
 }
 
 #[derive(Deserialize)]
 struct WireLimit {
     scope: String,
     run: Option<RunId>,
+    model: Option<String>,
     value: NanoUsd,
     origin: LimitOrigin,
     by: String,
@@ -199,6 +204,7 @@ struct WireLimit {
 struct WireCarry {
     rid: AttemptId,
     run: RunId,
+    model: Option<Arc<str>>,
     owner: OwnerId,
     max: NanoUsd,
     day: Date,
@@ -257,7 +263,11 @@ fn read_kind(wire: &Wire<'_>) -> Result<RecordKind, LineError> {
     Ok(match wire.k.as_ref() {
         "open" => RecordKind::Open(Box::new(read_open(&take, wire)?)),
         "limit" => RecordKind::Limit(Box::new(Limit {
-            scope: limit_scope(take.some("scope", wire.scope.as_deref())?, wire.run)?,
+            scope: limit_scope(
+                take.some("scope", wire.scope.as_deref())?,
+                wire.model.as_deref(),
+                wire.run,
+            )?,
             value: take.some("value", wire.value)?,
             origin: take.word("origin", &wire.origin, LimitOrigin::from_word)?,
             by: take.text("by", &wire.by)?,
@@ -343,7 +353,7 @@ fn read_open(take: &Take<'_>, wire: &Wire<'_>) -> Result<Open, LineError> {
     let previous = wire.prev.as_ref().map(|_| take.read::<SegmentName>("prev", &wire.prev));
     let limits = take.some("limits", wire.limits.as_ref())?.iter().map(|limit| {
         Ok(Limit {
-            scope: limit_scope(&limit.scope, limit.run)?,
+            scope: limit_scope(&limit.scope, limit.model.as_deref(), limit.run)?,
             value: limit.value,
             origin: limit.origin,
             by: limit.by.as_str().into(),
@@ -361,6 +371,7 @@ fn read_open(take: &Take<'_>, wire: &Wire<'_>) -> Result<Open, LineError> {
         };
         let hold = Hold {
             run: attempt.run,
+            model: attempt.model.clone(),
             owner: attempt.owner,
             max: attempt.max,
             day: attempt.day,
@@ -384,6 +395,11 @@ fn read_open(take: &Take<'_>, wire: &Wire<'_>) -> Result<Open, LineError> {
         carry: carry.collect::<Result<_, LineError>>()?,
         today: take.some("today", wire.today)?,
         runs: take.some("runs", wire.runs.clone())?,
+        detail: wire
+            .models
+            .clone()
+            .zip(wire.window.clone())
+            .map(|(models, window)| Detail { models, window }),
     })
 }
 
@@ -405,12 +421,13 @@ fn read_reserve(take: &Take<'_>, wire: &Wire<'_>) -> Result<Reserve, LineError> 
 }
 
 /// A scope that this version cannot enforce must stop it from spending.
-fn limit_scope(scope: &str, run: Option<RunId>) -> Result<LimitScope, LineError> {
-    match (scope, run) {
-        ("day", None) => Ok(LimitScope::Day),
-        ("run", Some(run)) => Ok(LimitScope::Run(run)),
-        (other, _) => Err(LineError::Newer { what: format!("a limit per {other:?}") }),
-    }
+fn limit_scope(
+    word: &str,
+    model: Option<&str>,
+    run: Option<RunId>,
+) -> Result<LimitScope, LineError> {
+    let newer = || LineError::Newer { what: format!("a limit per {word:?}") };
+    LimitScope::from_word(word, model, run).ok_or_else(newer)
 }
 
 fn hash(text: &str) -> Option<LineHash> {

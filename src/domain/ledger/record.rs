@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::domain::ids::{AttemptId, RunId};
+use crate::domain::ledger::scope::LimitScope;
 use crate::domain::ledger::words::{
     Basis, CostSource, Evidence, LimitOrigin, Money, OpenReason, UnknownClass,
 };
@@ -176,10 +177,40 @@ pub struct Open {
     pub today: Totals,
     /// The totals of each run that is still remembered.
     pub runs: Vec<RunTotals>,
+    /// Money by model and by time, for the limits that need it; nothing in segments opened before
+    /// there were such limits.
+    pub detail: Option<Detail>,
+}
+
+/// The money of a segment's start by model and by time.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Detail {
+    /// Money spent so far on the segment's day, by model.
+    pub models: Vec<ModelSpent>,
+    /// Money spent in the last 24 hours.
+    pub window: Vec<Spent>,
+}
+
+/// Money spent on one model.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelSpent {
+    /// The model.
+    pub model: Arc<str>,
+    /// How much.
+    pub settled: NanoUsd,
+}
+
+/// Money spent until a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spent {
+    /// The end of the quarter of an hour in which it was spent.
+    pub until: Timestamp,
+    /// How much.
+    pub amount: NanoUsd,
 }
 
 /// An attempt without an end, carried into a new segment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Carry {
     /// The attempt.
     pub rid: AttemptId,
@@ -188,10 +219,13 @@ pub struct Carry {
 }
 
 /// What is held for an attempt that has not ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hold {
     /// Its run.
     pub run: RunId,
+    /// Its model; nothing in segments opened before there were limits per model. It then weighs
+    /// on the limit of every model.
+    pub model: Option<Arc<str>>,
     /// The process that holds it.
     pub owner: OwnerId,
     /// Its worst case.
@@ -245,6 +279,12 @@ impl Totals {
     pub fn exposure(&self) -> NanoUsd {
         self.settled.saturating_add(self.reserved).saturating_add(self.unknown)
     }
+
+    /// The same money with the counts of `counts`.
+    pub(super) fn counted_as(self, counts: &Self) -> Self {
+        let Self { settled, reserved, unknown, .. } = self;
+        Self { settled, reserved, unknown, ..*counts }
+    }
 }
 
 /// The sums of one run.
@@ -256,16 +296,6 @@ pub struct RunTotals {
     pub last: Date,
     /// Its sums over all days.
     pub sum: Totals,
-}
-
-/// What a limit applies to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum LimitScope {
-    /// Every day.
-    Day,
-    /// One run.
-    Run(RunId),
 }
 
 /// A limit and where it came from.

@@ -1,6 +1,6 @@
 //! What the records add up to: open attempts, and flat sums for the rest.
 //!
-//! Folding a record asserts the same rules when it is written and when it is read back.
+//! How a record changes it stands in `fold`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,9 +11,11 @@ use jiff::civil::Date;
 use crate::domain::ids::{AttemptId, RunId};
 use crate::domain::ledger::line::state_hash;
 use crate::domain::ledger::record::{
-    Carry, Hold, Late, LedgerId, Limit, LimitScope, LineHash, Open, OwnerId, Record, RecordKind,
-    Reserve, RunTotals, SegmentName, Totals,
+    Carry, Detail, Hold, LedgerId, Limit, LineHash, ModelSpent, Open, OwnerId, RunTotals,
+    SegmentName, Totals,
 };
+use crate::domain::ledger::scope::LimitScope;
+use crate::domain::ledger::weights::{Weights, Window};
 use crate::domain::ledger::words::{Money, OpenReason};
 use crate::domain::money::NanoUsd;
 
@@ -23,22 +25,28 @@ pub const RUN_MEMORY_DAYS: i32 = 62;
 /// The state of a ledger after a sequence of records.
 #[derive(Clone, Debug, Default)]
 pub struct LedgerState {
-    identity: Option<Identity>,
-    seq: u64,
+    pub(super) identity: Option<Identity>,
+    pub(super) seq: u64,
     /// Lines of the segment so far.
-    lines: u64,
-    segment: Option<SegmentName>,
+    pub(super) lines: u64,
+    pub(super) segment: Option<SegmentName>,
     /// The segment ended with a roll to this one; only its open may follow.
-    rolled_to: Option<SegmentName>,
-    limits: Vec<Limit>,
-    open: BTreeMap<AttemptId, Hold>,
-    /// Totals of the segment's day; what is held stands in the two sums below.
-    today: Totals,
-    runs: BTreeMap<RunId, RunTotals>,
-    /// Worst cases of every attempt under way.
-    reserved: NanoUsd,
-    /// Money of unknown attempts by the last day that they weigh on.
-    late: BTreeMap<Date, NanoUsd>,
+    pub(super) rolled_to: Option<SegmentName>,
+    pub(super) limits: Vec<Limit>,
+    pub(super) open: BTreeMap<AttemptId, Hold>,
+    /// Counts of the segment's day; its money stands below.
+    pub(super) counts: Totals,
+    pub(super) runs: BTreeMap<RunId, RunTotals>,
+    /// Money of the segment's day.
+    pub(super) all: Weights,
+    /// The same by model.
+    pub(super) models: BTreeMap<Arc<str>, Weights>,
+    /// The part of it whose model no line names; it weighs on every model.
+    pub(super) any_model: Weights,
+    /// Money of the last 24 hours.
+    pub(super) window: Window,
+    /// The latest time of any record; the window never goes back.
+    pub(super) latest: Timestamp,
 }
 
 /// What the open record says about the ledger itself.
@@ -98,81 +106,6 @@ pub enum Violation {
 }
 
 impl LedgerState {
-    /// Takes in the next record.
-    ///
-    /// # Errors
-    /// When the record breaks a rule; the state is then undefined and must not be used.
-    pub fn fold(&mut self, record: &Record) -> Result<(), Violation> {
-        self.expect_place(record)?;
-        match &record.kind {
-            RecordKind::Open(open) => self.fold_open(record, open)?,
-            RecordKind::Limit(limit) => self.fold_limit(limit),
-            RecordKind::Reserve(reserve) => self.fold_reserve(record, reserve)?,
-            RecordKind::Ack(ack) => {
-                self.open.get(&ack.rid).ok_or(Violation::NotOpen(ack.rid))?;
-            }
-            RecordKind::Settle(settle) => {
-                self.end(record.day, settle.rid, settle.amount, |sum| sum.settles += 1)?;
-            }
-            RecordKind::Release(release) => {
-                let rid = release.rid;
-                if self.open.get(&rid).is_some_and(|hold| hold.unknown.is_some()) {
-                    return Err(Violation::IsUnknown(rid));
-                }
-                self.end(record.day, rid, NanoUsd::ZERO, |sum| sum.releases += 1)?;
-            }
-            RecordKind::Unknown(unknown) => {
-                self.declare_unknown(record.day, unknown.rid, unknown.late)?;
-            }
-            RecordKind::Resolve(resolve) => {
-                let rid = resolve.rid;
-                if self.open.get(&rid).is_some_and(|hold| hold.unknown.is_none()) {
-                    return Err(Violation::NotUnknown(rid));
-                }
-                let free = resolve.amount == NanoUsd::ZERO;
-                self.end(record.day, rid, resolve.amount, |sum| {
-                    *(if free { &mut sum.releases } else { &mut sum.settles }) += 1;
-                })?;
-            }
-            RecordKind::Overrun(overrun) => {
-                self.today.overruns += 1;
-                self.run_mut(overrun.run, record.day).overruns += 1;
-            }
-            RecordKind::Adjust(adjust) => {
-                if adjust.on == record.day {
-                    add(&mut self.today.settled, adjust.amount)?;
-                }
-                if let Some(run) = adjust.run {
-                    add(&mut self.run_mut(run, record.day).settled, adjust.amount)?;
-                }
-            }
-            RecordKind::Check(check) => {
-                let agrees = check.lines == self.lines
-                    && check.today == self.today()
-                    && check.state == self.hash();
-                self.expect_sums("check", agrees)?;
-            }
-            RecordKind::Roll(roll) => {
-                let agrees = roll.lines == self.lines && roll.today == self.today();
-                self.expect_sums("roll", agrees)?;
-                let segment =
-                    self.segment.filter(|segment| segment.next(roll.next.day) == roll.next);
-                if segment.is_none_or(|segment| roll.next.day < segment.day) {
-                    return Err(Violation::Segment("it rolls to a name that cannot follow"));
-                }
-                self.rolled_to = Some(roll.next);
-            }
-            RecordKind::Close(close) => {
-                let agrees = close.lines == self.lines && close.today == self.today();
-                self.expect_sums("close", agrees)?;
-            }
-            RecordKind::Repair(_) | RecordKind::Unrecognized(_) => {}
-        }
-        self.seq = record.seq;
-        self.lines += 1;
-        Ok(())
-    }
-
     /// What the newest segment says about the ledger; nothing before the first record.
     pub fn identity(&self) -> Option<&Identity> {
         self.identity.as_ref()
@@ -200,7 +133,12 @@ impl LedgerState {
 
     /// The limit in force for every day; without one, nothing may be spent.
     pub fn limit_per_day(&self) -> Option<&Limit> {
-        self.limits.iter().find(|limit| limit.scope == LimitScope::Day)
+        self.limit(&LimitScope::Day)
+    }
+
+    /// The limit of a scope, when one is in force.
+    pub fn limit(&self, scope: &LimitScope) -> Option<&Limit> {
+        self.limits.iter().find(|limit| limit.scope == *scope)
     }
 
     /// The limits in force.
@@ -226,11 +164,35 @@ impl LedgerState {
 
     /// The totals of the segment's day or a later one. A past day is not kept.
     pub fn totals_on(&self, day: Date) -> Totals {
-        let is_later = self.segment.is_some_and(|segment| segment.day < day);
-        let spent = if is_later { Totals::default() } else { self.today };
-        let late = self.late.range(day..).map(|(_, amount)| *amount);
-        let unknown = late.fold(NanoUsd::ZERO, NanoUsd::saturating_add);
-        Totals { reserved: self.reserved, unknown, ..spent }
+        let is_later = self.is_later(day);
+        let counts = if is_later { Totals::default() } else { self.counts };
+        self.all.totals_on(day, is_later).counted_as(&counts)
+    }
+
+    /// The money of one model on the segment's day or a later one, without counts. Money whose
+    /// model is not known is part of it.
+    pub fn totals_of_model(&self, model: &str, day: Date) -> Totals {
+        let is_later = self.is_later(day);
+        let named = self.models.get(model).map(|weights| weights.totals_on(day, is_later));
+        let named = named.unwrap_or_default();
+        let unnamed = self.any_model.totals_on(day, is_later);
+        Totals {
+            // A refund whose model nobody named frees no model.
+            settled: named.settled.saturating_add(unnamed.settled.max(NanoUsd::ZERO)),
+            reserved: named.reserved.saturating_add(unnamed.reserved),
+            unknown: named.unknown.saturating_add(unnamed.unknown),
+            ..Totals::default()
+        }
+    }
+
+    /// The money of the 24 hours before `now`, without counts.
+    pub fn totals_in_window(&self, now: Timestamp) -> Totals {
+        let reserved = self.totals_on(self.segment.map_or(Date::MIN, |at| at.day)).reserved;
+        Totals { reserved, ..self.window.totals(now.max(self.latest)) }
+    }
+
+    fn is_later(&self, day: Date) -> bool {
+        self.segment.is_some_and(|segment| segment.day < day)
     }
 
     /// Money that is spent or may still be spent on the segment's day or a later one.
@@ -282,204 +244,35 @@ impl LedgerState {
             carry: self.carry(),
             today: self.totals_on(day),
             runs: self.runs.values().filter(remembered).copied().collect(),
+            detail: Some(self.detail(day)),
         })
     }
 
+    /// What a segment of `day` starts from, by model and by time.
+    pub(super) fn detail(&self, day: Date) -> Detail {
+        let is_later = self.is_later(day);
+        let spent = self.models.iter().filter_map(|(model, weights)| {
+            let settled = weights.totals_on(day, is_later).settled;
+            let model = Arc::clone(model);
+            (settled != NanoUsd::ZERO).then_some(ModelSpent { model, settled })
+        });
+        let models = spent.collect();
+        let mut window = self.window.clone();
+        window.forget(self.latest);
+        Detail { models, window: window.parts() }
+    }
+
     fn carry(&self) -> Vec<Carry> {
-        self.open.iter().map(|(rid, hold)| Carry { rid: *rid, hold: *hold }).collect()
-    }
-
-    /// The record continues the numbers, and stands in the segment of its day.
-    fn expect_place(&self, record: &Record) -> Result<(), Violation> {
-        let is_open = matches!(record.kind, RecordKind::Open(_));
-        if self.segment.is_some() && record.seq != self.seq + 1 {
-            return Err(Violation::Sequence { expected: self.seq + 1, found: record.seq });
-        }
-        if !is_open {
-            if self.rolled_to.is_some() || self.segment.is_none() {
-                return Err(Violation::Segment("a record stands outside of a segment"));
-            }
-            if self.segment.map(|segment| segment.day) != Some(record.day) {
-                return Err(Violation::Day { segment: self.segment, found: record.day });
-            }
-        }
-        Ok(())
-    }
-
-    fn expect_sums(&self, kind: &'static str, agrees: bool) -> Result<(), Violation> {
-        if agrees { Ok(()) } else { Err(Violation::Sums(kind)) }
-    }
-
-    /// A reader that starts here takes the state from the record; another one compares.
-    fn fold_open(&mut self, record: &Record, open: &Open) -> Result<(), Violation> {
-        if open.segment.day != record.day {
-            return Err(Violation::Day { segment: Some(open.segment), found: record.day });
-        }
-        let fresh = Self::from_open(open)?;
-        if let Some(previous) = self.segment {
-            if open.previous != Some(previous) || self.expected_segment(open) != open.segment {
-                return Err(Violation::Segment("its name or the name before it is another one"));
-            }
-            if self.identity != fresh.identity {
-                return Err(Violation::Segment("it belongs to another ledger"));
-            }
-            self.runs.retain(|_, totals| is_remembered(totals, record.day));
-            let agrees = self.open == fresh.open
-                && self.limits == fresh.limits
-                && self.runs == fresh.runs
-                && self.totals_on(record.day) == fresh.today();
-            self.expect_sums("open", agrees)?;
-        }
-        *self = fresh;
-        Ok(())
-    }
-
-    /// A roll names the next segment; only after a sync error does one follow without a roll.
-    fn expected_segment(&self, open: &Open) -> SegmentName {
-        let previous = self.segment.unwrap_or(open.segment);
-        match self.rolled_to {
-            Some(next) => next,
-            None if open.reason == OpenReason::SyncError => previous.next(previous.day),
-            None => previous,
-        }
-    }
-
-    fn from_open(open: &Open) -> Result<Self, Violation> {
-        let mut state = Self {
-            identity: Some(Identity {
-                ledger: open.ledger,
-                zone: Arc::clone(&open.zone),
-                money: open.money,
-            }),
-            segment: Some(open.segment),
-            limits: open.limits.clone(),
-            today: Totals { reserved: NanoUsd::ZERO, unknown: NanoUsd::ZERO, ..open.today },
-            runs: open.runs.iter().map(|totals| (totals.run, *totals)).collect(),
-            ..Self::default()
-        };
-        for Carry { rid, hold } in &open.carry {
-            match hold.unknown {
-                None => add(&mut state.reserved, hold.max)?,
-                Some(late) => add(state.late.entry(late.last_day).or_default(), hold.max)?,
-            }
-            if state.open.insert(*rid, *hold).is_some() {
-                return Err(Violation::ReservedTwice(*rid));
-            }
-        }
-        state.expect_sums("open", state.today() == open.today)?;
-        Ok(state)
-    }
-
-    fn fold_limit(&mut self, limit: &Limit) {
-        match self.limits.iter_mut().find(|known| known.scope == limit.scope) {
-            Some(known) => known.clone_from(limit),
-            None => self.limits.push(limit.clone()),
-        }
-    }
-
-    fn fold_reserve(&mut self, record: &Record, reserve: &Reserve) -> Result<(), Violation> {
-        if reserve.max.is_negative() {
-            return Err(Violation::Negative(reserve.rid));
-        }
-        let hold = Hold {
-            run: reserve.run,
-            owner: reserve.owner,
-            max: reserve.max,
-            day: record.day,
-            time: record.time,
-            timeout_ms: reserve.timeout_ms,
-            late_ms: reserve.late_ms,
-            unknown: None,
-        };
-        if self.open.insert(reserve.rid, hold).is_some() {
-            return Err(Violation::ReservedTwice(reserve.rid));
-        }
-        add(&mut self.reserved, reserve.max)?;
-        self.today.attempts += 1;
-        let run = self.run_mut(reserve.run, record.day);
-        add(&mut run.reserved, reserve.max)?;
-        run.attempts += 1;
-        Ok(())
-    }
-
-    fn declare_unknown(&mut self, day: Date, rid: AttemptId, late: Late) -> Result<(), Violation> {
-        let hold = self.open.get_mut(&rid).ok_or(Violation::NotOpen(rid))?;
-        if hold.unknown.is_some() {
-            return Err(Violation::IsUnknown(rid));
-        }
-        hold.unknown = Some(late);
-        let (run, max) = (hold.run, hold.max);
-        take(&mut self.reserved, max)?;
-        add(self.late.entry(late.last_day).or_default(), max)?;
-        self.today.unknowns += 1;
-        let run = self.run_mut(run, day);
-        take(&mut run.reserved, max)?;
-        add(&mut run.unknown, max)?;
-        run.unknowns += 1;
-        Ok(())
-    }
-
-    /// Ends an attempt: its weight becomes `amount` on every day that its interval meets.
-    fn end(
-        &mut self,
-        day: Date,
-        rid: AttemptId,
-        amount: NanoUsd,
-        count: impl Fn(&mut Totals),
-    ) -> Result<(), Violation> {
-        if amount.is_negative() {
-            return Err(Violation::Negative(rid));
-        }
-        let hold = self.open.remove(&rid).ok_or(Violation::NotOpen(rid))?;
-        let mut meets_today = true;
-        match hold.unknown {
-            None => take(&mut self.reserved, hold.max)?,
-            Some(late) => {
-                // A charge appears until then at the latest, so a later day is not met.
-                meets_today = late.last_day >= day;
-                let sum = self.late.entry(late.last_day).or_default();
-                take(sum, hold.max)?;
-                if *sum == NanoUsd::ZERO {
-                    self.late.remove(&late.last_day);
-                }
-            }
-        }
-        if meets_today {
-            add(&mut self.today.settled, amount)?;
-        }
-        count(&mut self.today);
-        let run = self.run_mut(hold.run, day);
-        let held = if hold.unknown.is_none() { &mut run.reserved } else { &mut run.unknown };
-        take(held, hold.max)?;
-        add(&mut run.settled, amount)?;
-        count(run);
-        Ok(())
-    }
-
-    fn run_mut(&mut self, run: RunId, day: Date) -> &mut Totals {
-        let new = RunTotals { run, last: day, sum: Totals::default() };
-        let totals = self.runs.entry(run).or_insert(new);
-        totals.last = day;
-        &mut totals.sum
+        self.open.iter().map(|(rid, hold)| Carry { rid: *rid, hold: hold.clone() }).collect()
     }
 }
 
 /// Whether a run is carried into a segment of `day`: it holds money, or was active lately.
-fn is_remembered(totals: &RunTotals, day: Date) -> bool {
+pub(super) fn is_remembered(totals: &RunTotals, day: Date) -> bool {
     let quiet = day.since(totals.last).map_or(0, |span| span.get_days());
     totals.sum.reserved != NanoUsd::ZERO
         || totals.sum.unknown != NanoUsd::ZERO
         || quiet <= RUN_MEMORY_DAYS
-}
-
-fn add(sum: &mut NanoUsd, amount: NanoUsd) -> Result<(), Violation> {
-    *sum = sum.checked_add(amount).ok_or(Violation::Overflow)?;
-    Ok(())
-}
-
-fn take(sum: &mut NanoUsd, amount: NanoUsd) -> Result<(), Violation> {
-    *sum = sum.checked_sub(amount).ok_or(Violation::Overflow)?;
-    Ok(())
 }
 
 /// The moment until which an unknown weighs: `from` plus the time a charge may take to appear.

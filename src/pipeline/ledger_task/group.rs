@@ -97,10 +97,9 @@ impl LedgerTask {
             if waiting.reply.is_closed() {
                 continue;
             }
-            let run = waiting.ask.run;
-            let max = waiting.ask.max.saturating_add(waiting.ask.beside);
-            let ask = Ask { run, max, ceilings: self.options.ceilings };
-            match self.draft.state().admit(&ask, self.draft.day()) {
+            let ReserveAsk { run, max, beside, ref model, .. } = waiting.ask;
+            let ask = Ask { run, model, max, beside, ceilings: self.options.ceilings };
+            match self.draft.state().admit(&ask, self.draft.day(), self.draft.time()) {
                 Admission::Refuse(refusal) => {
                     let _ = waiting.reply.send(Err(refusal.into()));
                 }

@@ -9,10 +9,10 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, yield_now};
 
 use crate::domain::ids::{AttemptId, RunId};
-use crate::domain::ledger::{Ceilings, Draft, Evidence, OwnerId, Release};
+use crate::domain::ledger::{Ceilings, Draft, Evidence, OwnerId, Release, cut_name};
 use crate::pipeline::ledger_task::handle::LedgerHandle;
 use crate::pipeline::ledger_task::messages::{
-    Closing, End, LedgerStopped, Message, Snapshot, Waiting,
+    Closing, End, LedgerStopped, Message, ReserveAsk, Snapshot, Waiting,
 };
 use crate::ports::clock::Clock;
 use crate::ports::ledger::{LedgerStore, StoreError};
@@ -194,7 +194,10 @@ impl LedgerTask {
                     let _ = waiting.reply.send(Err(stopped.into()));
                 }
                 None => {
-                    self.waiting.push_back(waiting);
+                    // A line keeps names that are not endless, and sums go by what a line says.
+                    let model = cut_name(&waiting.ask.model);
+                    let ask = ReserveAsk { model, ..waiting.ask };
+                    self.waiting.push_back(Waiting { ask, ..waiting });
                     self.fresh = true;
                 }
             },

@@ -6,10 +6,16 @@ use crate::domain::ledger::scan::{Position, Tail, scan};
 use crate::domain::ledger::tests::samples::{Book, cents, every_kind, reserve, settle};
 use crate::domain::ledger::{LedgerState, Record, RecordKind};
 
-/// The golden segments of format v1, in their order.
-const GOLDEN: [&str; 2] = [
+/// The golden segments of format v1 as it was before limits per model, image and 24 hours.
+const GOLDEN_BEFORE_SCOPES: [&str; 2] = [
     include_str!("../../../../fixtures/ledger/v1/2026-11-21/0001.jsonl"),
     include_str!("../../../../fixtures/ledger/v1/2026-11-22/0001.jsonl"),
+];
+
+/// The golden segments of format v1, in their order.
+const GOLDEN: [&str; 2] = [
+    include_str!("../../../../fixtures/ledger/v1-scopes/2026-11-21/0001.jsonl"),
+    include_str!("../../../../fixtures/ledger/v1-scopes/2026-11-22/0001.jsonl"),
 ];
 
 /// Encodes records as they would lie on disk, one text a segment, each line vouching for those
@@ -32,26 +38,56 @@ fn segments(records: &[Record]) -> Vec<String> {
 fn the_golden_ledger_holds_every_kind_and_is_written_the_same_way_for_ever() {
     let written = segments(&every_kind());
     assert!(written == GOLDEN, "format v1 changed");
-    let mut records = Vec::new();
-    let mut from = Position::default();
-    for text in GOLDEN {
-        let found = scan(text.as_bytes(), from);
-        assert!(matches!(found.tail, Tail::Clean));
-        records.extend(found.records);
-        from = Position { hash: found.end.hash, ..Position::default() };
-    }
+    let records = read(GOLDEN);
     assert_eq!(records, every_kind());
     let mut kinds: Vec<&str> = records.iter().map(|record| record.kind.word()).collect();
     kinds.sort_unstable();
     kinds.dedup();
     assert_eq!(kinds.len(), 14, "{kinds:?}");
-    let mut state = LedgerState::default();
-    records.iter().for_each(|record| state.fold(record).expect("golden records"));
-    // A reader may also start at the second segment, and arrives at the same state.
-    let mut late = LedgerState::default();
-    let open = |record: &&Record| record.day != records[0].day;
-    records.iter().filter(open).for_each(|record| late.fold(record).expect("golden records"));
+    let [state, late] = states(&records);
     assert_eq!(late.hash(), state.hash());
+    assert_eq!(late.detail(day_of(&late)), state.detail(day_of(&state)));
+}
+
+#[test]
+fn a_ledger_from_before_limits_per_model_is_read_and_weighs_on_every_model() {
+    let records = read(GOLDEN_BEFORE_SCOPES);
+    assert!(segments(&records) == GOLDEN_BEFORE_SCOPES, "it is written as it was read");
+    let [state, late] = states(&records);
+    assert_eq!(late.hash(), state.hash());
+    let (day, time) = (day_of(&late), records.last().expect("records").time);
+    let all = late.today().exposure();
+    assert!(all > cents(0));
+    assert_eq!(late.totals_of_model("any model", day).exposure(), all);
+    assert!(late.totals_in_window(time).exposure() >= all);
+}
+
+fn day_of(state: &LedgerState) -> jiff::civil::Date {
+    state.segment().expect("a segment").day
+}
+
+/// Reads golden segments.
+fn read(golden: [&str; 2]) -> Vec<Record> {
+    let mut records = Vec::new();
+    let mut from = Position::default();
+    for text in golden {
+        let found = scan(text.as_bytes(), from);
+        assert!(matches!(found.tail, Tail::Clean));
+        records.extend(found.records);
+        from = Position { hash: found.end.hash, ..Position::default() };
+    }
+    records
+}
+
+/// What a reader of all segments arrives at, and one who starts at the second segment.
+fn states(records: &[Record]) -> [LedgerState; 2] {
+    let fold = |from: usize| {
+        let mut state = LedgerState::default();
+        records[from..].iter().for_each(|record| state.fold(record).expect("golden records"));
+        state
+    };
+    let second = records.iter().position(|record| record.day != records[0].day);
+    [fold(0), fold(second.expect("a second segment"))]
 }
 
 #[test]
@@ -70,7 +106,7 @@ fn a_newer_line_is_skipped_unless_it_must_be_understood() {
         let refused = decode(line(fields).as_bytes(), None);
         assert!(matches!(refused, Err(LineError::Newer { .. })), "{fields}");
     }
-    let scope = "\"k\":\"limit\",\"scope\":\"model\",\"value\":\"1\",\"origin\":\"flag\"";
+    let scope = "\"k\":\"limit\",\"scope\":\"galaxy\",\"value\":\"1\",\"origin\":\"flag\"";
     let refused = decode(line(scope).as_bytes(), None);
     assert!(matches!(refused, Err(LineError::Newer { .. })), "a limit that is not enforced");
     let newer = line("\"k\":\"ack\"").replace("{\"v\":1", "{\"v\":2");

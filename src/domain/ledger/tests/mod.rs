@@ -4,4 +4,5 @@ mod entries;
 mod lines;
 mod model;
 mod samples;
+mod scopes;
 mod sums;

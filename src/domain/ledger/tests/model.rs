@@ -70,10 +70,11 @@ fn apply(book: &mut Book, attempts: &mut Vec<Attempt>, step: Step) -> bool {
     let pick = |which: usize| open.get(which % open.len().max(1)).copied();
     match step {
         Step::Reserve(max) => {
-            let ask = Ask { run: run(2), max: cents(max), ceilings: Ceilings::default() };
+            let ceilings = Ceilings::default();
+            let ask = Ask { run: run(2), model: "m", max: cents(max), beside: cents(0), ceilings };
             let later = |days: i64| today.checked_add(Span::new().days(days)).expect("a day");
             let fits = (0..4).all(|days| exposure(attempts, later(days)) + max <= LIMIT);
-            let admission = book.state.admit(&ask, today);
+            let admission = book.state.admit(&ask, today, book.time);
             assert_eq!(admission == Admission::Admit, fits, "{admission:?}");
             if fits {
                 let rid = attempts.len() as u64;

@@ -105,6 +105,12 @@ impl Book {
         self.records.push(record);
     }
 
+    pub(crate) fn limit(&mut self, scope: LimitScope, value: NanoUsd, by: &str, why: &str) {
+        let (by, why) = (by.into(), why.into());
+        let origin = LimitOrigin::Person;
+        self.push(RecordKind::Limit(Box::new(Limit { scope, value, origin, by, why })));
+    }
+
     pub(crate) fn unknown(&mut self, rid: u64, class: UnknownClass) {
         let until = late_until(self.time, 3_600_000);
         let last_day = jiff::tz::TimeZone::UTC.to_datetime(until).date();
@@ -129,13 +135,11 @@ pub(crate) fn every_kind() -> Vec<Record> {
     let mut book = Book::new(cents(1000), "2026-11-21T23:00:00.000001Z");
     let scope = LimitScope::Run(run(2));
     let (by, why): (std::sync::Arc<str>, std::sync::Arc<str>) = ("ann".into(), "a trial".into());
-    book.push(RecordKind::Limit(Box::new(Limit {
-        scope,
-        value: cents(500),
-        origin: LimitOrigin::Person,
-        by: by.clone(),
-        why: why.clone(),
-    })));
+    let mut limits = vec![scope, LimitScope::Window, LimitScope::EveryRun, LimitScope::Image];
+    limits.push(LimitScope::Model("sim-\"1\"\u{2028}".into()));
+    for scope in limits {
+        book.limit(scope, cents(500), &by, &why);
+    }
     (1..=6).for_each(|rid| book.push(reserve(rid, cents(4))));
     book.push(RecordKind::Ack(Ack { rid: attempt(1), provider_id: "job-1".into() }));
     book.push(settle(1, cents(3)));

@@ -4,7 +4,7 @@ use crate::domain::ledger::tests::samples::{
     Book, attempt, cents, owner, release, reserve, run, settle,
 };
 use crate::domain::ledger::{
-    Admission, Ask, Ceilings, Record, RecordKind, RefusalScope, Totals, UnknownClass, Violation,
+    Admission, Ask, Ceilings, LimitScope, Record, RecordKind, Totals, UnknownClass, Violation,
 };
 use crate::domain::money::NanoUsd;
 
@@ -12,8 +12,9 @@ fn book() -> Book {
     Book::new(cents(100), "2026-11-21T10:00:00Z")
 }
 
-fn ask(max: NanoUsd) -> Ask {
-    Ask { run: run(2), max, ceilings: Ceilings::default() }
+fn ask(max: NanoUsd) -> Ask<'static> {
+    let (model, beside) = ("sim-1", NanoUsd::ZERO);
+    Ask { run: run(2), model, max, beside, ceilings: Ceilings::default() }
 }
 
 fn refused(book: &Book, kind: RecordKind) -> Violation {
@@ -84,12 +85,12 @@ fn admission_waits_for_holds_and_refuses_what_lasts_with_the_smallest_limit() {
     let mut book = book();
     (1..=2).for_each(|rid| book.push(reserve(rid, cents(40))));
     let day = book.state.segment().expect("a segment").day;
-    assert_eq!(book.state.admit(&ask(cents(20)), day), Admission::Admit);
-    assert_eq!(book.state.admit(&ask(cents(21)), day), Admission::Wait);
+    assert_eq!(book.state.admit(&ask(cents(20)), day, book.time), Admission::Admit);
+    assert_eq!(book.state.admit(&ask(cents(21)), day, book.time), Admission::Wait);
     book.push(settle(1, cents(30)));
     book.unknown(2, UnknownClass::Timeout);
     book.push(reserve(3, cents(10)));
-    let Admission::Refuse(refusal) = book.state.admit(&ask(cents(31)), day) else {
+    let Admission::Refuse(refusal) = book.state.admit(&ask(cents(31)), day, book.time) else {
         panic!("31 cents can never fit");
     };
     let figures = (refusal.settled, refusal.unknown, refusal.reserved, refusal.smallest_limit);
@@ -99,18 +100,19 @@ fn admission_waits_for_holds_and_refuses_what_lasts_with_the_smallest_limit() {
         let mut limits = book.state.limits().to_vec();
         limits[0].value = cents(limit);
         other.push(RecordKind::Limit(Box::new(limits.remove(0))));
-        let admitted = other.state.admit(&ask(cents(31)), day) == Admission::Admit;
+        let admitted = other.state.admit(&ask(cents(31)), day, book.time) == Admission::Admit;
         assert_eq!(admitted, expected, "{limit}");
     }
     let ceilings = Ceilings { per_day: None, per_run: Some(cents(90)) };
-    let Admission::Refuse(refusal) = book.state.admit(&Ask { ceilings, ..ask(cents(21)) }, day)
+    let Admission::Refuse(refusal) =
+        book.state.admit(&Ask { ceilings, ..ask(cents(21)) }, day, book.time)
     else {
         panic!("the run's own limit is smaller");
     };
-    assert_eq!(refusal.scope, RefusalScope::Run);
+    assert_eq!(refusal.scope, LimitScope::EveryRun);
     let ceilings = Ceilings { per_day: Some(cents(9000)), per_run: None };
-    let raised = book.state.admit(&Ask { ceilings, ..ask(cents(31)) }, day);
+    let raised = book.state.admit(&Ask { ceilings, ..ask(cents(31)) }, day, book.time);
     assert!(matches!(raised, Admission::Refuse(_)), "a flag cannot raise the ledger's limit");
-    assert!(matches!(book.state.admit(&ask(NanoUsd::MAX), day), Admission::Refuse(_)));
-    assert!(matches!(book.state.admit(&ask(cents(-1)), day), Admission::Refuse(_)));
+    assert!(matches!(book.state.admit(&ask(NanoUsd::MAX), day, book.time), Admission::Refuse(_)));
+    assert!(matches!(book.state.admit(&ask(cents(-1)), day, book.time), Admission::Refuse(_)));
 }
