@@ -2,6 +2,7 @@
 
 mod by_hand;
 mod entries;
+mod limits;
 mod tail;
 
 use std::path::{Path, PathBuf};
@@ -9,7 +10,7 @@ use std::path::{Path, PathBuf};
 use crate::adapters::ledger::{audit, read};
 use crate::adapters::system;
 use crate::cli::args::TableOrJson;
-use crate::cli::args::ledger::{LedgerCommand, LedgerReadArgs, LedgerShowArgs, LimitCommand};
+use crate::cli::args::ledger::{LedgerCommand, LedgerReadArgs, LedgerShowArgs};
 use crate::cli::layers;
 use crate::commands::failure::{Failure, store_failure};
 use crate::commands::ledger_access::{ledger_exists, summary};
@@ -33,7 +34,7 @@ pub fn run(world: &World, command: &LedgerCommand) -> Result<Exit, Failure> {
         LedgerCommand::Export(args) => entries::export(world, args),
         LedgerCommand::Resolve(args) => by_hand::resolve(world, args),
         LedgerCommand::Adjust(args) => by_hand::adjust(world, args),
-        LedgerCommand::Limit(LimitCommand::Set(args)) => by_hand::set_limit(world, args),
+        LedgerCommand::Limit(command) => limits::run(world, command),
     }
 }
 

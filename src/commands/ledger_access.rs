@@ -4,14 +4,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use jiff::civil::Date;
-use jiff::tz::TimeZone;
 
 use crate::adapters::ledger::directory::OpenOrCreate;
 use crate::adapters::ledger::read;
 use crate::adapters::system;
 use crate::cli::layers::Layers;
 use crate::commands::failure::{Failure, store_failure};
+use crate::commands::money_view::{MoneyView, further_limits};
 use crate::commands::world::World;
 use crate::domain::ledger::reading::Summary;
 use crate::domain::ledger::{
@@ -29,38 +28,6 @@ const ZONE: &str = "UTC";
 
 /// The file that tells that a folder is a ledger.
 const DESCRIPTION: &str = "ledger.json";
-
-/// What the ledger of a run says before the run.
-#[derive(Clone, Debug)]
-pub(super) struct MoneyView {
-    /// The folder; nothing when the run's own folder will have it.
-    pub(super) root: Option<PathBuf>,
-    /// The civil day of the ledger.
-    pub(super) day: Date,
-    /// The zone of its days.
-    pub(super) zone: TimeZone,
-    /// The limit that counts for this run.
-    pub(super) limit_per_day: NanoUsd,
-    /// Where that limit comes from, for people.
-    pub(super) limit_origin: String,
-    /// Whether it is the ledger's own limit, which only `ledger limit set` raises.
-    pub(super) limit_is_ledgers: bool,
-    /// What a new ledger is founded with.
-    pub(super) founding_limit: (NanoUsd, LimitOrigin),
-    /// Settled money of the day.
-    pub(super) settled: NanoUsd,
-    /// Reserved and unknown money of the day.
-    pub(super) held: NanoUsd,
-    /// What should be said about the limit.
-    pub(super) note: Option<String>,
-}
-
-impl MoneyView {
-    /// Settled, reserved and unknown money of the day.
-    pub(super) fn exposure(&self) -> NanoUsd {
-        self.settled.saturating_add(self.held)
-    }
-}
 
 /// Looks at the ledger that the run would book into; nothing is made.
 pub(super) fn view(
@@ -108,6 +75,7 @@ pub(super) fn view(
         founding_limit: (limit_per_day, founding),
         settled: counts.map_or(NanoUsd::ZERO, |ledger| ledger.settled),
         held: counts.map_or(NanoUsd::ZERO, |ledger| ledger.reserved.saturating_add(ledger.unknown)),
+        further: existing.as_ref().map_or_else(Vec::new, |ledger| further_limits(ledger, own)),
         note,
     })
 }
@@ -142,6 +110,7 @@ pub(super) fn founding(simulated: bool, limit: (NanoUsd, LimitOrigin)) -> Foundi
         zone: ZONE.into(),
         money: if simulated { Money::Simulated } else { Money::Real },
         limit_per_day: Some(limit),
+        further_limits: Vec::new(),
         owner: OwnerId::new(system::uuid()),
         tool: Arc::from(TOOL),
     }

@@ -158,6 +158,41 @@ pub struct PlanCost {
     pub fits: bool,
     /// The smallest daily limit that would let it start.
     pub smallest_limit: NanoUsd,
+    /// The ledger's limits beside that of the day.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<PlanLimit>,
+}
+
+impl PlanCost {
+    /// Whether the plan fits the limit of the day.
+    pub fn fits_day(&self) -> bool {
+        self.smallest_limit <= self.limit_per_day
+    }
+
+    /// The first of the ledger's further limits that the plan does not fit.
+    pub fn misfit(&self) -> Option<&PlanLimit> {
+        self.limits.iter().find(|limit| !limit.fits())
+    }
+}
+
+/// One of the ledger's limits beside that of the day, and what the plan wants of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanLimit {
+    /// What it is per, in words: `image`, `run`, `24 hours`, `day of model M`.
+    pub per: String,
+    /// Its value.
+    pub limit: NanoUsd,
+    /// What weighs on it before the run.
+    pub taken: NanoUsd,
+    /// What the run adds at its worst, without paid retries.
+    pub wanted: NanoUsd,
+}
+
+impl PlanLimit {
+    /// Whether the run fits.
+    pub fn fits(&self) -> bool {
+        self.taken.checked_add(self.wanted).is_some_and(|sum| sum <= self.limit)
+    }
 }
 
 /// Why a saved plan cannot be used.

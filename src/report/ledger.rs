@@ -8,9 +8,9 @@ use serde::Serialize;
 
 use crate::domain::ids::RunId;
 use crate::domain::ledger::reading::{CheckReport, Finding, Shown, Summary};
-use crate::domain::ledger::{DEFAULT_LIMIT_PER_DAY, LimitOrigin};
+use crate::domain::ledger::{DEFAULT_LIMIT_PER_DAY, LimitScope};
 use crate::domain::money::NanoUsd;
-use crate::report::words;
+use crate::report::{ledger_limits, words};
 
 /// The name and version of the documents.
 const SCHEMA: &str = "imagemill.ledger/1";
@@ -35,9 +35,12 @@ pub fn summary(summary: &Summary, folder: &Path) -> String {
         text,
         "Limit    {} a day ({}), {} left",
         words::dollars(summary.limit_per_day),
-        limit_origin(summary.limit_origin),
+        words::limit_origin(summary.limit_origin),
         words::dollars_at_least(left)
     );
+    for it in summary.limits.iter().filter(|it| it.limit.scope != LimitScope::Day) {
+        let _ = writeln!(text, "Limit    {}", ledger_limits::in_words(it));
+    }
     let _ = writeln!(
         text,
         "Today    {} settled + {} reserved + {} unknown = {}",
@@ -68,15 +71,6 @@ pub fn summary(summary: &Summary, folder: &Path) -> String {
         let _ = writeln!(text, "Note     the last line is torn; the next run heals it");
     }
     text
-}
-
-const fn limit_origin(origin: LimitOrigin) -> &'static str {
-    match origin {
-        LimitOrigin::Default => "the default",
-        LimitOrigin::Flag => "from a flag, when the ledger was made",
-        LimitOrigin::Config => "from a config file, when the ledger was made",
-        LimitOrigin::Person => "set by hand",
-    }
 }
 
 /// What is said where there is no ledger yet.

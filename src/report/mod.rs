@@ -7,6 +7,7 @@ pub mod diagnostic;
 pub mod gate_table;
 pub mod ledger;
 pub mod ledger_entries;
+pub mod ledger_limits;
 pub mod ndjson;
 pub mod plan_view;
 pub mod prices;

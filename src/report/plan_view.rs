@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use crate::domain::plan::Plan;
+use crate::domain::plan::{Plan, PlanLimit};
 use crate::report::words;
 
 /// The most lines of each list in the plan; the rest is counted.
@@ -51,6 +51,10 @@ pub fn plan_view(plan: &Plan, width: u16) -> String {
     line("Today", today(plan));
     if let Some(limit) = cost.limit_per_run {
         line("Run limit", words::dollars(limit));
+    }
+    let limits: Vec<String> = cost.limits.iter().map(limit_line).collect();
+    for (n, limit) in listed(&limits).into_iter().enumerate() {
+        line(if n == 0 { "Limits" } else { "" }, limit);
     }
     line("Time", time(plan));
     for (n, gate) in listed(&plan.gates).into_iter().enumerate() {
@@ -147,6 +151,10 @@ fn today(plan: &Plan) -> String {
     let verdict = match over_run {
         _ if cost.fits => "FITS".to_owned(),
         Some(limit) => format!("DOES NOT FIT the run's own limit of {}", words::dollars(limit)),
+        None if cost.fits_day() => match cost.misfit() {
+            Some(misfit) => format!("DOES NOT FIT the limit per {}", misfit.per),
+            None => "DOES NOT FIT".to_owned(),
+        },
         None => {
             format!("DOES NOT FIT: the smallest limit is {}", words::dollars(cost.smallest_limit))
         }
@@ -158,6 +166,17 @@ fn today(plan: &Plan) -> String {
         words::dollars(cost.held_today),
         words::dollars(after),
         cost.resets
+    )
+}
+
+fn limit_line(limit: &PlanLimit) -> String {
+    format!(
+        "{} per {}: {} taken, {} wanted; {}",
+        words::dollars(limit.limit),
+        limit.per,
+        words::dollars(limit.taken),
+        words::dollars(limit.wanted),
+        if limit.fits() { "FITS" } else { "DOES NOT FIT" }
     )
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::domain::ledger::LimitOrigin;
 use crate::domain::money::NanoUsd;
 
 /// Nano-dollars in a cent.
@@ -62,6 +63,16 @@ pub fn wrap(text: &str, width: usize) -> Vec<String> {
         }
     }
     lines
+}
+
+/// Where a limit came from.
+pub const fn limit_origin(origin: LimitOrigin) -> &'static str {
+    match origin {
+        LimitOrigin::Default => "the default",
+        LimitOrigin::Flag => "from a flag, when the ledger was made",
+        LimitOrigin::Config => "from a config file, when the ledger was made",
+        LimitOrigin::Person => "set by hand",
+    }
 }
 
 #[cfg(test)]

@@ -140,6 +140,7 @@ fn open(root: &Path) -> Result<LedgerHandle, Broken> {
         zone: "UTC".into(),
         money: Money::Simulated,
         limit_per_day: Some((NanoUsd::from_dollars(1_000_000), LimitOrigin::Flag)),
+        further_limits: Vec::new(),
         owner,
         tool: "imagemill bench".into(),
     };

@@ -67,6 +67,15 @@ pub struct Resolutions {
     pub not_unknown: Vec<AttemptId>,
 }
 
+/// A limit that a person sets or takes away.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewLimit {
+    /// What it applies to.
+    pub scope: LimitScope,
+    /// The most that may be exposed; nothing takes the limit away.
+    pub value: Option<NanoUsd>,
+}
+
 /// Sets the limit per day, durably, with who and why. Raising and lowering are the same record.
 ///
 /// # Errors
@@ -75,13 +84,33 @@ pub fn set_limit(
     options: OpenOrCreate,
     per_day: NanoUsd,
     hand: ByHand<'_>,
-) -> Result<Limit, StoreError> {
-    let scope = LimitScope::Day;
+) -> Result<(), StoreError> {
+    let day = NewLimit { scope: LimitScope::Day, value: Some(per_day) };
+    set_limits(options, vec![day], hand).map(drop)
+}
+
+/// Sets or takes away limits, all of them or none, durably, with who and why. Returns what each of
+/// them was before.
+///
+/// # Errors
+/// When the ledger cannot be opened or written.
+pub fn set_limits(
+    options: OpenOrCreate,
+    limits: Vec<NewLimit>,
+    hand: ByHand<'_>,
+) -> Result<Vec<Option<NanoUsd>>, StoreError> {
     let (by, why) = (cut_text(hand.by), cut_text(hand.why));
-    let limit = Limit { scope, value: per_day, origin: LimitOrigin::Person, by, why };
     write(options, |draft| {
-        draft.push(RecordKind::Limit(Box::new(limit.clone())))?;
-        Ok(limit)
+        let mut before = Vec::new();
+        for NewLimit { scope, value } in limits {
+            let was = draft.state().limit(&scope).filter(|limit| limit.is_in_force());
+            before.push(was.map(|limit| limit.value));
+            let value = value.unwrap_or(NanoUsd::MAX);
+            let (by, why) = (Arc::clone(&by), Arc::clone(&why));
+            let limit = Limit { scope, value, origin: LimitOrigin::Person, by, why };
+            draft.push(RecordKind::Limit(Box::new(limit)))?;
+        }
+        Ok(before)
     })
 }
 

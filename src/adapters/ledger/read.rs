@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use crate::adapters::ledger::directory::{Description, read_description, zone_of};
@@ -14,7 +15,7 @@ use crate::adapters::ledger::files::{io_error, is_alive};
 use crate::adapters::ledger::segment::DiskFolder;
 use crate::domain::ids::{AttemptId, RunId};
 use crate::domain::ledger::entries::Entries;
-use crate::domain::ledger::reading::{Held, Shown, Summary};
+use crate::domain::ledger::reading::{Held, LimitUse, Shown, Summary};
 use crate::domain::ledger::scan::{Position, Tail, scan};
 use crate::domain::ledger::{
     BrokenRule, LedgerState, LimitOrigin, LimitScope, Record, RecordKind, SegmentName, UnknownClass,
@@ -58,6 +59,7 @@ pub fn summary(root: &Path, now: Timestamp) -> Result<Summary, StoreError> {
         money: description.money,
         limit_per_day: limit.map_or(NanoUsd::ZERO, |limit| limit.value),
         limit_origin: limit.map_or(LimitOrigin::Default, |limit| limit.origin),
+        limits: limits_in_force(&state, day, now),
         exposure_today: totals.exposure(),
         settled: totals.settled,
         reserved: totals.reserved.minus_or_zero(lost),
@@ -70,6 +72,16 @@ pub fn summary(root: &Path, now: Timestamp) -> Result<Summary, StoreError> {
         held,
         torn_tail,
     })
+}
+
+/// Every limit in force, with what weighs on it.
+fn limits_in_force(state: &LedgerState, day: Date, now: Timestamp) -> Vec<LimitUse> {
+    let in_force = state.limits().iter().filter(|limit| limit.is_in_force());
+    let used = in_force.map(|limit| LimitUse {
+        exposure: state.totals_of(&limit.scope, day, now).map(|totals| totals.exposure()),
+        limit: limit.clone(),
+    });
+    used.collect()
 }
 
 /// The records of one run, in their order.
@@ -254,7 +266,9 @@ fn shown_as(segment: SegmentName, record: Record) -> Shown {
         RecordKind::Resolve(resolve) => (Some(resolve.amount), Some(resolve.basis.word())),
         RecordKind::Overrun(overrun) => (Some(overrun.amount), None),
         RecordKind::Adjust(adjust) => (Some(adjust.amount), None),
-        RecordKind::Limit(limit) => (Some(limit.value), Some(limit.origin.word())),
+        RecordKind::Limit(limit) => {
+            (limit.is_in_force().then_some(limit.value), Some(limit.scope.word()))
+        }
         RecordKind::Open(_)
         | RecordKind::Ack(_)
         | RecordKind::Check(_)

@@ -2,6 +2,7 @@
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use crate::cli::args::limits::LimitCommand;
 use crate::cli::args::{TEMPLATE, TableOrJson};
 
 /// The ledger commands.
@@ -113,31 +114,9 @@ Examples:
         help_template = TEMPLATE
     )]
     Check(LedgerReadArgs),
-    /// The daily limit
+    /// The limits: list them, set one, take one away
     #[command(subcommand)]
     Limit(LimitCommand),
-}
-
-/// What can be done with the limit.
-#[derive(Debug, Subcommand)]
-#[command(
-    before_help = "\
-Examples:
-  imagemill ledger limit set --per-day 25 --why 'launch week'
-",
-    help_template = TEMPLATE
-)]
-pub enum LimitCommand {
-    /// Set the daily limit; the change and its reason are recorded
-    #[command(
-        before_help = "\
-Examples:
-  imagemill ledger limit set --per-day 25 --why 'launch week'
-  imagemill ledger limit set --per-day 5 --why 'quiet month'
-",
-        help_template = TEMPLATE
-    )]
-    Set(LimitSetArgs),
 }
 
 /// Arguments of `ledger summary` and `ledger check`.
@@ -352,22 +331,6 @@ pub struct LedgerAdjustArgs {
     pub run: Option<String>,
 
     /// Why, with a reference to what shows it; it is kept in the ledger
-    #[arg(long, value_name = "TEXT")]
-    pub why: String,
-
-    /// The ledger's folder [default: the user's own]
-    #[arg(long, value_name = "DIR")]
-    pub ledger: Option<String>,
-}
-
-/// Arguments of `ledger limit set`.
-#[derive(Clone, Debug, Args)]
-pub struct LimitSetArgs {
-    /// The new limit of a day in USD
-    #[arg(long, value_name = "USD")]
-    pub per_day: String,
-
-    /// Why; it is kept in the ledger
     #[arg(long, value_name = "TEXT")]
     pub why: String,
 

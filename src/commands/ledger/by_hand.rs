@@ -1,14 +1,14 @@
-//! What people write into the ledger: the limit, the ends of unknown attempts, adjustments.
+//! What people write into the ledger: the ends of unknown attempts, and adjustments.
 
 use std::path::Path;
 
 use crate::adapters::ledger::by_hand::{self, ByHand, Cost, Resolutions, Unknowns};
 use crate::adapters::ledger::directory::OpenOrCreate;
 use crate::adapters::system;
-use crate::cli::args::ledger::{LedgerAdjustArgs, LedgerResolveArgs, LimitSetArgs};
+use crate::cli::args::ledger::{LedgerAdjustArgs, LedgerResolveArgs};
 use crate::cli::env_vars;
 use crate::commands::failure::{Failure, store_failure};
-use crate::commands::ledger::{find_run, folder, folder_with_ledger};
+use crate::commands::ledger::{find_run, folder_with_ledger};
 use crate::commands::ledger_access::{opening, summary};
 use crate::commands::world::World;
 use crate::domain::ids::AttemptId;
@@ -16,25 +16,6 @@ use crate::domain::ledger::{DEFAULT_LIMIT_PER_DAY, LimitOrigin, Money};
 use crate::domain::money::NanoUsd;
 use crate::domain::sanitize::one_line;
 use crate::exit::Exit;
-
-pub(super) fn set_limit(world: &World, args: &LimitSetArgs) -> Result<Exit, Failure> {
-    let folder = folder(world, args.ledger.as_ref())?;
-    let per_day = amount(&args.per_day)?;
-    if per_day.is_negative() {
-        return Err(Failure::new(Exit::Usage, "a limit cannot be below zero"));
-    }
-    let before = summary(&folder, system::now())?;
-    let by = who(world);
-    let hand = ByHand { by: &by, why: &args.why };
-    by_hand::set_limit(options(&folder)?, per_day, hand).map_err(store_failure)?;
-    let was = before.map_or_else(
-        || "new ledger".to_owned(),
-        |ledger| format!("was {}", ledger.limit_per_day.dollars()),
-    );
-    let (limit, why) = (per_day.dollars(), one_line(&args.why));
-    world.printer.result(&format!("Limit {limit} a day ({was}), by {by}: {why}\n"));
-    Ok(Exit::Ok)
-}
 
 pub(super) fn resolve(world: &World, args: &LedgerResolveArgs) -> Result<Exit, Failure> {
     let folder = folder_with_ledger(world, args.ledger.as_ref())?;
@@ -100,11 +81,11 @@ pub(super) fn adjust(world: &World, args: &LedgerAdjustArgs) -> Result<Exit, Fai
     Ok(Exit::Ok)
 }
 
-fn who(world: &World) -> String {
+pub(super) fn who(world: &World) -> String {
     world.invocation.env(env_vars::USER.name).unwrap_or("unknown").to_owned()
 }
 
-fn amount(text: &str) -> Result<NanoUsd, Failure> {
+pub(super) fn amount(text: &str) -> Result<NanoUsd, Failure> {
     text.parse().map_err(|error| Failure::new(Exit::Usage, error))
 }
 
@@ -116,7 +97,7 @@ fn attempt(text: &str) -> Result<AttemptId, Failure> {
 }
 
 /// How the ledger is opened for writing by hand; its money stays of its kind.
-fn options(folder: &Path) -> Result<OpenOrCreate, Failure> {
+pub(super) fn options(folder: &Path) -> Result<OpenOrCreate, Failure> {
     let now = system::now();
     let existing = summary(folder, now)?;
     let simulated = existing.is_some_and(|ledger| ledger.money == Money::Simulated);

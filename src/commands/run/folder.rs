@@ -26,6 +26,11 @@ pub(super) fn refuse_over_budget(settings: &RunSettings, plan: &Plan) -> Result<
         Some(run) if plan.cost.first_attempts > run => {
             "--fit-budget runs the first rows that fit; or raise --limit-per-run".to_owned()
         }
+        Some(_) | None if cost.fits_day() => {
+            "--fit-budget runs the first rows that fit; or raise that limit: \
+             imagemill ledger limit set --help"
+                .to_owned()
+        }
         Some(_) | None => {
             let lowered =
                 settings.limit_per_day.as_ref().filter(|it| it.origin == cost.limit_origin);

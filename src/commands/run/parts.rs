@@ -81,7 +81,10 @@ impl Parts {
         let (provider, advice) = live_provider(settings, key, &clock)?;
         let root = planned.money.root.clone().unwrap_or_else(|| folder.path().join(OWN_LEDGER));
         let simulated = settings.is_simulated();
-        let opening = ledger_access::opening(root, simulated, planned.money.founding_limit, now);
+        let limit = planned.money.founding_limit;
+        let mut opening = ledger_access::opening(root, simulated, limit, now);
+        let further = planned.money.further.iter().map(|it| it.limit.clone());
+        opening.founding.further_limits = further.collect();
         let founding = opening.founding.clone();
         let ledger = DirectoryLedger::open_blocking(opening).map_err(store_failure)?;
         let ceilings = Ceilings {

@@ -8,8 +8,10 @@ use jiff::tz::TimeZone;
 use crate::commands::failure::Failure;
 use crate::commands::run::plan_server;
 use crate::commands::run::plan_sources::Sources;
+use crate::domain::ledger::LimitScope;
 use crate::domain::money::NanoUsd;
-use crate::domain::plan::PlanCost;
+use crate::domain::plan::{PlanCost, PlanLimit};
+use crate::domain::sanitize::one_line;
 use crate::domain::settings::Mode;
 use crate::exit::Exit;
 use crate::report::words;
@@ -25,6 +27,8 @@ pub(super) fn cost(sources: &Sources<'_>, retries: u64) -> Result<PlanCost, Fail
     let add = |one: NanoUsd, other: NanoUsd| one.checked_add(other).ok_or_else(too_much);
     let at_retries = chosen.dearest.checked_mul(retries).ok_or_else(too_much)?;
     let smallest_limit = add(money.exposure(), chosen.maximum)?;
+    let limits = limits(sources)?;
+    let every_run = money.limit_of_every_run();
     let fits_run = settings.limit_per_run.is_none_or(|limit| chosen.maximum <= limit);
     Ok(PlanCost {
         expected: chosen.expected,
@@ -32,7 +36,8 @@ pub(super) fn cost(sources: &Sources<'_>, retries: u64) -> Result<PlanCost, Fail
         paid_retries: retries,
         // A run with a limit of its own never spends more than that.
         maximum: add(chosen.maximum, at_retries)?
-            .min(settings.limit_per_run.unwrap_or(NanoUsd::MAX)),
+            .min(settings.limit_per_run.unwrap_or(NanoUsd::MAX))
+            .min(every_run),
         limit_per_day: money.limit_per_day,
         limit_origin: money.limit_origin.clone(),
         limit_is_ledgers: money.limit_is_ledgers,
@@ -43,9 +48,37 @@ pub(super) fn cost(sources: &Sources<'_>, retries: u64) -> Result<PlanCost, Fail
         day: money.day.to_string(),
         resets: resets(money.day, &money.zone, display_zone),
         simulated: settings.is_simulated(),
-        fits: fits_run && smallest_limit <= money.limit_per_day,
+        fits: fits_run
+            && smallest_limit <= money.limit_per_day
+            && limits.iter().all(PlanLimit::fits),
         smallest_limit,
+        limits,
     })
+}
+
+/// What the plan wants of the ledger's limits beside that of the day.
+fn limits(sources: &Sources<'_>) -> Result<Vec<PlanLimit>, Failure> {
+    let batch = &sources.planned.batch;
+    let chosen = batch.chosen();
+    let mut limits = Vec::new();
+    for it in &sources.planned.money.further {
+        let wanted = match &it.limit.scope {
+            LimitScope::Image => chosen.dearest,
+            LimitScope::Model(model) => {
+                batch.maximum_of_model(model).map_err(|error| Failure::new(Exit::Invalid, error))?
+            }
+            LimitScope::Day | LimitScope::Window | LimitScope::EveryRun | LimitScope::Run(_) => {
+                chosen.maximum
+            }
+        };
+        let per = one_line(&it.limit.scope.to_string()).into_owned();
+        let taken = it.exposure.unwrap_or(NanoUsd::ZERO);
+        // The limits of models that no row asks for say nothing.
+        if wanted != NanoUsd::ZERO {
+            limits.push(PlanLimit { per, limit: it.limit.value, taken, wanted });
+        }
+    }
+    Ok(limits)
 }
 
 /// When the ledger's day ends, in the zone of display.

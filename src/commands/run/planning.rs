@@ -8,13 +8,15 @@ use jiff::Timestamp;
 use crate::adapters::rows::{self, FileRowReader, ReadOptions, RowInput, RowSource};
 use crate::cli::layers::Layers;
 use crate::commands::failure::Failure;
-use crate::commands::ledger_access::{self, MoneyView};
+use crate::commands::ledger_access;
+use crate::commands::money_view::MoneyView;
 use crate::commands::run::bad_rows::BadRows;
 use crate::commands::run::objections::{check_gates, objection, refuse_unpriced, row_objection};
 use crate::commands::world::World;
 use crate::domain::batch::{Batch, Planner};
 use crate::domain::gate::GateBook;
 use crate::domain::measure::{Frame, Measure};
+use crate::domain::money::NanoUsd;
 use crate::domain::price::PriceBook;
 use crate::domain::row_format::RowFormat;
 use crate::domain::settings::{RowsInput, RunSettings};
@@ -100,11 +102,9 @@ pub(super) fn plan(world: &World, ask: &PlanningAsk<'_>) -> Result<Planned, Fail
     refuse_unpriced(&batch)?;
     check_gates(&settings.gates, &batch)?;
     if settings.fit_budget {
-        let mut room = money.limit_per_day.minus_or_zero(money.exposure());
-        if let Some(limit) = settings.limit_per_run {
-            room = room.min(limit);
-        }
-        batch.fit(room).map_err(|error| Failure::new(Exit::Invalid, error))?;
+        let mut room = money.room();
+        room.all = room.all.min(settings.limit_per_run.unwrap_or(NanoUsd::MAX));
+        batch.fit(&room).map_err(|error| Failure::new(Exit::Invalid, error))?;
     }
     let rows_sha256 = match ask.binds {
         true => source.sha256().map_err(|error| rows_failure(world, error))?,

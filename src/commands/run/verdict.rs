@@ -81,15 +81,22 @@ pub(super) fn verdict_word(exit: Exit, gates: &[GateResult]) -> &'static str {
 /// Why a plan does not fit, and what would help.
 pub(super) fn over_budget(plan: &Plan) -> String {
     let cost = &plan.cost;
-    match cost.limit_per_run {
-        Some(limit) if cost.first_attempts > limit => format!(
-            "the run could cost {}, more than its own limit of {}",
-            words::dollars(cost.first_attempts),
-            words::dollars(limit)
+    let first_attempts = words::dollars(cost.first_attempts);
+    if let Some(limit) = cost.limit_per_run.filter(|limit| cost.first_attempts > *limit) {
+        let limit = words::dollars(limit);
+        return format!("the run could cost {first_attempts}, more than its own limit of {limit}");
+    }
+    match cost.misfit() {
+        Some(misfit) if cost.fits_day() => format!(
+            "the run could take {} and {} of {} per {} is taken",
+            words::dollars(misfit.wanted),
+            words::dollars(misfit.taken),
+            words::dollars(misfit.limit),
+            misfit.per
         ),
         Some(_) | None => format!(
-            "the run could cost {} and {} of {} a day is taken; the smallest limit is {}",
-            words::dollars(cost.first_attempts),
+            "the run could cost {first_attempts} and {} of {} a day is taken; the smallest limit \
+             is {}",
             words::dollars(cost.exposure_today),
             words::dollars(cost.limit_per_day),
             words::dollars(cost.smallest_limit)

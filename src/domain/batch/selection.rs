@@ -1,5 +1,6 @@
 //! A planned batch: which rows are sent in which order, and what that costs.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::domain::batch::class::{ClassId, RowClass};
@@ -26,6 +27,33 @@ pub struct Totals {
     pub maximum: NanoUsd,
     /// The dearest worst case of one image.
     pub dearest: NanoUsd,
+}
+
+/// Money that a batch may still take.
+#[derive(Clone, Debug)]
+pub struct Room {
+    /// All together.
+    pub all: NanoUsd,
+    /// The worst case of a single image.
+    pub image: NanoUsd,
+    /// By model, for models that have a limit of their own.
+    pub models: BTreeMap<Arc<str>, NanoUsd>,
+}
+
+impl Room {
+    /// Takes the worst case of a row out of the room; whether it fitted.
+    fn take(&mut self, model: &str, image: NanoUsd, row: NanoUsd) -> bool {
+        let mut of_model = self.models.get_mut(model);
+        let room_of_model = of_model.as_deref().copied().unwrap_or(NanoUsd::MAX);
+        if image > self.image || row > self.all.min(room_of_model) {
+            return false;
+        }
+        self.all = self.all.minus_or_zero(row);
+        if let Some(room) = &mut of_model {
+            **room = room.minus_or_zero(row);
+        }
+        true
+    }
 }
 
 /// A planned batch.
@@ -196,14 +224,16 @@ impl Batch {
     ///
     /// # Errors
     /// When the money cannot be counted.
-    pub fn fit(&mut self, room: NanoUsd) -> Result<(), BatchError> {
-        let mut sum = NanoUsd::ZERO;
+    pub fn fit(&mut self, room: &Room) -> Result<(), BatchError> {
+        let mut left = room.clone();
         let mut fitting = 0;
         for position in self.selected() {
-            let row = self.worst_of(self.class_of(position)).ok_or(BatchError::TooMuchMoney)?;
-            match sum.checked_add(row) {
-                Some(next) if next <= room => sum = next,
-                Some(_) | None => break,
+            let class = self.class(self.class_of(position));
+            let image = class.quote.as_ref().map_or(NanoUsd::ZERO, |quote| quote.maximum);
+            let row = image.checked_mul(u64::from(class.variants));
+            let row = row.ok_or(BatchError::TooMuchMoney)?;
+            if !left.take(&class.spec.model, image, row) {
+                break;
             }
             fitting += 1;
         }
@@ -213,19 +243,23 @@ impl Batch {
         Ok(())
     }
 
+    /// The worst case of every first attempt at a model, over the rows that this run sends.
+    ///
+    /// # Errors
+    /// When the money cannot be counted.
+    pub fn maximum_of_model(&self, model: &str) -> Result<NanoUsd, BatchError> {
+        let mut totals = Totals::default();
+        for (class, n_rows) in self.selected_classes().filter(|(it, _)| *it.spec.model == *model) {
+            totals.add(class, n_rows)?;
+        }
+        Ok(totals.maximum)
+    }
+
     fn position(&self, place: u64) -> u32 {
         let place = usize::try_from(place).expect("rows are counted in 32 bits");
         match &self.order {
             Some(order) => order[place],
             None => u32::try_from(place).expect("rows are counted in 32 bits"),
-        }
-    }
-
-    fn worst_of(&self, class: ClassId) -> Option<NanoUsd> {
-        let class = &self.classes[class.index()];
-        match &class.quote {
-            Ok(quote) => quote.maximum.checked_mul(u64::from(class.variants)),
-            Err(_) => Some(NanoUsd::ZERO),
         }
     }
 

@@ -51,6 +51,7 @@ pub enum Admission {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
 pub struct Refusal {
     /// Which limit.
+    #[serde(flatten)]
     pub scope: LimitScope,
     /// Its value; zero when the ledger has none.
     pub limit: NanoUsd,
@@ -125,6 +126,20 @@ impl LedgerState {
         match per_run {
             Some(limit) => answer.and(judge(&LimitScope::EveryRun, limit, &self.run(ask.run), max)),
             None => answer,
+        }
+    }
+}
+
+impl LedgerState {
+    /// What weighs on a limit today; nothing for one that looks at single images or at runs to
+    /// come.
+    pub fn totals_of(&self, scope: &LimitScope, day: Date, now: Timestamp) -> Option<Totals> {
+        match scope {
+            LimitScope::Day => Some(self.totals_on(day)),
+            LimitScope::Window => Some(self.totals_in_window(now)),
+            LimitScope::Model(model) => Some(self.totals_of_model(model, day)),
+            LimitScope::Run(run) => Some(self.run(*run)),
+            LimitScope::EveryRun | LimitScope::Image => None,
         }
     }
 }

@@ -26,6 +26,8 @@ pub struct Founding {
     pub money: Money,
     /// Its limit per day and where that came from; the default when nobody named one.
     pub limit_per_day: Option<(NanoUsd, LimitOrigin)>,
+    /// Further limits, of the ledger after whose model this one is made.
+    pub further_limits: Vec<Limit>,
     /// The process that makes it.
     pub owner: OwnerId,
     /// The version of the tool that makes it.
@@ -54,7 +56,7 @@ impl Founding {
             reason: OpenReason::Created,
             owner: self.owner,
             tool: Arc::clone(&self.tool),
-            limits: vec![limit.clone()],
+            limits: std::iter::once(&limit).chain(&self.further_limits).cloned().collect(),
             carry: Vec::new(),
             today: Totals::default(),
             runs: Vec::new(),

@@ -7,7 +7,7 @@ use jiff::civil::Date;
 use serde::Serialize;
 
 use crate::domain::ids::{AttemptId, RunId};
-use crate::domain::ledger::{LimitOrigin, Money, Record, UnknownClass};
+use crate::domain::ledger::{Limit, LimitOrigin, Money, Record, UnknownClass};
 use crate::domain::money::NanoUsd;
 
 /// What `ledger summary` says.
@@ -23,6 +23,8 @@ pub struct Summary {
     pub limit_per_day: NanoUsd,
     /// Where the limit came from.
     pub limit_origin: LimitOrigin,
+    /// Every limit in force, that of the day included, with what weighs on it.
+    pub limits: Vec<LimitUse>,
     /// Settled, reserved and unknown money of the day together.
     pub exposure_today: NanoUsd,
     /// Money that is spent.
@@ -45,6 +47,17 @@ pub struct Summary {
     pub held: Vec<Held>,
     /// Whether the last line was torn; the next run heals it.
     pub torn_tail: bool,
+}
+
+/// A limit, and what weighs on it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LimitUse {
+    /// The limit.
+    #[serde(flatten)]
+    pub limit: Limit,
+    /// Settled, reserved and unknown money that weighs on it; nothing for a limit per image, and
+    /// for one that every run has for itself.
+    pub exposure: Option<NanoUsd>,
 }
 
 /// An attempt that holds money.

@@ -302,6 +302,7 @@ pub struct RunTotals {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Limit {
     /// What it applies to.
+    #[serde(flatten)]
     pub scope: LimitScope,
     /// The most that may be exposed.
     pub value: NanoUsd,
@@ -313,6 +314,14 @@ pub struct Limit {
     /// Why.
     #[serde(serialize_with = "as_text")]
     pub why: Arc<str>,
+}
+
+impl Limit {
+    /// Whether it limits anything: a limit that was taken away stands in the ledger as the largest
+    /// amount.
+    pub fn is_in_force(&self) -> bool {
+        self.value != NanoUsd::MAX
+    }
 }
 
 fn as_text<S: serde::Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {

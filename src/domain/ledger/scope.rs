@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use crate::domain::ids::RunId;
@@ -66,8 +67,16 @@ impl fmt::Display for LimitScope {
     }
 }
 
+/// The word under `scope`, and the model or run beside it.
 impl Serialize for LimitScope {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("scope", self.word())?;
+        match self {
+            Self::Model(model) => map.serialize_entry("model", model)?,
+            Self::Run(run) => map.serialize_entry("run", run)?,
+            Self::Day | Self::Window | Self::EveryRun | Self::Image => {}
+        }
+        map.end()
     }
 }

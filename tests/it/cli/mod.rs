@@ -7,6 +7,7 @@ mod gates;
 mod help;
 mod input;
 mod ledger;
+mod limits;
 mod live;
 mod output;
 mod plan;

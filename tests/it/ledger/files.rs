@@ -181,9 +181,7 @@ fn a_limit_set_by_hand_counts_at_once_and_is_recorded() {
         let (handle, _) = in_folder(root, cents(10)).await;
         handle.reserve(ask(cents(11))).await.expect_err("too much");
         let how = open_or_create(root, cents(1));
-        let limit = set_limit(how, cents(11), ByHand { by: "ann", why: "a larger batch" })
-            .expect("a limit");
-        assert_eq!(limit.origin, LimitOrigin::Person);
+        set_limit(how, cents(11), ByHand { by: "ann", why: "a larger batch" }).expect("a limit");
         let held = handle.reserve(ask(cents(11))).await.expect("it fits now");
         set_limit(open_or_create(root, cents(1)), cents(5), ByHand { by: "ann", why: "" })
             .expect("a limit");
@@ -193,6 +191,7 @@ fn a_limit_set_by_hand_counts_at_once_and_is_recorded() {
     });
     let seen = summary(root, START.parse().expect("a time")).expect("a ledger");
     assert_eq!((seen.limit_per_day, seen.settled), (cents(5), cents(11)));
+    assert_eq!(seen.limit_origin, LimitOrigin::Person);
     sound(root);
 }
 

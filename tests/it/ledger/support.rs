@@ -80,6 +80,7 @@ pub(crate) fn founding(limit: NanoUsd) -> Founding {
         zone: "UTC".into(),
         money: Money::Simulated,
         limit_per_day: Some((limit, LimitOrigin::Flag)),
+        further_limits: Vec::new(),
         owner: OwnerId::new(fresh_id()),
         tool: "imagemill test".into(),
     }

@@ -42,6 +42,7 @@ pub(crate) fn founding(limit: NanoUsd) -> Founding {
         zone: "UTC".into(),
         money: Money::Simulated,
         limit_per_day: Some((limit, LimitOrigin::Flag)),
+        further_limits: Vec::new(),
         owner: owner(),
         tool: "imagemill 0.1.0".into(),
     }
