@@ -60,6 +60,10 @@ fn run(example: &str) -> super::sandbox::Done {
     prepare(&sandbox, "imagemill seed --out rows.csv");
     prepare(&sandbox, "imagemill init");
     prepare(&sandbox, "imagemill ledger limit set --per-day 10 --why 'a ledger to look at'");
+    if example.starts_with("imagemill ledger limit remove") {
+        let limits = "--per-image 1 --per-model gpt-image-1=3";
+        prepare(&sandbox, &format!("imagemill ledger limit set {limits} --why 'a trial'"));
+    }
     let mut line = example.to_owned();
     if example.split(['/', ' ']).any(|word| word == RUN) {
         prepare(&sandbox, "imagemill seed --rows 3 --out few.csv");

@@ -126,7 +126,8 @@ fn flags_of(text: &str) -> impl Iterator<Item = String> + '_ {
     text.match_indices("--").filter_map(|(at, _)| {
         let starts = !text[..at].ends_with(|one: char| one.is_alphanumeric() || one == '-');
         let rest = &text[at + 2..];
-        let end = rest.find(|one: char| !one.is_ascii_lowercase() && one != '-');
+        let is_of_name = |one: char| one.is_ascii_lowercase() || one.is_ascii_digit() || one == '-';
+        let end = rest.find(|one: char| !is_of_name(one));
         let name = rest[..end.unwrap_or(rest.len())].trim_end_matches('-');
         (starts && !name.is_empty()).then(|| format!("--{name}"))
     })
