@@ -281,7 +281,7 @@ mod tests {
 
     /// The table of what may be released, whole: nothing else may ever give money back.
     #[test]
-    fn only_evidence_gives_money_back() {
+    fn only_evidence_gives_money_back_row_5() {
         use FailureClass as F;
         let released = |evidence| Ending::Released { evidence };
         let unknown = |class| Ending::Unknown { class };

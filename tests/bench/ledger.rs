@@ -2,7 +2,8 @@
 //!
 //! `cargo bench --bench ledger` compares ratios taken in this one run with their bars: one
 //! reservation at a time beside an append and a sync, and many waiting together beside one sync
-//! for each. Exits with 1 when a bar is missed.
+//! for each; and the replay of a million lines beside a bare pass. Exits with 1 when a bar is
+//! missed.
 
 #![expect(
     clippy::disallowed_methods,
@@ -11,6 +12,7 @@
 )]
 #![expect(dead_code, reason = "the other benchmarks share more with this module than this one")]
 
+mod replay;
 mod support;
 
 use std::fs::{File, OpenOptions};
@@ -79,11 +81,12 @@ fn main() -> Result<ExitCode, Broken> {
     table.figure("reservations a second", &format!("{:.0}", 1.0 / each.as_secs_f64()));
     table.figure("times that of one sync each", &format!("{:.1}", ratio(mean, each)));
     table.at_most("of one sync for each", ratio(each, mean), MAX_TOGETHER);
+    replay::replay(&mut table, &disk.path().join("replay"))?;
     println!("{}", if table.n_missed == 0 { "every bar is held" } else { "a bar is missed" });
     Ok(ExitCode::from(u8::from(table.n_missed > 0)))
 }
 
-type Broken = Box<dyn std::error::Error + Send + Sync>;
+pub(crate) type Broken = Box<dyn std::error::Error + Send + Sync>;
 
 /// Reservations and appends in turns, so that both see the same disk.
 async fn alone(folder: PathBuf) -> Result<(Vec<Duration>, Vec<Duration>), Broken> {
@@ -134,16 +137,8 @@ async fn together(folder: PathBuf) -> Result<Duration, Broken> {
 }
 
 fn open(root: &Path) -> Result<LedgerHandle, Broken> {
-    let owner = OwnerId::new(system::uuid());
-    let founding = Founding {
-        ledger: LedgerId::new(system::uuid()),
-        zone: "UTC".into(),
-        money: Money::Simulated,
-        limit_per_day: Some((NanoUsd::from_dollars(1_000_000), LimitOrigin::Flag)),
-        further_limits: Vec::new(),
-        owner,
-        tool: "imagemill bench".into(),
-    };
+    let founding = founding();
+    let owner = founding.owner;
     let now = system::now();
     let store =
         DirectoryLedger::open_blocking(OpenOrCreate { root: root.to_owned(), founding, now })?;
@@ -151,6 +146,18 @@ fn open(root: &Path) -> Result<LedgerHandle, Broken> {
     let options = TaskOptions { owner, zone: TimeZone::UTC, tool, ceilings: Ceilings::default() };
     let (handle, _) = spawn(Box::new(store), Arc::new(TokioClock::live()), options);
     Ok(handle)
+}
+
+pub(crate) fn founding() -> Founding {
+    Founding {
+        ledger: LedgerId::new(system::uuid()),
+        zone: "UTC".into(),
+        money: Money::Simulated,
+        limit_per_day: Some((NanoUsd::from_dollars(1_000_000), LimitOrigin::Flag)),
+        further_limits: Vec::new(),
+        owner: OwnerId::new(system::uuid()),
+        tool: "imagemill bench".into(),
+    }
 }
 
 fn ask(run: RunId) -> ReserveAsk {

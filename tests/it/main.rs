@@ -2,6 +2,7 @@
 
 mod cli;
 mod docs;
+mod faults;
 mod fixtures;
 mod ledger;
 mod same_plan;

@@ -230,7 +230,7 @@ fn a_like_must_lead_somewhere() {
 }
 
 #[test]
-fn numbers_never_pass_through_a_float() {
+fn numbers_never_pass_through_a_float_row_22() {
     let check = |number: &str, nanos: i64| {
         let text = format!("schema = 1\n[a.m]\nper_image = {number}\n");
         let book = PriceBook::parse(&text, "p").expect(number);

@@ -21,7 +21,7 @@ fn a_dry_run_over_the_limit_rehearses_whole_and_names_the_smallest_limit() {
 }
 
 #[test]
-fn a_live_run_over_the_limit_is_refused_and_leaves_nothing() {
+fn a_live_run_over_the_limit_is_refused_and_leaves_nothing_row_32() {
     let sandbox = Sandbox::with_rows(10);
     let before = sandbox.files();
     let args = format!("run rows.csv {FAST} --limit-per-day 0.39");
@@ -127,7 +127,7 @@ fn the_limit_is_the_ledgers_and_raising_it_is_recorded() {
 }
 
 #[test]
-fn a_flag_can_lower_the_ledgers_limit_but_not_raise_it() {
+fn a_flag_can_lower_the_ledgers_limit_but_not_raise_it_row_27() {
     let sandbox = Sandbox::with_rows(10);
     sandbox.run("ledger limit set --per-day 0.30 --why 'a small day'").exits(0);
     let ran = sandbox.run("run rows.csv --limit-per-day 5").exits(97);
@@ -163,4 +163,14 @@ fn amounts_may_be_written_in_three_ways() {
         let args = format!("run rows.csv --limit-per-day='{amount}'");
         sandbox.run(&args).exits(2).result_has(&["usage exit=2", "rows=0/0"]);
     }
+}
+
+#[test]
+fn what_has_no_price_is_refused_before_anything_is_sent_row_24() {
+    let sandbox = Sandbox::with_rows(1);
+    let server = "--live --rehearsal --base-url http://127.0.0.1:9";
+    let refused = sandbox.run(&format!("run rows.csv --provider openai --model new-1 {server}"));
+    let refused = refused.exits(3);
+    assert!(refused.stderr.contains("no price"), "{refused:?}");
+    assert!(!sandbox.path("out").exists());
 }

@@ -10,7 +10,7 @@ fn rows(sandbox: &Sandbox, args: &str) -> Value {
 }
 
 #[test]
-fn five_percent_pass_weakly_and_the_others_are_held() {
+fn five_percent_pass_weakly_and_the_others_are_held_row_33() {
     let sandbox = Sandbox::with_fixture();
     let expect = ["weak-pass exit=0", "rows=5/100", "every gate holds so far"];
     let ran = sandbox.run("run rows-100.csv --canary 5").exits(0).result_has(&expect);

@@ -88,7 +88,7 @@ fn journal(run: &Path, n_images: usize) {
 }
 
 #[test]
-fn the_same_run_is_not_bought_twice_unless_asked() {
+fn the_same_run_is_not_bought_twice_unless_asked_row_28() {
     let sandbox = Sandbox::with_rows(3);
     let args = format!("run rows.csv {FAST}");
     sandbox.run(&args).exits(0);
@@ -102,7 +102,7 @@ fn the_same_run_is_not_bought_twice_unless_asked() {
 }
 
 #[test]
-fn other_rows_or_other_requests_are_another_run() {
+fn other_rows_or_other_requests_are_another_run_row_29() {
     let sandbox = Sandbox::with_rows(2);
     sandbox.run(&format!("run rows.csv {FAST}")).exits(0);
     sandbox.run(&format!("run rows.csv {FAST} --quality high")).exits(0);

@@ -9,7 +9,7 @@ use imagemill::adapters::ledger::audit::check;
 use imagemill::adapters::ledger::directory::DirectoryLedger;
 use imagemill::adapters::ledger::read::summary;
 use imagemill::adapters::ledger::segment::DiskFolder;
-use imagemill::domain::ledger::SegmentName;
+use imagemill::domain::ledger::{CostSource, SegmentName};
 use imagemill::pipeline::ledger_task::{LedgerHandle, ReserveError, spawn};
 use imagemill::ports::ledger::{FAIL_POINTS, SegmentFile, SegmentFolder};
 
@@ -92,7 +92,7 @@ fn on_faulty_disk(root: &std::path::Path) -> (LedgerHandle, Arc<AtomicU8>) {
 }
 
 #[test]
-fn a_short_write_is_taken_back_and_stops_spending() {
+fn a_short_write_is_taken_back_and_stops_spending_row_40() {
     let folder = tempfile::tempdir().expect("a folder");
     let root = folder.path();
     runtime().block_on(async {
@@ -111,7 +111,28 @@ fn a_short_write_is_taken_back_and_stops_spending() {
 }
 
 #[test]
-fn a_sync_error_poisons_the_process_and_the_next_one_starts_a_new_segment() {
+fn a_disk_that_is_full_when_an_attempt_ends_leaves_its_hold_row_41() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let root = folder.path();
+    runtime().block_on(async {
+        let (handle, fault) = on_faulty_disk(root);
+        let held = handle.reserve(ask(cents(4))).await.expect("it fits");
+        fault.store(SHORT_WRITE, Ordering::SeqCst);
+        let settled = handle.settle(held.rid, cents(3), CostSource::Usage, None).await;
+        settled.expect("it is written later");
+        handle.shutdown().await.expect_err("it could not be written");
+        fault.store(WELL, Ordering::SeqCst);
+        let (next, _) = in_folder(root, cents(100)).await;
+        next.reserve(ask(cents(5))).await.expect("there is room on the disk again");
+        next.shutdown().await.expect("a ledger");
+    });
+    let seen = summary(root, START.parse().expect("a time")).expect("a ledger");
+    assert_eq!((seen.settled, seen.exposure_today), (cents(0), cents(4 + 5)));
+    assert_eq!(check(root).expect("a ledger").findings, []);
+}
+
+#[test]
+fn a_sync_error_poisons_the_process_and_the_next_one_starts_a_new_segment_row_39() {
     let folder = tempfile::tempdir().expect("a folder");
     let root = folder.path();
     runtime().block_on(async {

@@ -174,7 +174,7 @@ fn days_become_segments_that_carry_what_has_not_ended() {
 }
 
 #[test]
-fn a_limit_set_by_hand_counts_at_once_and_is_recorded() {
+fn a_limit_set_by_hand_counts_at_once_and_is_recorded_row_26() {
     let folder = tempfile::tempdir().expect("a folder");
     let root = folder.path();
     runtime().block_on(async {

@@ -6,7 +6,7 @@ use imagemill::adapters::ledger::audit::check;
 use imagemill::adapters::ledger::by_hand::{ByHand, set_limit};
 use imagemill::adapters::ledger::directory::DirectoryLedger;
 use imagemill::adapters::ledger::read::summary;
-use imagemill::domain::ledger::{CostSource, RecordKind, UnknownClass};
+use imagemill::domain::ledger::{CostSource, LineHash, RecordKind, UnknownClass};
 use imagemill::ports::ledger::{CatchUp, LedgerStore, StoreError};
 use jiff::SignedDuration;
 
@@ -39,7 +39,7 @@ fn begin(root: &Path) -> Result<CatchUp, StoreError> {
 }
 
 #[test]
-fn a_tail_torn_at_any_byte_is_cut_and_kept_aside() {
+fn a_tail_torn_at_any_byte_is_cut_and_kept_aside_row_37() {
     let folder = tempfile::tempdir().expect("a folder");
     let original = folder.path().join("original");
     let bytes = std::fs::read(crashed(&original)).expect("a segment");
@@ -64,7 +64,7 @@ fn a_tail_torn_at_any_byte_is_cut_and_kept_aside() {
 }
 
 #[test]
-fn a_byte_flipped_before_the_watermark_stops_spending_and_is_named() {
+fn a_byte_flipped_before_the_watermark_stops_spending_and_is_named_row_35_48() {
     let folder = tempfile::tempdir().expect("a folder");
     let root = folder.path();
     let segment = crashed(root);
@@ -111,7 +111,7 @@ fn what_a_dead_process_left_is_unknown_and_what_a_living_one_holds_is_not() {
 }
 
 #[test]
-fn a_roll_whose_segment_was_never_opened_is_completed() {
+fn a_roll_whose_segment_was_never_opened_is_completed_row_49() {
     let folder = tempfile::tempdir().expect("a folder");
     let root = folder.path();
     runtime().block_on(async {
@@ -172,4 +172,76 @@ fn a_repair_is_recorded_by_whoever_writes_next() {
     let is_repair = |kind: &RecordKind| matches!(kind, RecordKind::Repair(_));
     assert_eq!(found.records.iter().filter(|record| is_repair(&record.kind)).count(), 1);
     assert_eq!(check(root).expect("a ledger").findings, []);
+}
+
+#[test]
+fn a_record_that_a_newer_version_must_understand_stops_spending_row_50() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let root = folder.path();
+    let segment = crashed(root);
+    let text = std::fs::read_to_string(&segment).expect("a segment");
+    let last = text.lines().next_back().expect("lines");
+    let next: serde_json::Value = serde_json::from_str(last).expect("JSON");
+    let seq = next["seq"].as_u64().expect("a number") + 1;
+    let chained = LineHash::of(last.as_bytes());
+    for (kind, must, spends) in [("poem", "", true), ("poem", ",\"mu\":true", false)] {
+        let body = format!(
+            "{{\"v\":1,\"seq\":{seq},\"t\":\"2026-11-21T10:00:00Z\",\"day\":\"2026-11-21\",\
+             \"k\":\"{kind}\"{must},\"d\":{},\"p\":\"{chained}\"",
+            text.len()
+        );
+        let line = format!("{body},\"c\":\"{:08x}\"}}\n", crc32c::crc32c(body.as_bytes()));
+        std::fs::write(&segment, format!("{text}{line}")).expect("a segment");
+        match begin(root) {
+            Ok(found) => {
+                assert!(spends, "{kind}{must}");
+                assert_eq!(found.records.len() as u64, seq);
+            }
+            Err(error) => {
+                assert!(!spends, "{kind}{must}: {error}");
+                let StoreError::Corrupt { source, line, .. } = error else { panic!("{error}") };
+                assert!(source.to_string().contains("newer version"), "{source}");
+                assert_eq!(line, seq);
+            }
+        }
+    }
+}
+
+#[test]
+fn opening_reads_the_newest_segment_only_row_51() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let root = folder.path();
+    runtime().block_on(async {
+        let (handle, clock) = in_folder(root, cents(100)).await;
+        for _ in 0..5 {
+            handle.reserve(ask(cents(4))).await.expect("it fits");
+            clock.shift(SignedDuration::from_hours(24));
+        }
+        handle.shutdown().await.expect("a ledger");
+    });
+    let whole = check(root).expect("a ledger");
+    let found = begin(root).expect("a ledger");
+    assert!(whole.segments > 4 && whole.lines > found.records.len() as u64 + 8, "{whole:?}");
+    std::fs::write(root.join(SEGMENT), "damaged").expect("a segment");
+    assert_eq!(begin(root).expect("what is old is not read").records.len(), found.records.len());
+    assert_ne!(check(root).expect("a ledger").findings, [], "but a check sees it");
+}
+
+#[test]
+fn a_second_handle_neither_gets_the_lock_nor_loses_it_for_the_first_row_45() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let root = folder.path();
+    let how = open_or_create(root, cents(100));
+    let mut ledger = DirectoryLedger::open_blocking(how).expect("a ledger");
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let try_lock = || {
+        let file = std::fs::File::open(root.join("ledger.lock")).expect("a lock file");
+        file.try_lock().is_ok()
+    };
+    assert!(try_lock(), "nobody is at work");
+    runtime.block_on(ledger.begin()).expect("a ledger");
+    assert!(!try_lock());
+    assert!(!try_lock(), "closing the other handle gave nothing back");
+    runtime.block_on(ledger.abandon()).expect("a ledger");
+    assert!(try_lock());
 }

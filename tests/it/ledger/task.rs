@@ -129,7 +129,7 @@ async fn ends_that_do_not_fit_and_attempts_without_an_end_are_named_at_the_close
 }
 
 #[tokio::test(start_paused = true)]
-async fn midnight_brings_a_new_limit_but_what_is_under_way_counts_in_both_days() {
+async fn midnight_brings_a_new_limit_but_what_is_under_way_counts_in_both_days_row_16() {
     let (handle, clock) = in_memory(cents(10));
     let first = handle.reserve(ask(cents(4))).await.expect("it fits");
     let second = handle.reserve(ask(cents(6))).await.expect("it fits");

@@ -90,7 +90,7 @@ fn a_disk_that_refuses_a_paid_image_stops_the_run_and_settles() {
 }
 
 #[test]
-fn a_sync_that_fails_stops_the_run_and_calls_nothing_stored() {
+fn a_sync_that_fails_stops_the_run_and_calls_nothing_stored_row_52() {
     let images = ImageFaults { persist_from: Some(2), ..ImageFaults::default() };
     let ran = Bench { images, concurrency: 1, ..Bench::new(50) }.run();
     assert!(is_environment(&ran), "{:?}", ran.reasons);

@@ -242,7 +242,7 @@ fn resets_and_bad_bodies_are_bought_again_only_when_asked_for() {
 }
 
 #[test]
-fn a_refusal_keeps_its_money_where_nobody_says_that_it_is_free() {
+fn a_refusal_keeps_its_money_where_nobody_says_that_it_is_free_row_6() {
     use imagemill::domain::failure::RefusalStage;
     let check = |charge: Charge, end: End| {
         let class = FailureClass::Refused { status: 400, stage: RefusalStage::Output, charge };

@@ -13,7 +13,7 @@ use crate::support::sim_server::SimServer;
 const KILLS: u64 = 50;
 
 #[test]
-fn fifty_kills_on_one_ledger_and_the_limit_holds_each_time() {
+fn fifty_kills_on_one_ledger_and_the_limit_holds_each_time_row_1() {
     let sandbox = Sandbox::with_rows(60);
     let server = SimServer::start("--sim latency=20ms±50%,errors=3%,drops=3%,seed=3");
     let base = server.base_url();
@@ -70,7 +70,7 @@ pub(super) fn wait(time: Duration) {
 }
 
 #[test]
-fn three_processes_at_once_share_one_limit() {
+fn three_processes_at_once_share_one_limit_row_8_43() {
     let sandbox = Sandbox::with_rows(30);
     let server = SimServer::start("--sim latency=40ms±50%,errors=5%,drops=5%,seed=5");
     let base = server.base_url();

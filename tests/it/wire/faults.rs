@@ -52,7 +52,7 @@ fn check(word: &str, expect: &Expect) {
 }
 
 #[test]
-fn answers_that_may_be_billed_are_unknown() {
+fn answers_that_may_be_billed_are_unknown_row_4() {
     for (word, reason, n_raw) in [
         ("500", "the provider answered 500; it may have been billed: server_error", 0),
         ("hang", "no answer within 1s; it may have been billed", 0),
@@ -202,7 +202,7 @@ fn an_image_that_nobody_asked_for_is_kept_too() {
 }
 
 #[test]
-fn a_price_that_is_too_low_is_booked_shouted_and_stops_the_run() {
+fn a_price_that_is_too_low_is_booked_shouted_and_stops_the_run_row_23() {
     let sandbox = Sandbox::new();
     let rows: String = (1..=9).map(|n| format!("r{n},thing {n} [sim:overrun]\n")).collect();
     sandbox.write("rows.csv", format!("scene_id,prompt\n{rows}"));

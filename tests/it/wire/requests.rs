@@ -19,7 +19,7 @@ fn json(request: &Request) -> Value {
 }
 
 #[test]
-fn a_prompt_alone_is_json_with_every_price_relevant_field() {
+fn a_prompt_alone_is_json_with_every_price_relevant_field_row_25() {
     let sandbox = Sandbox::with_rows(1);
     let server = RawServer::start(|_, _| Act::Send(image_answer()));
     let args = "--size 512x768 --quality low --image-format webp --concurrency 1";
@@ -206,7 +206,7 @@ fn unreachable(base: &str) -> String {
 }
 
 #[test]
-fn a_refused_connection_costs_nothing_and_stops_the_run() {
+fn a_refused_connection_costs_nothing_and_stops_the_run_row_7() {
     let address = {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
         listener.local_addr().expect("an address")

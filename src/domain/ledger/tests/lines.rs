@@ -91,7 +91,7 @@ fn states(records: &[Record]) -> [LedgerState; 2] {
 }
 
 #[test]
-fn a_newer_line_is_skipped_unless_it_must_be_understood() {
+fn a_newer_line_is_skipped_unless_it_must_be_understood_row_50() {
     let seal = |body: &str| format!("{body},\"c\":\"{:08x}\"}}", crc32c::crc32c(body.as_bytes()));
     let line = |fields: &str| {
         let zero = "0".repeat(32);
@@ -150,7 +150,7 @@ fn a_flipped_bit_in_any_byte_before_the_watermark_is_found() {
 }
 
 #[test]
-fn a_torn_tail_is_never_taken_for_corruption_and_costs_no_whole_line() {
+fn a_torn_tail_is_never_taken_for_corruption_and_costs_no_whole_line_row_38() {
     let (bytes, watermark) = promised();
     for length in watermark..bytes.len() {
         let found = scan(&bytes[..length], Position::default());

@@ -105,7 +105,7 @@ fn a_limit_for_every_run_binds_each_and_the_smallest_of_several_counts() {
 }
 
 #[test]
-fn a_limit_in_24_hours_does_not_start_anew_at_midnight() {
+fn a_limit_in_24_hours_does_not_start_anew_at_midnight_row_21() {
     let mut book = Book::new(cents(1000), "2026-11-21T22:45:00Z");
     book.limit(LimitScope::Window, cents(100), "ann", "no burst at midnight");
     book.push(reserve(1, cents(60)));

@@ -24,7 +24,7 @@ fn refused(book: &Book, kind: RecordKind) -> Violation {
 }
 
 #[test]
-fn an_attempt_has_one_reserve_and_at_most_one_end() {
+fn an_attempt_has_one_reserve_and_at_most_one_end_row_31() {
     let mut book = book();
     book.push(reserve(1, cents(4)));
     assert_eq!(refused(&book, reserve(1, cents(4))), Violation::ReservedTwice(attempt(1)));

@@ -328,7 +328,7 @@ fn the_limit_holds_in_every_state_of_one_machine() {
 }
 
 #[test]
-fn every_broken_ledger_of_one_machine_is_found_out() {
+fn every_broken_ledger_of_one_machine_is_found_out_row_3_8_14_15_16() {
     for (mutant, n_steps) in [
         (Mutant::NoLock, 16),
         (Mutant::SendBeforeSync, 13),
