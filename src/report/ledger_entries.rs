@@ -3,7 +3,8 @@
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
-use crate::domain::ledger::entries::{Entry, Group, GroupKey, total};
+use crate::domain::ledger::entries::{Entry, Group, total};
+use crate::domain::ledger::group_key::GroupKey;
 use crate::domain::money::NanoUsd;
 use crate::domain::sanitize::one_line;
 use crate::report::ledger::document;
@@ -15,7 +16,7 @@ const GROUP_COLUMNS: [&str; 7] =
     ["attempts", "settled", "released", "open", "cost", "held", "worst_case"];
 
 /// Columns of an entry.
-const ENTRY_COLUMNS: [&str; 15] = [
+const ENTRY_COLUMNS: [&str; 17] = [
     "time",
     "on",
     "rid",
@@ -31,6 +32,8 @@ const ENTRY_COLUMNS: [&str; 15] = [
     "cost",
     "held",
     "provider_request_id",
+    "tags",
+    "canary",
 ];
 
 /// Sums as a table, with their total in the last line.
@@ -38,7 +41,8 @@ pub fn group_table(look: TableLook, keys: &[GroupKey], groups: &[Group], all: &[
     if groups.is_empty() {
         return "No entries\n".to_owned();
     }
-    let mut columns: Vec<Column<'_>> = keys.iter().map(|key| Column::Words(key.word())).collect();
+    let names: Vec<String> = keys.iter().map(|key| one_line(&key.to_string()).into()).collect();
+    let mut columns: Vec<Column<'_>> = names.iter().map(|name| Column::Words(name)).collect();
     let numbers = ["attempts", "settled", "released", "open", "cost", "held", "worst case", "in %"];
     columns.extend(numbers.map(Column::Numbers));
     let mut rows: Vec<Vec<String>> = groups.iter().map(group_cells).collect();
@@ -73,7 +77,8 @@ pub fn groups_json(keys: &[GroupKey], groups: &[Group], all: &[Entry]) -> String
 
 /// Sums as lines of CSV under a head.
 pub fn groups_csv(keys: &[GroupKey], groups: &[Group]) -> String {
-    let head = keys.iter().map(|key| key.word()).chain(GROUP_COLUMNS);
+    let head = keys.iter().map(ToString::to_string);
+    let head = head.chain(GROUP_COLUMNS.map(str::to_owned));
     let rows = groups.iter().map(|group| {
         let mut cells = group.keys.clone();
         let counts = [group.attempts, group.settled, group.released, group.open];
@@ -81,7 +86,7 @@ pub fn groups_csv(keys: &[GroupKey], groups: &[Group]) -> String {
         cells.extend([group.cost, group.held, group.worst_case].map(|sum| sum.to_string()));
         cells
     });
-    csv(head.map(str::to_owned).collect(), rows)
+    csv(head.collect(), rows)
 }
 
 /// One entry a line, with what was spent so far.
@@ -154,6 +159,8 @@ pub fn entries_csv(entries: &[Entry]) -> String {
             entry.cost.to_string(),
             entry.held.to_string(),
             text(entry.provider_request_id.as_deref()),
+            entry.tags.join("|"),
+            text(entry.canary),
         ]
     });
     csv(ENTRY_COLUMNS.map(str::to_owned).into(), rows)

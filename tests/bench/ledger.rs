@@ -174,5 +174,7 @@ fn ask(run: RunId) -> ReserveAsk {
         request_digest: [7; 32],
         timeout: Duration::from_secs(300),
         late: LATE_CALL,
+        tags: Vec::new(),
+        canary: false,
     }
 }

@@ -93,6 +93,8 @@ fn write(root: &Path) -> Result<(), Broken> {
                 request_digest: [7; 32],
                 timeout_ms: 300_000,
                 late_ms: 3_600_000,
+                tags: Vec::new(),
+                canary: false,
             })))?;
             let provider_id = Some(format!("req_{}", rid).into());
             let settle = Settle { rid, amount: max, source: CostSource::Usage, provider_id };

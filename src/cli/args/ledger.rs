@@ -29,12 +29,13 @@ Examples:
         help_template = TEMPLATE
     )]
     Summary(LedgerReadArgs),
-    /// Sums by day, week, month, run, model, provider or outcome
+    /// Sums by day, week, month, run, model, provider, tag, canary or outcome
     #[command(
         before_help = "\
 Examples:
   imagemill ledger by day                      what each day has cost
   imagemill ledger by month,model              up to three keys; estimate against actual by model
+  imagemill ledger by tag:client,month         by the values of tags such as client=acme
   imagemill ledger by run --since 7d --format csv
   imagemill ledger by outcome --ledger out/RUN/ledger   simulated money
 ",
@@ -210,7 +211,7 @@ pub struct LedgerFilterArgs {
 /// Arguments of `ledger by`.
 #[derive(Clone, Debug, Args)]
 pub struct LedgerByArgs {
-    /// Up to three of day, week, month, run, model, provider and outcome
+    /// Up to three of day, week, month, run, model, provider, tag:K, canary and outcome
     #[arg(value_name = "KEY", value_delimiter = ',', required = true)]
     pub keys: Vec<String>,
 

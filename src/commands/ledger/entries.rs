@@ -11,7 +11,8 @@ use crate::cli::when::moment;
 use crate::commands::failure::{Failure, store_failure};
 use crate::commands::ledger::{find_run, folder_with_ledger};
 use crate::commands::world::World;
-use crate::domain::ledger::entries::{Entry, EntryFilter, GroupKey, Outcome, group};
+use crate::domain::ledger::entries::{Entry, EntryFilter, Outcome, group};
+use crate::domain::ledger::group_key::GroupKey;
 use crate::exit::Exit;
 use crate::report::ledger_entries as view;
 use crate::report::tables::{Lines, TableLook};
@@ -87,7 +88,7 @@ fn outcome(text: &str) -> Result<Outcome, Failure> {
 }
 
 fn group_key(text: &str) -> Result<GroupKey, Failure> {
-    GroupKey::from_word(text).ok_or_else(|| no_word("key", text, GroupKey::ALL))
+    GroupKey::from_word(text).ok_or_else(|| no_word("key", text, &GroupKey::WORDS))
 }
 
 fn no_word<T: ToString>(what: &str, text: &str, all: &[T]) -> Failure {

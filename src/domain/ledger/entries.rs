@@ -10,6 +10,7 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use crate::domain::ids::{AttemptId, RunId};
+use crate::domain::ledger::group_key::GroupKey;
 use crate::domain::ledger::record::{Record, RecordKind, Reserve};
 use crate::domain::ledger::words::words;
 use crate::domain::money::NanoUsd;
@@ -29,26 +30,6 @@ words! {
         Resolved = "resolved",
         /// No attempt: a difference that was booked by hand.
         Adjusted = "adjusted",
-    }
-}
-
-words! {
-    /// What entries can be summed by.
-    GroupKey {
-        /// The civil day on which the money was booked.
-        Day = "day",
-        /// The week of that day, from Monday, as ISO 8601 counts it.
-        Week = "week",
-        /// The month of that day.
-        Month = "month",
-        /// The run.
-        Run = "run",
-        /// The model.
-        Model = "model",
-        /// The provider.
-        Provider = "provider",
-        /// What became of the attempt.
-        Outcome = "outcome",
     }
 }
 
@@ -73,6 +54,10 @@ pub struct Entry {
     pub provider: Option<Arc<str>>,
     /// The model's name.
     pub model: Option<Arc<str>>,
+    /// The tags of its row.
+    pub tags: Vec<Box<str>>,
+    /// Whether its run sent a canary share only.
+    pub canary: Option<bool>,
     /// What became of it.
     pub outcome: Outcome,
     /// The ledger's own word for why: evidence, class, source or basis.
@@ -204,24 +189,6 @@ impl Entry {
         let start = self.on.and_then(|day| day.to_zoned(zone.clone()).ok());
         start.map_or(self.time, |start| start.timestamp())
     }
-
-    /// Its text for a key; days are those of `zone`.
-    pub fn key(&self, key: GroupKey, zone: &TimeZone) -> String {
-        let date = || self.on.unwrap_or_else(|| zone.to_datetime(self.time).date());
-        let text = match key {
-            GroupKey::Day => Some(date().to_string()),
-            GroupKey::Week => {
-                let week = date().iso_week_date();
-                Some(format!("{}-W{:02}", week.year(), week.week()))
-            }
-            GroupKey::Month => Some(date().strftime("%Y-%m").to_string()),
-            GroupKey::Run => self.run.map(|run| run.to_string()),
-            GroupKey::Model => self.model.as_deref().map(str::to_owned),
-            GroupKey::Provider => self.provider.as_deref().map(str::to_owned),
-            GroupKey::Outcome => Some(self.outcome.word().to_owned()),
-        };
-        text.unwrap_or_else(|| "(none)".to_owned())
-    }
 }
 
 impl EntryFilter {
@@ -244,7 +211,7 @@ impl EntryFilter {
 pub fn group(entries: &[Entry], keys: &[GroupKey], zone: &TimeZone) -> Vec<Group> {
     let mut groups: BTreeMap<Vec<String>, Group> = BTreeMap::new();
     for entry in entries {
-        let keys: Vec<String> = keys.iter().map(|key| entry.key(*key, zone)).collect();
+        let keys: Vec<String> = keys.iter().map(|key| key.text_of(entry, zone)).collect();
         let fresh = || Group { keys: keys.clone(), ..Group::default() };
         groups.entry(keys.clone()).or_insert_with(fresh).add(entry);
     }
@@ -292,6 +259,8 @@ fn reserved(time: Timestamp, reserve: &Reserve) -> Entry {
         attempt: Some(reserve.attempt_no),
         provider: Some(Arc::clone(&reserve.provider)),
         model: Some(Arc::clone(&reserve.model)),
+        tags: reserve.tags.clone(),
+        canary: Some(reserve.canary),
         outcome: Outcome::Held,
         max: reserve.max,
         held: reserve.max,
@@ -310,6 +279,8 @@ fn nothing(time: Timestamp) -> Entry {
         attempt: None,
         provider: None,
         model: None,
+        tags: Vec::new(),
+        canary: None,
         outcome: Outcome::Adjusted,
         note: None,
         max: NanoUsd::ZERO,

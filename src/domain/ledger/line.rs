@@ -14,6 +14,10 @@ use crate::domain::ledger::scope::LimitScope;
 
 /// The longest free text in a line, in bytes; it keeps a line of one attempt below 4 KiB.
 pub const MAX_TEXT: usize = 256;
+/// The most tags in a line; a row may have more.
+pub const MAX_TAGS: usize = 16;
+/// The longest tag in a line, in bytes.
+pub const MAX_TAG_BYTES: usize = 64;
 /// What stands between the checksummed bytes of a line and its checksum.
 pub(crate) const CHECKSUM_KEY: &str = ",\"c\":\"";
 
@@ -78,6 +82,13 @@ pub(crate) fn state_hash(carry: &[Carry], today: &Totals, runs: &[RunTotals]) ->
 /// A free text as the ledger keeps it: cut to [`MAX_TEXT`].
 pub fn cut_text(text: &str) -> Arc<str> {
     text[..text.floor_char_boundary(MAX_TEXT)].into()
+}
+
+/// The tags of a row as the ledger keeps them: the first [`MAX_TAGS`], each cut to
+/// [`MAX_TAG_BYTES`].
+pub fn cut_tags(tags: &[String]) -> Vec<Box<str>> {
+    let cut = |tag: &String| tag[..tag.floor_char_boundary(MAX_TAG_BYTES)].into();
+    tags.iter().take(MAX_TAGS).map(cut).collect()
 }
 
 /// A name as the ledger keeps it: itself, unless it is longer than [`MAX_TEXT`].
@@ -283,6 +294,13 @@ fn write_reserve(object: &mut Object<'_>, reserve: &Reserve) {
     object.plain("req", Hex(&reserve.request_digest));
     object.number("tmo", reserve.timeout_ms);
     object.number("late", reserve.late_ms);
+    if !reserve.tags.is_empty() {
+        object.texts("tags", &reserve.tags);
+    }
+    if reserve.canary {
+        object.key("canary");
+        object.out.push_str("true");
+    }
 }
 
 /// Bytes shown as lower-case hexadecimal digits.
@@ -330,9 +348,25 @@ impl<'a> Object<'a> {
         self.out.push('"');
     }
 
+    fn texts(&mut self, key: &str, values: &[Box<str>]) {
+        self.key(key);
+        self.out.push('[');
+        for (index, value) in values.iter().enumerate() {
+            if index > 0 {
+                self.out.push(',');
+            }
+            self.free(value);
+        }
+        self.out.push(']');
+    }
+
     /// Free text, escaped and cut to [`MAX_TEXT`].
     fn text(&mut self, key: &str, value: &str) {
         self.key(key);
+        self.free(value);
+    }
+
+    fn free(&mut self, value: &str) {
         let value = &value[..value.floor_char_boundary(MAX_TEXT)];
         let is_plain = |byte: u8| byte >= b' ' && byte != b'"' && byte != b'\\';
         if value.bytes().all(is_plain) {

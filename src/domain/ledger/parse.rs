@@ -138,6 +138,9 @@ struct Wire<'a> {
     req: Option<Cow<'a, str>>,
     tmo: Option<u64>,
     late: Option<u64>,
+    tags: Option<Vec<Box<str>>>,
+    #[serde(default)]
+    canary: bool,
     // settle, release, unknown, resolve, adjust; words are read when their kind is known
     #[serde(borrow)]
     src: Option<Cow<'a, str>>,
@@ -417,6 +420,8 @@ fn read_reserve(take: &Take<'_>, wire: &Wire<'_>) -> Result<Reserve, LineError> 
         request_digest: take.word("req", &wire.req, from_hex)?,
         timeout_ms: take.some("tmo", wire.tmo)?,
         late_ms: take.some("late", wire.late)?,
+        tags: wire.tags.clone().unwrap_or_default(),
+        canary: wire.canary,
     })
 }
 

@@ -355,6 +355,10 @@ pub struct Reserve {
     pub timeout_ms: u64,
     /// How long after its end a charge may still appear, in milliseconds.
     pub late_ms: u64,
+    /// The tags of its row, to sum by.
+    pub tags: Vec<Box<str>>,
+    /// Whether its run sends a canary share only.
+    pub canary: bool,
 }
 
 /// The provider named its job.

@@ -148,6 +148,8 @@ impl LedgerTask {
             request_digest: ask.request_digest,
             timeout_ms: millis(ask.timeout),
             late_ms: millis(ask.late),
+            tags: ask.tags.clone(),
+            canary: ask.canary,
         }
     }
 

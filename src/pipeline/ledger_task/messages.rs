@@ -45,6 +45,10 @@ pub struct ReserveAsk {
     pub timeout: Duration,
     /// How long after its end a charge may still appear: [`LATE_CALL`] or [`LATE_JOB`].
     pub late: Duration,
+    /// The tags of its row, to sum by.
+    pub tags: Vec<Box<str>>,
+    /// Whether its run sends a canary share only.
+    pub canary: bool,
 }
 
 /// The licence to send one attempt.

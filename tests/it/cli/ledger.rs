@@ -177,7 +177,7 @@ fn what_cannot_be_asked_is_refused_with_what_can() {
         let ran = sandbox.run(&format!("ledger {ask} {ledger}")).exits(code);
         assert!(ran.stderr.contains(says), "{ask}: {}", ran.stderr);
     };
-    check("by dya", 2, "one of: day, week, month, run, model, provider, outcome");
+    check("by dya", 2, "one of: day, week, month, run, model, provider, tag:K, canary, outcome");
     check("by day,run,model,week", 2, "at most 3");
     check("register --since yesterday", 2, "write a day");
     check("register --outcome lost", 2, "one of: held, unknown, settled");
@@ -228,4 +228,30 @@ fn the_tail_is_the_last_records_and_follows_new_ones() {
     }
     child.kill().expect("it is ours");
     child.wait().expect("it ends");
+}
+
+#[test]
+fn money_is_summed_by_tags_and_by_canary() {
+    let sandbox = Sandbox::new();
+    sandbox.write(
+        "rows.csv",
+        "scene_id,prompt,tags\na,one,client=acme|sale\nb,two,client=west\nc,three,\n",
+    );
+    let live = "run rows.csv --live --provider sim --sim latency=1ms --ledger shared --fresh";
+    sandbox.run(live).exits(0);
+    sandbox.run(&format!("{live} --canary 34")).exits(0);
+    let by = |key: &str| {
+        let ask = format!("ledger by {key} --format csv --ledger shared");
+        let lines = sandbox.run(&ask).exits(0).stdout;
+        let cells = |line: &str| line.split(',').take(2).collect::<Vec<_>>().join(" ");
+        lines.lines().skip(1).map(cells).collect::<Vec<_>>()
+    };
+    let canary = by("canary");
+    assert!(canary.len() == 2 && canary[0] == "no 3", "{canary:?}");
+    let clients = by("tag:client");
+    assert!(clients.iter().any(|line| line.starts_with("acme ")), "{clients:?}");
+    assert!(clients.iter().any(|line| line.starts_with("(none) ")), "{clients:?}");
+    assert!(by("tag:sale").iter().any(|line| line.starts_with("yes ")));
+    sandbox.run("ledger by tag: --ledger shared").exits(2);
+    sandbox.run("ledger check --ledger shared").exits(0);
 }

@@ -100,6 +100,8 @@ pub(crate) fn ask(max: NanoUsd) -> ReserveAsk {
         request_digest: [7; 32],
         timeout: Duration::from_secs(120),
         late: LATE_CALL,
+        tags: Vec::new(),
+        canary: false,
     }
 }
 

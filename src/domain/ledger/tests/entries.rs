@@ -5,9 +5,8 @@ use jiff::tz::TimeZone;
 use proptest::prelude::*;
 
 use super::samples::{attempt, cents, every_kind, reserve, run};
-use crate::domain::ledger::entries::{
-    Entries, EntryFilter, Group, GroupKey, Outcome, group, total,
-};
+use crate::domain::ledger::entries::{Entries, EntryFilter, Group, Outcome, group, total};
+use crate::domain::ledger::group_key::GroupKey;
 use crate::domain::ledger::{Adjust, CostSource, Evidence, Record, RecordKind, Release, Settle};
 use crate::domain::money::NanoUsd;
 
@@ -92,11 +91,32 @@ fn every_key_has_a_text_for_every_entry() {
     every_kind().iter().for_each(|record| all.fold(record));
     let all = all.wanted(&EntryFilter::default(), &TimeZone::UTC);
     for entry in &all {
-        for key in GroupKey::ALL {
-            assert!(!entry.key(*key, &TimeZone::UTC).is_empty(), "{key}: {entry:?}");
+        for word in GroupKey::WORDS {
+            let key = GroupKey::from_word(word).expect(word);
+            assert_eq!(key.to_string(), word);
+            assert!(!key.text_of(entry, &TimeZone::UTC).is_empty(), "{key}: {entry:?}");
         }
     }
     assert!(all.iter().any(|entry| entry.outcome == Outcome::Adjusted));
+}
+
+#[test]
+fn a_tag_is_a_name_alone_or_with_a_value() {
+    let RecordKind::Reserve(mut one) = reserve(1, cents(4)) else { panic!("a reserve") };
+    one.tags = ["sale", "client=acme=west", "clients=no", "empty="].map(Into::into).into();
+    one.canary = true;
+    let all = entries(vec![RecordKind::Reserve(one), reserve(2, cents(4))]);
+    let all = all.wanted(&EntryFilter::default(), &TimeZone::UTC);
+    let text = |n: usize, word: &str| {
+        GroupKey::from_word(word).expect(word).text_of(&all[n], &TimeZone::UTC)
+    };
+    assert_eq!(text(0, "tag:sale"), "yes");
+    assert_eq!(text(0, "tag:client"), "acme=west");
+    assert_eq!(text(0, "tag:empty"), "");
+    assert_eq!(text(0, "tag:sal"), "(none)");
+    assert_eq!((text(0, "canary"), text(1, "canary")), ("yes".into(), "no".into()));
+    assert_eq!(text(1, "tag:sale"), "(none)");
+    assert_eq!((GroupKey::from_word("tag:"), GroupKey::from_word("tags")), (None, None));
 }
 
 proptest! {
@@ -125,6 +145,7 @@ proptest! {
             &[GroupKey::Run],
             &[GroupKey::Model, GroupKey::Week],
             &[GroupKey::Month, GroupKey::Outcome, GroupKey::Provider],
+            &[GroupKey::Tag("client".into()), GroupKey::Canary],
         ] {
             let groups = group(&all, keys, &zone);
             let sum = |money: fn(&Group) -> NanoUsd| {

@@ -62,7 +62,16 @@ pub(crate) fn reserve(rid: u64, max: NanoUsd) -> RecordKind {
         request_digest: [0xab; 32],
         timeout_ms: 120_000,
         late_ms: 3_600_000,
+        tags: Vec::new(),
+        canary: false,
     }))
+}
+
+pub(crate) fn tagged(kind: RecordKind) -> RecordKind {
+    let RecordKind::Reserve(mut reserve) = kind else { panic!("a reserve") };
+    reserve.tags = ["sale", "client=\"acme\""].map(Into::into).into();
+    reserve.canary = true;
+    RecordKind::Reserve(reserve)
 }
 
 pub(crate) fn settle(rid: u64, amount: NanoUsd) -> RecordKind {
@@ -141,7 +150,8 @@ pub(crate) fn every_kind() -> Vec<Record> {
     for scope in limits {
         book.limit(scope, cents(500), &by, &why);
     }
-    (1..=6).for_each(|rid| book.push(reserve(rid, cents(4))));
+    (1..=5).for_each(|rid| book.push(reserve(rid, cents(4))));
+    book.push(tagged(reserve(6, cents(4))));
     book.push(RecordKind::Ack(Ack { rid: attempt(1), provider_id: "job-1".into() }));
     book.push(settle(1, cents(3)));
     book.push(release(2));
