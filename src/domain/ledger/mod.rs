@@ -7,6 +7,7 @@ pub mod founding;
 pub mod line;
 pub mod parse;
 pub mod reading;
+pub mod reconcile;
 pub mod record;
 pub mod scan;
 pub mod state;
