@@ -2,6 +2,7 @@
 
 mod by_hand;
 mod entries;
+mod reconcile;
 mod tail;
 
 use std::path::{Path, PathBuf};
@@ -33,6 +34,7 @@ pub fn run(world: &World, command: &LedgerCommand) -> Result<Exit, Failure> {
         LedgerCommand::Export(args) => entries::export(world, args),
         LedgerCommand::Resolve(args) => by_hand::resolve(world, args),
         LedgerCommand::Adjust(args) => by_hand::adjust(world, args),
+        LedgerCommand::Reconcile(args) => reconcile::reconcile(world, args),
         LedgerCommand::Limit(LimitCommand::Set(args)) => by_hand::set_limit(world, args),
     }
 }

@@ -1,7 +1,10 @@
 //! `imagemill ledger`.
 
+pub mod reconcile;
+
 use clap::{Args, Subcommand, ValueEnum};
 
+use crate::cli::args::ledger::reconcile::LedgerReconcileArgs;
 use crate::cli::args::{TEMPLATE, TableOrJson};
 
 /// The ledger commands.
@@ -93,6 +96,24 @@ Examples:
         help_template = TEMPLATE
     )]
     Adjust(LedgerAdjustArgs),
+    /// Compare the ledger with a provider's cost export, and book what it shows
+    #[command(
+        before_help = "\
+Examples:
+  imagemill ledger reconcile --from costs.csv            what differs; nothing is written
+  imagemill ledger reconcile --from costs.csv --apply    book what is sure
+  imagemill ledger reconcile --from costs.json --provider openai --tolerance 1%
+  imagemill ledger reconcile --from my.csv --column request_id='Request' --ledger out/RUN/ledger
+",
+        after_help = "\
+The export is CSV with a head, JSON (an array, or one object a line), or pages of OpenAI's costs API.
+A line belongs to an attempt by the id of its request (exact), or else by model, time and amount when
+nothing else fits either of them (likely). Both are proposed, and written with --apply. What fits
+several is shown as ambiguous, and sums of a day are compared by day only; neither is ever written.
+Exit 0 when the provider's figure is within what is booked on every day, 99 when it is beyond.",
+        help_template = TEMPLATE
+    )]
+    Reconcile(LedgerReconcileArgs),
     /// The records of one run, one a line
     #[command(
         before_help = "\

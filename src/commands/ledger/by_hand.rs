@@ -100,7 +100,7 @@ pub(super) fn adjust(world: &World, args: &LedgerAdjustArgs) -> Result<Exit, Fai
     Ok(Exit::Ok)
 }
 
-fn who(world: &World) -> String {
+pub(super) fn who(world: &World) -> String {
     world.invocation.env(env_vars::USER.name).unwrap_or("unknown").to_owned()
 }
 
@@ -116,7 +116,7 @@ fn attempt(text: &str) -> Result<AttemptId, Failure> {
 }
 
 /// How the ledger is opened for writing by hand; its money stays of its kind.
-fn options(folder: &Path) -> Result<OpenOrCreate, Failure> {
+pub(super) fn options(folder: &Path) -> Result<OpenOrCreate, Failure> {
     let now = system::now();
     let existing = summary(folder, now)?;
     let simulated = existing.is_some_and(|ledger| ledger.money == Money::Simulated);

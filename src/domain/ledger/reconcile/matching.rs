@@ -228,7 +228,7 @@ fn may_be_of(line: &Line, attempt: &Attempt) -> bool {
 /// Whether a line's model or line item means a model: its name, or its name with a date, and
 /// perhaps more behind a comma.
 pub(super) fn names_model(theirs: &str, ours: &str) -> bool {
-    let name = model_of(theirs);
+    let (name, ours) = (model_of(theirs), ours.trim());
     let dated = |rest: &str| {
         let digits = rest.strip_prefix('-').unwrap_or("").as_bytes();
         digits.len() >= 4 && digits[..4].iter().all(u8::is_ascii_digit)

@@ -3,5 +3,5 @@
 mod entries;
 mod lines;
 mod model;
-mod samples;
+pub(super) mod samples;
 mod sums;
