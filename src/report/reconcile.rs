@@ -134,8 +134,10 @@ pub fn text(look: TableLook, report: &Report<'_>) -> String {
     }
     let matched = report.findings.iter().filter(|it| it.class == Class::Matched);
     let (n, sum) = count_and_sum(matched);
-    let attempts = words::count(n, "attempt");
-    let _ = writeln!(text, "Matched   {attempts}, {}", words::dollars(sum));
+    if n > 0 {
+        let (attempts, sum) = (words::count(n, "attempt"), words::dollars(sum));
+        let _ = writeln!(text, "Matched   {attempts}, {sum}");
+    }
     text.push_str(&verdict(report));
     text.push_str(&last_line(report, n_proposed, &file));
     text
@@ -206,23 +208,28 @@ fn proposal(finding: &Finding, change: &Change, file: &str) -> String {
     let billed = exact(finding.billed.unwrap_or_default());
     let what = match change {
         Change::Resolve { held, amount, .. } => {
-            format!("resolve {} held as {}", exact(*held), exact(*amount))
+            format!("{} held, cost {}", exact(*held), exact(*amount))
         }
         Change::Adjust { amount, on, .. } => {
             let committed = exact(finding.committed);
-            format!("adjust {on} by {}: {committed} booked, {billed} billed", exact(*amount))
+            format!("{committed} booked, {billed} billed, adjust {on} by {}", exact(*amount))
         }
     };
-    let rid = finding.rid.map_or_else(String::new, |rid| rid.to_string());
-    format!("{rid} {confidence}: {what}; {}{}", finding.reason, source(finding, file))
+    let (attempt, source) = (attempt(finding), source(finding, file));
+    format!("{attempt}, {confidence}: {what}; {}{source}", finding.reason)
 }
 
 fn held(finding: &Finding, file: &str) -> String {
+    let (attempt, held, source) = (attempt(finding), exact(finding.held), source(finding, file));
+    format!("{attempt}: {held} held; {}{source}", finding.reason)
+}
+
+/// An attempt with what became of it, and why.
+fn attempt(finding: &Finding) -> String {
     let rid = finding.rid.map_or_else(String::new, |rid| rid.to_string());
-    let outcome = finding.outcome.map_or("held", |outcome| outcome.word());
+    let outcome = finding.outcome.map_or("", |outcome| outcome.word());
     let note = finding.note.map_or_else(String::new, |note| format!(" ({note})"));
-    let (held, reason) = (exact(finding.held), finding.reason);
-    format!("{rid} {held} {outcome}{note}: {reason}{}", source(finding, file))
+    format!("{rid} {outcome}{note}")
 }
 
 /// Where the export speaks of a finding.

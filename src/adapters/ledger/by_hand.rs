@@ -1,5 +1,5 @@
-//! What people write into a ledger: its limit, the ends of unknown attempts, adjustments, and what a
-//! cost export shows. Each is a record with who and why, in a group of its own, under the lock,
+//! What people write into a ledger: its limit, the ends of unknown attempts, adjustments, and what
+//! a cost export shows. Each is a record with who and why, in a group of its own, under the lock,
 //! durable.
 
 use std::collections::BTreeMap;

@@ -106,11 +106,12 @@ Examples:
   imagemill ledger reconcile --from my.csv --column request_id='Request' --ledger out/RUN/ledger
 ",
         after_help = "\
-The export is CSV with a head, JSON (an array, or one object a line), or pages of OpenAI's costs API.
-A line belongs to an attempt by the id of its request (exact), or else by model, time and amount when
-nothing else fits either of them (likely). Both are proposed, and written with --apply. What fits
-several is shown as ambiguous, and sums of a day are compared by day only; neither is ever written.
-Exit 0 when the provider's figure is within what is booked on every day, 99 when it is beyond.",
+The export is CSV with a head, JSON (an array, or one object a line), or pages of OpenAI's costs
+API. A line belongs to an attempt by the id of its request (exact), or else by model, time and
+amount where nothing else fits either of them (likely). Both are proposed, and written with --apply.
+What fits several is shown as ambiguous, and sums of a day are compared by day only; neither is ever
+written. Exit 0 when the provider's figure is within what is booked on every day, 99 when it is
+beyond.",
         help_template = TEMPLATE
     )]
     Reconcile(LedgerReconcileArgs),

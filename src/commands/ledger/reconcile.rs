@@ -86,8 +86,9 @@ fn tell(world: &World, args: &LedgerReconcileArgs, export: &Export, result: &Rec
     let broken: Vec<NanoUsd> = result.findings.iter().filter_map(of_broken).collect();
     if !broken.is_empty() {
         let sum = broken.iter().fold(NanoUsd::ZERO, |sum, amount| sum.saturating_add(*amount));
+        let (s, was) = if broken.len() == 1 { ("", "was") } else { ("s", "were") };
         world.printer.warn(&format!(
-            "{} attempts that were taken for free were billed, {} in all: please report it",
+            "{} attempt{s} that {was} taken for free {was} billed, {} in all",
             broken.len(),
             sum.dollars()
         ));

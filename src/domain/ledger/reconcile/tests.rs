@@ -396,6 +396,7 @@ fn limits_and_what_people_booked_stand_beside_the_days() {
     // It is of a run of this provider; without a run nobody would know.
     let provider = |name: &str| Rules { provider: Some(name.to_owned()), ..rules() };
     assert_eq!(day(&provider("sim")).committed, cents(3));
+    assert_eq!(compared(&sample, &lines, &rules()).providers, ["sim".into()].into());
     assert_eq!(day(&provider("other")).committed, NanoUsd::ZERO);
 }
 

@@ -84,7 +84,10 @@ pub fn reconcile(books: &Books, export: &Export, rules: &Rules) -> Result<Reconc
     let is_wanted_line: Vec<bool> = export.lines.iter().map(|it| rules.wants_line(it)).collect();
     let (since, until) = rules.window(export, &is_wanted_line)?;
     let matches = match_up(books, &is_wanted, &export.lines, &is_wanted_line);
-    let case = Case { books, export, rules, matches, since, until, covered: Covered::default() };
+    let only_sums =
+        export.lines.iter().zip(&is_wanted_line).all(|(it, wanted)| !wanted || is_sum(it));
+    let covered = Covered::default();
+    let case = Case { books, export, rules, matches, since, until, only_sums, covered };
     let case = Case { covered: Covered::of(&case, &is_wanted_line), ..case };
     let mut found = Found { sums: case.sums(&is_wanted, &is_wanted_line), ..Found::default() };
     for (at, attempt) in books.attempts().iter().enumerate().filter(|(at, _)| is_wanted[*at]) {
@@ -193,6 +196,8 @@ struct Case<'a> {
     matches: Matches,
     since: Timestamp,
     until: Timestamp,
+    /// Whether no line is about one request.
+    only_sums: bool,
     covered: Covered,
 }
 
@@ -269,7 +274,8 @@ impl Case<'_> {
             found.providers.extend(attempt.provider.clone());
         }
         let (class, confidence, why) = self.judge(attempt, bill.as_ref(), confidence);
-        let says_something = class != Class::OnlyOurs || attempt.committed != NanoUsd::ZERO;
+        let is_ours = attempt.committed != NanoUsd::ZERO && !self.only_sums;
+        let says_something = class != Class::OnlyOurs || is_ours;
         if !says_something || !(is_within || attempt.held() > NanoUsd::ZERO) {
             return;
         }
@@ -335,6 +341,9 @@ impl Case<'_> {
         let is_covered = self.covered.has(attempt);
         match attempt.outcome {
             Outcome::Held => (Class::StillHeld, None, "under way"),
+            Outcome::Unknown if self.only_sums => {
+                (Class::StillHeld, None, "the export has only sums of days")
+            }
             Outcome::Unknown if is_covered && self.rules.absent_is_free => {
                 (Class::NotBilled, Some(Confidence::Absent), "not in an export that covers it")
             }
