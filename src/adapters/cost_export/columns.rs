@@ -115,8 +115,9 @@ impl<'a> Cells<'a> {
         Some(self.0[field as usize]).filter(|text| !text.is_empty())
     }
 
+    /// Foreign text, fit for every terminal that will ever show it.
     fn text(&self, field: Field) -> Option<Arc<str>> {
-        self.get(field).map(|text| cut(text, MOST_LETTERS).into())
+        self.get(field).map(|text| one_line(&cut(text, MOST_LETTERS)).into())
     }
 
     /// The line that these cells make.

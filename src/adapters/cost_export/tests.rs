@@ -143,6 +143,8 @@ fn files_and_lines_are_bounded() {
     // A name longer than any of ours is cut before it is kept.
     let long = format!("id,time,amount\n{},1,2\n", "x".repeat(1_000));
     assert_eq!(parsed(&long)[0].chars().filter(|one| *one == 'x').count(), 255);
+    let hostile = "id,model,time,amount\n\u{1b}[2Ja,\u{202e}b,1,2\n";
+    assert_eq!(parsed(hostile), ["line 2: ␛[2Ja \u{fffd}b 1970-01-01T00:00:01Z 2.00"]);
     assert!(read(Path::new("no-such-file"), &Columns::default()).is_err());
 }
 

@@ -35,10 +35,7 @@ pub(super) fn reconcile(world: &World, args: &LedgerReconcileArgs) -> Result<Exi
     let planned = result.changes();
     if args.apply && !planned.is_empty() {
         let by = who(world);
-        let still_meant = || {
-            let books = reader.read_on()?;
-            Ok(compare(&books, &export, &rules).map(|it| it.changes()).unwrap_or_default())
-        };
+        let still_meant = || reader.read_on().map(|now| now.still_meant(&books, &planned));
         (written, left_out) = by_hand::reconcile(options(&folder)?, &by, &planned, still_meant)
             .map_err(store_failure)?;
         let books = reader.read_on().map_err(store_failure)?;

@@ -365,15 +365,13 @@ fn what_ended_in_between_is_left_out_and_named() {
         file: "costs.csv".to_owned(),
     };
     let mut reader = BookReader::new(&books.folder).expect("a ledger");
-    let changes = |reader: &mut BookReader| {
-        let found = reader.read_on().map(|now| reconcile(&now, &export, &rules));
-        found.map(|found| found.expect("it can be compared").changes())
-    };
-    let planned = changes(&mut reader).expect("it is read");
+    let read = reader.read_on().expect("it is read");
+    let planned = reconcile(&read, &export, &rules).expect("it can be compared").changes();
     assert_eq!(planned.len(), 2);
     // Somebody else is faster with one of them.
     books.ledger(&format!("resolve {} --as-billed --why faster", rids[0])).exits(0);
-    let done = by_hand::reconcile(options(&books.folder), "ann", &planned, || changes(&mut reader));
+    let still_meant = || reader.read_on().map(|now| now.still_meant(&read, &planned));
+    let done = by_hand::reconcile(options(&books.folder), "ann", &planned, still_meant);
     let (written, left_out) = done.expect("it is written");
     let rid = |changes: &[Change]| -> Vec<String> {
         changes.iter().map(|change| change.rid().to_string()).collect()

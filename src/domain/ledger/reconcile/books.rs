@@ -8,6 +8,7 @@ use jiff::civil::Date;
 
 use crate::domain::ids::{AttemptId, RunId};
 use crate::domain::ledger::entries::Outcome;
+use crate::domain::ledger::reconcile::finding::Change;
 use crate::domain::ledger::record::{Adjust, Carry, Limit, LimitScope, OwnerId};
 use crate::domain::ledger::state::late_until;
 use crate::domain::ledger::{Record, RecordKind, Reserve, UnknownClass};
@@ -132,6 +133,20 @@ impl Books {
     /// The attempts, in the order of their reserves.
     pub fn attempts(&self) -> &[Attempt] {
         &self.attempts
+    }
+
+    /// One attempt.
+    pub fn attempt(&self, rid: AttemptId) -> Option<&Attempt> {
+        self.attempts.get(self.position(rid)?)
+    }
+
+    /// Those changes whose attempts are still as they were in `earlier`.
+    pub fn still_meant(&self, earlier: &Self, changes: &[Change]) -> Vec<Change> {
+        let is_same = |change: &&Change| {
+            let now = self.attempt(change.rid());
+            now.is_some() && now == earlier.attempt(change.rid())
+        };
+        changes.iter().filter(is_same).cloned().collect()
     }
 
     /// Where an attempt stands among them.

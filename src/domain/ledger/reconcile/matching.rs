@@ -1,5 +1,6 @@
 //! Which line of an export belongs to which attempt.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
@@ -9,6 +10,7 @@ use crate::domain::ledger::entries::Outcome;
 use crate::domain::ledger::reconcile::books::{Attempt, Books};
 use crate::domain::ledger::reconcile::export::{Amount, Line, When};
 use crate::domain::money::NanoUsd;
+use crate::domain::sanitize::one_line;
 
 /// How far the provider's clock and ours may be apart.
 pub const TIME_TOLERANCE: SignedDuration = SignedDuration::from_secs(60);
@@ -74,17 +76,18 @@ fn by_id(
     lines: &[Line],
     is_wanted_line: &[bool],
 ) {
-    let mut ids: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    // Both sides as they are shown: whoever read the export has made its text harmless.
+    let mut ids: BTreeMap<Cow<'_, str>, Vec<usize>> = BTreeMap::new();
     for (at, attempt) in books.attempts().iter().enumerate().filter(|(at, _)| is_wanted[*at]) {
         for id in &attempt.provider_ids {
-            ids.entry(id).or_default().push(at);
+            ids.entry(one_line(id)).or_default().push(at);
         }
     }
     let mut found: Vec<Vec<usize>> = vec![Vec::new(); books.attempts().len()];
     for (at, line) in lines.iter().enumerate().filter(|(at, _)| is_wanted_line[*at]) {
         let Some(id) = line.request_id.as_deref() else { continue };
         let ours = id.parse::<AttemptId>().ok().and_then(|rid| books.position(rid));
-        let named = ids.get(id).into_iter().flatten().copied();
+        let named = ids.get(&one_line(id)).into_iter().flatten().copied();
         let mut meant: Vec<usize> =
             ours.filter(|at| is_wanted[*at]).into_iter().chain(named).collect();
         meant.retain(|at| may_be_of(line, &books.attempts()[*at]));

@@ -331,7 +331,13 @@ impl Case<'_> {
                 (Class::ReleasedBilled, "BILLED, although it was taken for free by evidence")
             }
             Outcome::Settled | Outcome::Resolved | Outcome::Adjusted => {
-                (Class::AmountDiffers, "another amount")
+                let is_above = bill.amount > attempt.max;
+                let why = if is_above {
+                    "another amount, above its worst case"
+                } else {
+                    "another amount"
+                };
+                (Class::AmountDiffers, why)
             }
         };
         (class, confidence, why)
