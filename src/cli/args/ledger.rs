@@ -15,6 +15,7 @@ Examples:
   imagemill ledger summary                     today against the limit
   imagemill ledger by month,model              what was spent, in sums
   imagemill ledger resolve --all --as-billed --why 'no time to look'   free what is held
+  imagemill ledger reconcile --from costs.csv  the ledger beside the provider's figure
   imagemill ledger check                       silent and exit 0 when the ledger is sound
   imagemill ledger limit set --per-day 25 --why 'launch week'   raise the limit, on the record
 ",

@@ -93,6 +93,10 @@ fn by_id(
         meant.retain(|at| may_be_of(line, &books.attempts()[*at]));
         meant.sort_unstable();
         meant.dedup();
+        if meant.len() > 1 {
+            // An id that came twice is told apart by the time, if it can be.
+            meant = by_time(books, line, meant);
+        }
         if let [only] = meant[..] {
             found[only].push(at);
             matches.lines[at] = Place::Attempt;
@@ -107,6 +111,16 @@ fn by_id(
         matches.attempts[at] =
             if repeated { Fit::Repeated(of_attempt) } else { Fit::Exact(of_attempt) };
     }
+}
+
+/// The only one of these attempts whose time is that of the line, else all of them.
+fn by_time(books: &Books, line: &Line, meant: Vec<usize>) -> Vec<usize> {
+    let is_in_time = |at: &&usize| {
+        let (from, to) = window(&books.attempts()[**at]);
+        matches!(line.when, When::At(time) if from <= time && time <= to)
+    };
+    let in_time: Vec<usize> = meant.iter().filter(is_in_time).copied().collect();
+    if in_time.len() == 1 { in_time } else { meant }
 }
 
 /// Whether two of these lines say the very same.

@@ -304,10 +304,12 @@ fn one_page_of_several_proposes_nothing() {
 }
 
 #[test]
-fn an_id_of_two_attempts_is_of_neither() {
+fn an_id_of_two_attempts_is_of_the_one_in_time_or_of_neither() {
     let sample =
         Sample::default().settled(10, 1, cents(4), "req-1").settled(20, 2, cents(4), "req-1");
-    let lines = [line("req-1", 10, "0.05")];
+    let result = compared(&sample, &[line("req-1", 20, "0.05")], &rules());
+    assert_eq!(changes(&result), [(attempt(2), false, cents(1))]);
+    let lines = [line("req-1", 15, "0.05")];
     let result = compared(&sample, &lines, &rules());
     assert!(result.findings.iter().all(|it| it.class == Class::Unclear), "{result:?}");
     assert_eq!((result.findings.len(), result.changes().len()), (3, 0));
