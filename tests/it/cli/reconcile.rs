@@ -341,19 +341,18 @@ fn options(folder: &Path) -> OpenOrCreate {
     OpenOrCreate { root: folder.to_owned(), founding, now: system::now() }
 }
 
-#[test]
-fn what_ended_in_between_is_left_out_and_named() {
-    let books = Books::new();
-    let rids = books.rids("unknown");
-    let line = |rid: &String| Line {
+/// Plans what an export says of these attempts, lets somebody else be faster, and books the plan:
+/// what was written, and what was left out.
+fn raced(books: &Books, costs: &[(&str, i64)], faster: impl Fn()) -> (Vec<String>, Vec<String>) {
+    let line = |(rid, cost): &(&str, i64)| Line {
         place: Place::Line(2),
-        request_id: Some(rid.as_str().into()),
+        request_id: Some((*rid).into()),
         provider: None,
         model: None,
         when: When::At(system::now()),
-        amount: Amount { value: cents(2), is_rounded: false },
+        amount: Amount { value: cents(*cost), is_rounded: false },
     };
-    let export = Export { lines: rids[..2].iter().map(line).collect(), is_partial: false };
+    let export = Export { lines: costs.iter().map(line).collect(), is_partial: false };
     let rules = Rules {
         zone: jiff::tz::TimeZone::UTC,
         since: None,
@@ -367,15 +366,36 @@ fn what_ended_in_between_is_left_out_and_named() {
     let mut reader = BookReader::new(&books.folder).expect("a ledger");
     let read = reader.read_on().expect("it is read");
     let planned = reconcile(&read, &export, &rules).expect("it can be compared").changes();
-    assert_eq!(planned.len(), 2);
-    // Somebody else is faster with one of them.
-    books.ledger(&format!("resolve {} --as-billed --why faster", rids[0])).exits(0);
+    assert_eq!(planned.len(), costs.len());
+    faster();
     let still_meant = || reader.read_on().map(|now| now.still_meant(&read, &planned));
     let done = by_hand::reconcile(options(&books.folder), "ann", &planned, still_meant);
     let (written, left_out) = done.expect("it is written");
-    let rid = |changes: &[Change]| -> Vec<String> {
+    let rids = |changes: Vec<Change>| -> Vec<String> {
         changes.iter().map(|change| change.rid().to_string()).collect()
     };
-    assert_eq!((rid(&written), rid(&left_out)), (vec![rids[1].clone()], vec![rids[0].clone()]));
     assert_eq!(books.ledger("check").exits(0).stdout, "");
+    (rids(written), rids(left_out))
+}
+
+#[test]
+fn what_ended_in_between_is_left_out_and_named() {
+    let books = Books::new();
+    let rids = books.rids("unknown");
+    let done = raced(&books, &[(&rids[0], 2), (&rids[1], 2)], || {
+        books.ledger(&format!("resolve {} --as-billed --why faster", rids[0])).exits(0);
+    });
+    assert_eq!(done, (vec![rids[1].clone()], vec![rids[0].clone()]));
+}
+
+#[test]
+fn two_who_reconcile_at_once_book_a_difference_once() {
+    let books = Books::new();
+    let rid = books.rids("settled").remove(0);
+    books.sandbox.write("costs.csv", format!("id,time,cost\n{rid},{},0.06\n", books.now()));
+    let done = raced(&books, &[(&rid, 6)], || {
+        books.ledger("reconcile --from costs.csv --apply").exits(0);
+    });
+    assert_eq!(done, (Vec::new(), vec![rid]));
+    assert_eq!(books.ledger("register --outcome adjusted").exits(0).stdout.lines().count(), 1);
 }
