@@ -19,7 +19,8 @@ pub enum Exit {
     Budget,
     /// There is too little data for a verdict.
     Inconclusive,
-    /// A gate failed. The batch does not meet its conditions.
+    /// A gate failed: the batch does not meet its conditions. Or a provider counts more than the
+    /// ledger has booked.
     GateFailed,
     /// Ctrl-C.
     Interrupted,

@@ -1,6 +1,7 @@
 //! Floor 2: the outer world behind the ports: files, clocks, providers.
 
 pub mod canary_file;
+pub mod cost_export;
 pub mod disk;
 pub mod fixture;
 pub mod http;

@@ -3,6 +3,7 @@
 mod by_hand;
 mod entries;
 mod limits;
+mod reconcile;
 mod tail;
 
 use std::path::{Path, PathBuf};
@@ -34,6 +35,7 @@ pub fn run(world: &World, command: &LedgerCommand) -> Result<Exit, Failure> {
         LedgerCommand::Export(args) => entries::export(world, args),
         LedgerCommand::Resolve(args) => by_hand::resolve(world, args),
         LedgerCommand::Adjust(args) => by_hand::adjust(world, args),
+        LedgerCommand::Reconcile(args) => reconcile::reconcile(world, args),
         LedgerCommand::Limit(command) => limits::run(world, command),
     }
 }

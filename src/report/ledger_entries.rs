@@ -166,7 +166,7 @@ pub fn entries_csv(entries: &[Entry]) -> String {
     csv(ENTRY_COLUMNS.map(str::to_owned).into(), rows)
 }
 
-fn csv(head: Vec<String>, rows: impl Iterator<Item = Vec<String>>) -> String {
+pub(super) fn csv(head: Vec<String>, rows: impl Iterator<Item = Vec<String>>) -> String {
     let mut writer = csv::Writer::from_writer(Vec::new());
     for row in std::iter::once(head).chain(rows) {
         let cells: Vec<_> = row.iter().map(|cell| plain_cell(cell)).collect();

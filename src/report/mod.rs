@@ -14,6 +14,7 @@ pub mod prices;
 pub mod printer;
 pub mod progress;
 pub mod prompt;
+pub mod reconcile;
 pub mod seed;
 pub mod tables;
 pub mod words;

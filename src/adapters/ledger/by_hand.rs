@@ -1,6 +1,8 @@
-//! What people write into a ledger: its limit, the ends of unknown attempts, adjustments. Each is a
-//! record with who and why, in a group of its own, under the lock, durable.
+//! What people write into a ledger: its limit, the ends of unknown attempts, adjustments, and what
+//! a cost export shows. Each is a record with who and why, in a group of its own, under the lock,
+//! durable.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,6 +11,7 @@ use jiff::civil::Date;
 use crate::adapters::ledger::directory::{DirectoryLedger, OpenOrCreate};
 use crate::adapters::ledger::files::is_alive;
 use crate::domain::ids::{AttemptId, RunId};
+use crate::domain::ledger::reconcile::Change;
 use crate::domain::ledger::{
     Adjust, Basis, Booked, BrokenRule, Draft, Hold, Limit, LimitOrigin, LimitScope, OwnerId,
     RecordKind, Resolve, cut_text,
@@ -164,13 +167,57 @@ pub fn adjust(
 ) -> Result<(), StoreError> {
     let (by, why) = (cut_text(hand.by), cut_text(hand.why));
     let adjust = Adjust { amount, on, run, by, why };
-    write(options, |draft| draft.push(RecordKind::Adjust(Box::new(adjust))))
+    write(options, |draft| Ok(draft.push(RecordKind::Adjust(Box::new(adjust)))?))
+}
+
+/// Writes what an export shows, all of it in one group. `still_meant` is asked under the lock, when
+/// nobody else can write: what is not meant any more, because the attempt has ended or was adjusted
+/// in between, is left out. Returns what was written and what was left out.
+///
+/// # Errors
+/// When the ledger cannot be opened, read or written.
+pub fn reconcile(
+    options: OpenOrCreate,
+    by: &str,
+    planned: &[Change],
+    still_meant: impl FnOnce() -> Result<Vec<Change>, StoreError>,
+) -> Result<(Vec<Change>, Vec<Change>), StoreError> {
+    let root = options.root.clone();
+    let by = cut_text(by);
+    write(options, |draft| {
+        let meant = still_meant()?;
+        let meant: BTreeMap<_, _> = meant.iter().map(|change| (change.rid(), change)).collect();
+        draft.lose(&dead(&root, draft))?;
+        let (mut written, mut left_out) = (Vec::new(), Vec::new());
+        for change in planned {
+            let is_meant = meant.get(&change.rid()) == Some(&change);
+            let is_written = is_meant && book(draft, change, &by)?;
+            if is_written { &mut written } else { &mut left_out }.push(change.clone());
+        }
+        Ok((written, left_out))
+    })
+}
+
+fn book(draft: &mut Draft, change: &Change, by: &Arc<str>) -> Result<bool, BrokenRule> {
+    let by = Arc::clone(by);
+    match change {
+        Change::Resolve { rid, amount, why, held: _ } => {
+            let (rid, amount, why) = (*rid, *amount, cut_text(why));
+            let end = Resolve { rid, amount, basis: Basis::Export, by, why };
+            Ok(draft.resolve(end)? == Booked::Written)
+        }
+        Change::Adjust { run, amount, on, why, rid: _ } => {
+            let (amount, on, run, why) = (*amount, *on, Some(*run), cut_text(why));
+            draft.push(RecordKind::Adjust(Box::new(Adjust { amount, on, run, by, why })))?;
+            Ok(true)
+        }
+    }
 }
 
 /// One group by hand.
 fn write<T>(
     options: OpenOrCreate,
-    make: impl FnOnce(&mut Draft) -> Result<T, BrokenRule>,
+    make: impl FnOnce(&mut Draft) -> Result<T, StoreError>,
 ) -> Result<T, StoreError> {
     let (now, owner) = (options.now, options.founding.owner);
     let tool = Arc::clone(&options.founding.tool);

@@ -16,6 +16,7 @@ use crate::adapters::ledger::segment::DiskFolder;
 use crate::domain::ids::{AttemptId, RunId};
 use crate::domain::ledger::entries::Entries;
 use crate::domain::ledger::reading::{Held, LimitUse, Shown, Summary};
+use crate::domain::ledger::reconcile::Books;
 use crate::domain::ledger::scan::{Position, Tail, scan};
 use crate::domain::ledger::{
     BrokenRule, LedgerState, LimitOrigin, LimitScope, Record, RecordKind, SegmentName, UnknownClass,
@@ -195,6 +196,35 @@ pub fn entries(root: &Path) -> Result<Entries, StoreError> {
         records.iter().for_each(|record| entries.fold(record));
     }
     Ok(entries)
+}
+
+/// The books of a ledger as reconciliation needs them, read on from where they were read last.
+#[derive(Debug)]
+pub struct BookReader {
+    follower: Follower,
+    books: Books,
+}
+
+impl BookReader {
+    /// Starts before the first record.
+    ///
+    /// # Errors
+    /// When there is no ledger.
+    pub fn new(root: &Path) -> Result<Self, StoreError> {
+        Ok(Self { follower: Follower::new(root)?, books: Books::default() })
+    }
+
+    /// The books as they are now. What dead processes left under way is unknown in them.
+    ///
+    /// # Errors
+    /// When a segment cannot be trusted, or is not there any more.
+    pub fn read_on(&mut self) -> Result<Books, StoreError> {
+        let shown = self.follower.read_on()?;
+        shown.iter().for_each(|shown| self.books.fold(&shown.record));
+        let mut books = self.books.clone();
+        books.lose(|owner| is_alive(&self.follower.root, owner));
+        Ok(books)
+    }
 }
 
 /// The zone of the ledger's days.

@@ -1,8 +1,12 @@
 //! `imagemill ledger`.
 
+pub mod limits;
+pub mod reconcile;
+
 use clap::{Args, Subcommand, ValueEnum};
 
-use crate::cli::args::limits::LimitCommand;
+use crate::cli::args::ledger::limits::LimitCommand;
+use crate::cli::args::ledger::reconcile::LedgerReconcileArgs;
 use crate::cli::args::{TEMPLATE, TableOrJson};
 
 /// The ledger commands.
@@ -13,6 +17,7 @@ Examples:
   imagemill ledger summary                     today against the limit
   imagemill ledger by month,model              what was spent, in sums
   imagemill ledger resolve --all --as-billed --why 'no time to look'   free what is held
+  imagemill ledger reconcile --from costs.csv  the ledger beside the provider's figure
   imagemill ledger check                       silent and exit 0 when the ledger is sound
   imagemill ledger limit set --per-day 25 --why 'launch week'   raise the limit, on the record
 ",
@@ -95,6 +100,25 @@ Examples:
         help_template = TEMPLATE
     )]
     Adjust(LedgerAdjustArgs),
+    /// Compare the ledger with a provider's cost export, and book what it shows
+    #[command(
+        before_help = "\
+Examples:
+  imagemill ledger reconcile --from costs.csv            what differs; nothing is written
+  imagemill ledger reconcile --from costs.csv --apply    book what is sure
+  imagemill ledger reconcile --from costs.json --provider openai --tolerance 1%
+  imagemill ledger reconcile --from my.csv --column request_id='Request' --ledger out/RUN/ledger
+",
+        after_help = "\
+The export is CSV with a head, JSON (an array, or one object a line), or pages of OpenAI's costs
+API. A line belongs to an attempt by the id of its request (exact), or else by model, time and
+amount where nothing else fits either of them (likely). Both are proposed, and written with --apply.
+What fits several is shown as ambiguous, and sums of a day are compared by day only; neither is ever
+written. Exit 0 when the provider's figure is within what is booked on every day, 99 when it is
+beyond.",
+        help_template = TEMPLATE
+    )]
+    Reconcile(LedgerReconcileArgs),
     /// The records of one run, one a line
     #[command(
         before_help = "\

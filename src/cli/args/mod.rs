@@ -5,7 +5,6 @@ pub mod config;
 pub mod doctor;
 pub mod init;
 pub mod ledger;
-pub mod limits;
 pub mod prices;
 pub mod run;
 pub mod seed;

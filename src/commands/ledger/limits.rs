@@ -3,7 +3,9 @@
 use crate::adapters::ledger::by_hand::{ByHand, NewLimit, set_limits};
 use crate::adapters::system;
 use crate::cli::args::TableOrJson;
-use crate::cli::args::limits::{LimitCommand, LimitListArgs, LimitRemoveArgs, LimitSetArgs};
+use crate::cli::args::ledger::limits::{
+    LimitCommand, LimitListArgs, LimitRemoveArgs, LimitSetArgs,
+};
 use crate::commands::failure::{Failure, store_failure};
 use crate::commands::ledger::by_hand::{amount, options, who};
 use crate::commands::ledger::{folder, folder_with_ledger};

@@ -9,6 +9,7 @@ pub mod group_key;
 pub mod line;
 pub mod parse;
 pub mod reading;
+pub mod reconcile;
 pub mod record;
 pub mod scan;
 pub mod scope;

@@ -12,6 +12,7 @@ mod live;
 mod output;
 mod plan;
 mod progress;
+mod reconcile;
 mod references;
 mod refusals;
 mod rehearsal;

@@ -14,6 +14,17 @@ const RID: &str = "RID";
 /// A price file that examples name.
 const PRICES: &str = "schema = 1\nas_of = 2026-11-22\n[openai.\"gpt-image-2\"]\nper_image = 0.05\n";
 
+/// Cost exports that examples name.
+const COSTS: [(&str, &str); 3] = [
+    ("costs.csv", "request_id,time,model,amount\nreq-1,2026-11-21T10:00:00Z,gpt-image-2,0.00\n"),
+    (
+        "costs.json",
+        r#"{"data":[{"start_time":1795219200,"end_time":1795305600,"results":[
+           {"amount":{"value":0.0,"currency":"usd"},"line_item":null}]}],"has_more":false}"#,
+    ),
+    ("my.csv", "Request,Time,Cost\nreq-1,1795255205,0.00\n"),
+];
+
 #[test]
 fn every_example_of_every_help_runs() {
     let examples = all_examples(&Cli::command());
@@ -57,6 +68,9 @@ fn an_example_that_cannot_run_is_caught() {
 fn run(example: &str) -> super::sandbox::Done {
     let sandbox = Sandbox::new();
     std::fs::write(sandbox.path().join("my-prices.toml"), PRICES).expect("a file");
+    for (name, text) in COSTS {
+        std::fs::write(sandbox.path().join(name), text).expect("a file");
+    }
     prepare(&sandbox, "imagemill seed --out rows.csv");
     prepare(&sandbox, "imagemill init");
     prepare(&sandbox, "imagemill ledger limit set --per-day 10 --why 'a ledger to look at'");

@@ -1,5 +1,6 @@
 //! The tables of the README are compared with what the code knows.
 
+use imagemill::adapters::cost_export;
 use imagemill::cli::config_file::{self, Whose};
 use imagemill::cli::env_vars;
 use imagemill::cli::layers::{Layers, SETTINGS};
@@ -7,6 +8,7 @@ use imagemill::domain::column::Field;
 use imagemill::domain::gate::metric::NAMED;
 use imagemill::domain::gate::{Gate, Verdict};
 use imagemill::domain::ledger::DEFAULT_LIMIT_PER_DAY;
+use imagemill::domain::ledger::reconcile::Confidence;
 use imagemill::domain::sim::MAGIC_WORDS;
 use imagemill::exit::Exit;
 
@@ -58,6 +60,26 @@ fn columns_have_their_other_names() {
         .iter()
         .map(|field| field.names().iter().map(|name| (*name).to_owned()).collect())
         .collect();
+    assert_eq!(documented, real);
+}
+
+#[test]
+fn columns_of_a_cost_export_have_their_usual_names() {
+    let rows = table(&document("README.md"), &["field", "usual names", "what it says"]);
+    let documented: Vec<Vec<String>> =
+        rows.iter().map(|row| code_words(&format!("{} {}", row[0], row[1]))).collect();
+    let real: Vec<Vec<String>> = cost_export::Field::ALL
+        .iter()
+        .map(|field| field.names().iter().map(|name| (*name).to_owned()).collect())
+        .collect();
+    assert_eq!(documented, real);
+}
+
+#[test]
+fn confidences_are_those_of_a_reconciliation() {
+    let rows = table(&document("README.md"), &["confidence", "by what", "with `--apply`"]);
+    let documented: Vec<String> = rows.iter().map(|row| code_words(&row[0]).concat()).collect();
+    let real: Vec<&str> = Confidence::ALL.iter().map(|confidence| confidence.word()).collect();
     assert_eq!(documented, real);
 }
 

@@ -3,6 +3,6 @@
 mod entries;
 mod lines;
 mod model;
-mod samples;
+pub(super) mod samples;
 mod scopes;
 mod sums;

@@ -1,0 +1,147 @@
+//! The ledger beside a provider's cost export.
+
+use jiff::tz::TimeZone;
+
+use crate::adapters::cost_export::{self, Columns, Error, Field};
+use crate::adapters::ledger::by_hand;
+use crate::adapters::ledger::read::BookReader;
+use crate::adapters::system::{self, zone_named};
+use crate::cli::args::ledger::TableOrRows;
+use crate::cli::args::ledger::reconcile::LedgerReconcileArgs;
+use crate::cli::when::moment;
+use crate::commands::failure::{Failure, store_failure};
+use crate::commands::ledger::by_hand::{options, who};
+use crate::commands::ledger::folder_with_ledger;
+use crate::commands::world::World;
+use crate::domain::ledger::reconcile::{
+    Books, Class, Export, Finding, Misfit, Reconciliation, Rules, reconcile as compare,
+};
+use crate::domain::money::NanoUsd;
+use crate::domain::percent::PercentError;
+use crate::exit::Exit;
+use crate::report::ledger_entries::ndjson;
+use crate::report::reconcile::{self as view, Report};
+use crate::report::tables::{Lines, TableLook};
+
+pub(super) fn reconcile(world: &World, args: &LedgerReconcileArgs) -> Result<Exit, Failure> {
+    let folder = folder_with_ledger(world, args.ledger.as_ref())?;
+    let export = export(world, args)?;
+    let rules = rules(args)?;
+    let mut reader = BookReader::new(&folder).map_err(store_failure)?;
+    let books = reader.read_on().map_err(store_failure)?;
+    let mut result = judged(&books, &export, &rules)?;
+    tell(world, args, &export, &result);
+    let (mut written, mut left_out) = (Vec::new(), Vec::new());
+    let planned = result.changes();
+    if args.apply && !planned.is_empty() {
+        let by = who(world);
+        let still_meant = || reader.read_on().map(|now| now.still_meant(&books, &planned));
+        (written, left_out) = by_hand::reconcile(options(&folder)?, &by, &planned, still_meant)
+            .map_err(store_failure)?;
+        let books = reader.read_on().map_err(store_failure)?;
+        result = judged(&books, &export, &rules)?;
+    }
+    let report = Report {
+        file: &rules.file,
+        lines: export.lines.len() as u64,
+        is_partial: export.is_partial,
+        zone: rules.zone.iana_name().unwrap_or("local time"),
+        is_within: result.is_within(),
+        is_applied: args.apply,
+        written: &written,
+        left_out: &left_out,
+        days: &result.days,
+        findings: &result.findings,
+    };
+    let look = TableLook { width: world.printer.width(), lines: Lines::default() };
+    world.printer.result(&match args.format {
+        TableOrRows::Table => view::text(look, &report),
+        TableOrRows::Json => view::json(&report),
+        TableOrRows::Ndjson => ndjson(report.findings),
+        TableOrRows::Csv => view::csv(report.findings),
+    });
+    Ok(if result.is_within() { Exit::Ok } else { Exit::GateFailed })
+}
+
+/// What must not be overlooked, whatever the format.
+fn tell(world: &World, args: &LedgerReconcileArgs, export: &Export, result: &Reconciliation) {
+    if export.is_partial {
+        world.printer.warn(
+            "the export is one page of several: figures are too low, and nothing is proposed",
+        );
+    }
+    if args.provider.is_none() && result.providers.len() > 1 {
+        let names: Vec<&str> = result.providers.iter().map(AsRef::as_ref).collect();
+        let names = names.join(", ");
+        world.printer.warn(&format!(
+            "the ledger has attempts of {names}: --provider NAME compares one of them"
+        ));
+    }
+    let of_broken = |finding: &Finding| {
+        (finding.class == Class::ReleasedBilled).then_some(finding.billed).flatten()
+    };
+    let broken: Vec<NanoUsd> = result.findings.iter().filter_map(of_broken).collect();
+    if !broken.is_empty() {
+        let sum = broken.iter().fold(NanoUsd::ZERO, |sum, amount| sum.saturating_add(*amount));
+        let (s, was) = if broken.len() == 1 { ("", "was") } else { ("s", "were") };
+        world.printer.warn(&format!(
+            "{} attempt{s} that {was} taken for free {was} billed, {} in all",
+            broken.len(),
+            sum.dollars()
+        ));
+    }
+}
+
+fn export(world: &World, args: &LedgerReconcileArgs) -> Result<Export, Failure> {
+    let mut columns = Columns::default();
+    for given in &args.column {
+        let named = given.split_once('=').filter(|(_, name)| !name.trim().is_empty());
+        let field = named.and_then(|(field, name)| Some((Field::from_word(field)?, name)));
+        let (field, name) = field.ok_or_else(|| {
+            let fields: Vec<&str> = Field::ALL.iter().map(|field| field.word()).collect();
+            Failure::new(Exit::Usage, format!("{given:?} gives no field a column"))
+                .with_hint(format!("write FIELD=NAME, with one of: {}", fields.join(", ")))
+        })?;
+        columns.give(field, name);
+    }
+    cost_export::read(&world.path(&args.from), &columns).map_err(|error| {
+        let exit = if matches!(error, Error::Empty) { Exit::NoRows } else { Exit::Invalid };
+        let hint = matches!(error, Error::NoColumn { .. })
+            .then_some("--column FIELD=NAME says which column it is");
+        let failure = Failure::new(exit, view::InFile { file: args.from.clone(), source: error });
+        hint.into_iter().fold(failure, Failure::with_hint)
+    })
+}
+
+fn rules(args: &LedgerReconcileArgs) -> Result<Rules, Failure> {
+    let usage = |error: Box<dyn std::error::Error + Send + Sync>| Failure::new(Exit::Usage, error);
+    let zone = args.tz.as_deref().map_or(Ok(TimeZone::UTC), zone_named);
+    let zone = zone.map_err(|error| usage(error.into()))?;
+    let now = system::now();
+    let when = |text: &Option<String>| {
+        let moment = text.as_deref().map(|text| moment(text, now, &zone)).transpose();
+        moment.map_err(|error| usage(error.into()))
+    };
+    let tolerance = args.tolerance.as_deref().filter(|text| !matches!(*text, "0" | "0%"));
+    let tolerance = tolerance.map(str::parse).transpose();
+    let path = std::path::Path::new(&args.from);
+    Ok(Rules {
+        since: when(&args.since)?,
+        until: when(&args.until)?,
+        provider: args.provider.clone(),
+        model: args.model.clone(),
+        absent_is_free: args.absent_is_free,
+        tolerance: tolerance.map_err(|error: PercentError| usage(error.into()))?,
+        file: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        zone,
+    })
+}
+
+fn judged(books: &Books, export: &Export, rules: &Rules) -> Result<Reconciliation, Failure> {
+    compare(books, export, rules).map_err(|misfit| match misfit {
+        Misfit::NoLines => Failure::new(Exit::NoRows, misfit),
+        Misfit::SeveralDays(_) => {
+            Failure::new(Exit::Usage, misfit).with_hint("leave --tz away: its days are UTC days")
+        }
+    })
+}
