@@ -133,7 +133,7 @@ fn what_is_sure_is_proposed_then_written_once() {
 }
 
 #[test]
-fn another_amount_is_adjusted_once_also_when_the_export_changes_again() {
+fn another_amount_is_adjusted_once_also_when_the_export_changes_again_row_36() {
     let books = Books::new();
     let now = books.now();
     let id = books.of("settled")[0]["provider_request_id"].as_str().expect("an id").to_owned();
