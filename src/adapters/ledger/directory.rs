@@ -14,8 +14,10 @@ use crate::adapters::ledger::files::{Files, LockFile, io_error, owner_path};
 use crate::adapters::ledger::segment::{
     DiskFolder, private, private_folder, sync_names, write_new,
 };
+use crate::adapters::ledger::tail::TailFile;
 use crate::adapters::system::zone_named;
 use crate::domain::ledger::founding::to_microseconds;
+use crate::domain::ledger::parse::LineError;
 use crate::domain::ledger::{Founding, LedgerId, Money, OwnerId, Record, RecordKind};
 use crate::ports::ledger::{
     CatchUp, DescriptionError, LedgerStore, Manners, SegmentFolder, StoreError,
@@ -246,6 +248,7 @@ fn make(
     let description = match identity_in_segments(root, folder)? {
         Some(known) => known,
         None => {
+            expect_nothing_promised(root, folder)?;
             let time = to_microseconds(now);
             let zone = zone_named(&founding.zone).map_err(|error| StoreError::Description {
                 path: path.clone(),
@@ -274,6 +277,7 @@ fn identity_in_segments(
     root: &Path,
     folder: &dyn SegmentFolder,
 ) -> Result<Option<Description>, StoreError> {
+    let promise = TailFile::new(root).promise();
     for name in folder.segments().map_err(io_error("list", root))? {
         let path = folder.path(name);
         let Some(mut file) = folder.open(name).map_err(io_error("open", &path))? else { continue };
@@ -292,10 +296,22 @@ fn identity_in_segments(
             (_, crate::domain::ledger::scan::Tail::Fault(source)) => {
                 return Err(StoreError::Corrupt { path, line: 1, offset: 0, source });
             }
+            (None, _) if promise.is_some_and(|promise| promise.segment == name) => {
+                let source = LineError::Promised;
+                return Err(StoreError::Corrupt { path, line: 1, offset: 0, source });
+            }
             _ => folder.remove(name).map_err(io_error("remove", &path))?,
         }
     }
     Ok(None)
+}
+
+/// Where something was promised, money was spent: no new ledger may take its place.
+fn expect_nothing_promised(root: &Path, folder: &dyn SegmentFolder) -> Result<(), StoreError> {
+    match TailFile::new(root).promise() {
+        Some(promise) => Err(StoreError::Missing { path: folder.path(promise.segment) }),
+        None => Ok(()),
+    }
 }
 
 fn write_first_segment(

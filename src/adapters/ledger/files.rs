@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use fail::fail_point;
 
 use crate::adapters::ledger::segment::{is_same_file, private};
+use crate::adapters::ledger::tail::{TailFile, expect_kept};
 use crate::domain::ledger::line::{Chain, encode_into};
+use crate::domain::ledger::promise::Promise;
 use crate::domain::ledger::scan::{Position, Scan, Tail, scan};
 use crate::domain::ledger::{
     LineHash, OpenReason, OwnerId, Record, RecordKind, Repair, SegmentName,
@@ -25,6 +27,7 @@ pub(super) struct Files {
     root: PathBuf,
     folder: Box<dyn SegmentFolder>,
     lock: LockFile,
+    tail: TailFile,
     current: Option<Segment>,
     poisoned: bool,
 }
@@ -55,7 +58,8 @@ pub(super) struct Part {
 impl Files {
     pub(super) fn new(root: &Path, folder: Box<dyn SegmentFolder>) -> Self {
         let lock = LockFile::new(root.join("ledger.lock"));
-        Self { root: root.to_owned(), folder, lock, current: None, poisoned: false }
+        let tail = TailFile::new(root);
+        Self { root: root.to_owned(), folder, lock, tail, current: None, poisoned: false }
     }
 
     /// Takes the lock and catches up; the lock is kept only on success.
@@ -108,12 +112,23 @@ impl Files {
             });
         }
         self.poisoned |= result.is_err();
+        if result.is_ok() {
+            self.promise();
+        }
         self.lock.give_back();
         fail_point!("ledger::after_commit", |_| {
             self.poisoned = true;
             Err(StoreError::Poisoned)
         });
         result
+    }
+
+    /// Vouches for what was just synced.
+    fn promise(&mut self) {
+        let Some(segment) = &self.current else { return };
+        if let Some(hash) = segment.end.hash.filter(|_| segment.durable == segment.end.offset) {
+            self.tail.write(&Promise { segment: segment.name, end: segment.durable, hash });
+        }
     }
 
     pub(super) fn abandon(&mut self) {
@@ -139,7 +154,8 @@ impl Files {
         }
         while let Some(mut segment) = self.follower()? {
             let name = segment.name;
-            if !read_segment(&*self.folder, &mut segment, &mut found)? {
+            let promise = self.tail.promise();
+            if !read_segment(&*self.folder, &mut segment, promise.as_ref(), &mut found)? {
                 self.folder.remove(name).map_err(io_error("remove", &self.folder.path(name)))?;
                 break;
             }
@@ -167,6 +183,12 @@ impl Files {
     /// The newest segment that has an open; one without was never started.
     fn open_newest(&mut self, found: &mut CatchUp) -> Result<(), StoreError> {
         let names = self.folder.segments().map_err(io_error("list", &self.root))?;
+        let promise = self.tail.promise();
+        let promised = promise.map(|promise| promise.segment);
+        let is_missing = |promised: &SegmentName| names.last().is_none_or(|last| last < promised);
+        if let Some(missing) = promised.filter(is_missing) {
+            return Err(StoreError::Missing { path: self.folder.path(missing) });
+        }
         for name in names.into_iter().rev() {
             let path = self.folder.path(name);
             let Some(file) = self.folder.open(name).map_err(io_error("open", &path))? else {
@@ -174,7 +196,7 @@ impl Files {
             };
             let mut segment =
                 Segment { name, file, end: Position::default(), durable: 0, next: None };
-            if read_segment(&*self.folder, &mut segment, found)? {
+            if read_segment(&*self.folder, &mut segment, promise.as_ref(), found)? {
                 self.current = Some(segment);
                 return Ok(());
             }
@@ -193,7 +215,8 @@ impl Files {
             return Err(StoreError::Replaced { path });
         }
         if length > segment.end.offset {
-            read_segment(&*self.folder, segment, found)?;
+            let promise = self.tail.promise();
+            read_segment(&*self.folder, segment, promise.as_ref(), found)?;
         }
         Ok(())
     }
@@ -235,6 +258,7 @@ impl Files {
 fn read_segment(
     folder: &dyn SegmentFolder,
     segment: &mut Segment,
+    promise: Option<&Promise>,
     found: &mut CatchUp,
 ) -> Result<bool, StoreError> {
     let path = folder.path(segment.name);
@@ -244,6 +268,7 @@ fn read_segment(
     if let Tail::Fault(source) = tail {
         return Err(StoreError::Corrupt { path, line: end.lines + 1, offset: end.offset, source });
     }
+    expect_kept(promise, (segment.name, &path), &bytes, segment.end, end.offset)?;
     if matches!(tail, Tail::Torn) {
         let kept = usize::try_from(end.offset - start).expect("the bytes are in memory");
         let repair = cut(folder, segment, end.offset, &bytes[kept..])?;

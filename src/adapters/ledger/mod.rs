@@ -7,3 +7,4 @@ mod files;
 pub mod memory;
 pub mod read;
 pub mod segment;
+mod tail;

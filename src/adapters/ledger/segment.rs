@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use fail::fail_point;
 
+use crate::adapters::ledger::tail::TailFile;
 use crate::domain::ledger::SegmentName;
 use crate::ports::ledger::{SegmentFile, SegmentFolder};
 
@@ -26,6 +27,11 @@ impl DiskFolder {
     /// The folder at `root`, which must exist when it is used.
     pub fn new(root: impl Into<PathBuf>) -> Self {
         Self { root: root.into() }
+    }
+
+    /// The side file that vouches for the newest lines.
+    pub(super) fn tail(&self) -> TailFile {
+        TailFile::new(&self.root)
     }
 }
 

@@ -6,6 +6,7 @@ pub mod entries;
 pub mod founding;
 pub mod line;
 pub mod parse;
+pub mod promise;
 pub mod reading;
 pub mod record;
 pub mod scan;

@@ -5,4 +5,5 @@ mod files;
 mod models;
 mod recovery;
 pub(crate) mod support;
+mod tail;
 mod task;
