@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use fail::fail_point;
 
-use crate::domain::ledger::{Admission, Ask, Booked, RecordKind, Reserve};
+use crate::domain::ledger::{Admission, Ask, Booked, Record, RecordKind, Reserve};
 use crate::pipeline::ledger_task::messages::{
     Delivery, End, Offer, Patience, Reservation, ReserveAsk, Waiting,
 };
@@ -45,6 +45,9 @@ impl LedgerTask {
         self.looked_at = self.clock.elapsed();
         let is_first = self.draft.state().segment().is_none();
         self.draft.catch_up(&records)?;
+        if records.last().is_some_and(vouches) {
+            self.unvouched = None;
+        }
         if self.draft.state().segment().is_none() {
             return Err(StoreError::Missing { path: PathBuf::from("the first segment") });
         }
@@ -154,15 +157,22 @@ impl LedgerTask {
 
     /// One commit for the group, then the answers.
     async fn commit(&mut self) -> Result<(), StoreError> {
+        let is_kept = self.store.manners().linger.is_some();
+        self.since_check += self.draft.records().len();
+        let is_full = is_kept && self.since_check >= CHECK_EVERY;
+        if is_full || (self.draft.records().is_empty() && self.is_idle()) {
+            self.draft.check()?;
+        }
         if self.draft.records().is_empty() {
             return self.store.abandon().await;
         }
-        self.since_check += self.draft.records().len();
-        if self.since_check >= CHECK_EVERY && self.store.manners().linger.is_some() {
-            self.since_check = 0;
-            self.draft.check()?;
-        }
         self.store.commit(self.draft.records()).await?;
+        if self.draft.records().last().is_some_and(vouches) {
+            self.since_check = 0;
+            self.unvouched = None;
+        } else {
+            self.unvouched = is_kept.then(|| self.clock.elapsed());
+        }
         self.draft.committed();
         for waiting in self.admitted.drain(..) {
             let (rid, max) = (waiting.ask.rid, waiting.ask.max);
@@ -173,4 +183,9 @@ impl LedgerTask {
         }
         Ok(())
     }
+}
+
+/// Whether a record states the sums, so that damage before it is found.
+fn vouches(record: &Record) -> bool {
+    matches!(record.kind, RecordKind::Check(_) | RecordKind::Close(_))
 }

@@ -26,6 +26,9 @@ const GROUP: usize = 1024;
 /// wait for wants company, and pays for it with microseconds.
 const TURNS: usize = 4;
 
+/// How long the newest lines stand without a checkpoint behind them when nothing more is written.
+const IDLE: Duration = Duration::from_secs(1);
+
 /// What the task needs to know.
 #[derive(Clone, Debug)]
 pub struct TaskOptions {
@@ -60,6 +63,7 @@ pub fn spawn(
         snapshots: Vec::new(),
         admitted: Vec::new(),
         since_check: 0,
+        unvouched: None,
         fresh: false,
         ends_since: None,
         looked_at: Duration::ZERO,
@@ -89,6 +93,8 @@ pub(super) struct LedgerTask {
     pub(super) admitted: Vec<Waiting>,
     /// Records since the last checkpoint.
     pub(super) since_check: usize,
+    /// When the newest lines were written, while no line behind them vouches for them.
+    pub(super) unvouched: Option<Duration>,
     /// Whether an ask came that no group has judged yet.
     fresh: bool,
     /// When the oldest end that is not written came.
@@ -168,7 +174,13 @@ impl LedgerTask {
         let linger = self.ends_since.zip(manners.linger).map(|(since, linger)| since + linger);
         let poll = manners.poll.filter(|_| !self.waiting.is_empty());
         let poll = poll.map(|poll| self.looked_at + poll);
-        [linger, poll].into_iter().flatten().min()
+        let idle = self.unvouched.map(|since| since + IDLE);
+        [linger, poll, idle].into_iter().flatten().min()
+    }
+
+    /// Whether the newest lines have waited long enough for a line that vouches for them.
+    pub(super) fn is_idle(&self) -> bool {
+        self.unvouched.is_some_and(|since| since + IDLE <= self.clock.elapsed())
     }
 
     fn is_timer_over(&self) -> bool {

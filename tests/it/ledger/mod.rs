@@ -2,6 +2,7 @@
 
 mod faults;
 mod files;
+mod idle;
 mod models;
 mod recovery;
 pub(crate) mod support;
