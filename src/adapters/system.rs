@@ -78,10 +78,35 @@ impl Clock for TokioClock {
         self.started.elapsed()
     }
 
+    fn passed(&self) -> Duration {
+        if self.is_virtual {
+            self.elapsed()
+        } else {
+            asleep_too().unwrap_or_else(|| self.elapsed())
+        }
+    }
+
     #[expect(clippy::disallowed_methods, reason = "this is the one place that may sleep")]
     async fn sleep(&self, duration: Duration) {
         tokio::time::sleep(duration).await;
     }
+}
+
+/// The time since the machine was started, sleep included, where the system tells.
+#[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
+fn asleep_too() -> Option<Duration> {
+    #[cfg(target_vendor = "apple")]
+    let clock = rustix::time::ClockId::Monotonic;
+    #[cfg(not(target_vendor = "apple"))]
+    let clock = rustix::time::ClockId::Boottime;
+    let time = rustix::time::clock_gettime(clock);
+    Some(Duration::new(u64::try_from(time.tv_sec).ok()?, u32::try_from(time.tv_nsec).ok()?))
+}
+
+/// The time since the machine was started, sleep included, where the system tells.
+#[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
+fn asleep_too() -> Option<Duration> {
+    None
 }
 
 /// Identities from the system's chance.

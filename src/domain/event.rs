@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use serde::Serialize;
 
 use crate::domain::digest::Sha256Digest;
@@ -73,6 +74,15 @@ pub enum RunEvent {
     },
     /// A probe was answered: sending goes on.
     CircuitClosed,
+    /// The machine's clock and the ledger's day do not fit together.
+    ClockDoubted {
+        /// What the clock said.
+        wall: Timestamp,
+        /// The day that the ledger keeps.
+        day: Date,
+        /// What is wrong, in one sentence.
+        reason: String,
+    },
     /// An attempt cost more than its worst case; the difference is booked.
     Overrun {
         /// The attempt.
@@ -114,6 +124,7 @@ impl RunEvent {
                 humantime::format_duration(*probe_in)
             )),
             Self::CircuitClosed => Some("the provider answers again".to_owned()),
+            Self::ClockDoubted { reason, .. } => Some(reason.clone()),
             Self::Overrun { scene_id, model, amount, max, .. } => Some(format!(
                 "{scene_id} cost {}, more than the worst case of {}: the price of {model} is wrong",
                 amount.dollars(),

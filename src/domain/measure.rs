@@ -74,6 +74,7 @@ impl Measure {
             | RunEvent::LaneParked { .. }
             | RunEvent::CircuitOpened { .. }
             | RunEvent::CircuitClosed
+            | RunEvent::ClockDoubted { .. }
             | RunEvent::Overrun { .. }
             | RunEvent::Stopping { .. }
             | RunEvent::RunFinished { .. } => {}

@@ -168,6 +168,7 @@ impl RunStats {
             RunEvent::LaneParked { .. }
             | RunEvent::CircuitOpened { .. }
             | RunEvent::CircuitClosed
+            | RunEvent::ClockDoubted { .. }
             | RunEvent::Overrun { .. } => {
                 if let Some(text) = event.lane_news() {
                     self.notice(Notice::Lane(text));

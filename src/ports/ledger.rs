@@ -150,6 +150,19 @@ pub enum StoreError {
         /// What was to be spent.
         spent: Money,
     },
+    /// `ledger.json` names another zone than the segments.
+    #[error(
+        "{} says that its days are those of {described}, but its segments are kept by {kept}",
+        path.display()
+    )]
+    OtherZone {
+        /// The file.
+        path: PathBuf,
+        /// The zone that it names.
+        described: String,
+        /// The zone of the segments.
+        kept: String,
+    },
     /// An earlier failure left it uncertain what was kept.
     #[error("the ledger accepts nothing more after an earlier failure")]
     Poisoned,

@@ -135,7 +135,8 @@ impl DirectoryLedger {
     ) -> Result<(), StoreError> {
         let files = self.files.as_mut().ok_or(StoreError::Poisoned)?;
         let found = files.begin()?;
-        match make(found) {
+        match expect_zone(&self.root, &self.description, &found.records).and_then(|()| make(found))
+        {
             Ok(records) => {
                 let parts = files.encode(&records);
                 files.write(parts)
@@ -179,7 +180,12 @@ impl DirectoryLedger {
 #[async_trait]
 impl LedgerStore for DirectoryLedger {
     async fn begin(&mut self) -> Result<CatchUp, StoreError> {
-        self.blocking(Files::begin).await
+        let found = self.blocking(Files::begin).await?;
+        if let Err(error) = expect_zone(&self.root, &self.description, &found.records) {
+            self.abandon().await?;
+            return Err(error);
+        }
+        Ok(found)
     }
 
     async fn commit(&mut self, records: &[Record]) -> Result<(), StoreError> {
@@ -230,6 +236,24 @@ pub(super) fn zone_of(root: &Path, description: &Description) -> Result<TimeZone
         path: description_path(root),
         source: DescriptionError::Zone(error),
     })
+}
+
+/// The segments have their days from the zone in which they were begun: another one in
+/// `ledger.json` would begin the next day at another hour, and nobody would see it.
+pub(super) fn expect_zone(
+    root: &Path,
+    description: &Description,
+    records: &[Record],
+) -> Result<(), StoreError> {
+    for record in records {
+        if let RecordKind::Open(open) = &record.kind
+            && *open.zone != *description.zone
+        {
+            let (described, kept) = (description.zone.clone(), open.zone.to_string());
+            return Err(StoreError::OtherZone { path: description_path(root), described, kept });
+        }
+    }
+    Ok(())
 }
 
 fn description_path(root: &Path) -> PathBuf {

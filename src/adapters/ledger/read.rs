@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::adapters::ledger::directory::{Description, read_description, zone_of};
+use crate::adapters::ledger::directory::{Description, expect_zone, read_description, zone_of};
 use crate::adapters::ledger::files::{io_error, is_alive};
 use crate::adapters::ledger::segment::DiskFolder;
 use crate::adapters::ledger::tail::expect_kept;
@@ -29,7 +29,7 @@ use crate::ports::ledger::{SegmentFolder, StoreError};
 /// When there is no ledger, or its newest segment cannot be trusted.
 pub fn summary(root: &Path, now: Timestamp) -> Result<Summary, StoreError> {
     let description = described(root)?;
-    let (state, torn_tail) = newest_state(root)?;
+    let (state, torn_tail) = newest_state(root, &description)?;
     let zone = zone_of(root, &description)?;
     let written = state.segment().map(|segment| segment.day).unwrap_or_default();
     let day = zone.to_datetime(now).date().max(written);
@@ -233,13 +233,14 @@ fn read_whole(folder: &DiskFolder, name: SegmentName) -> Result<(Vec<Record>, bo
 }
 
 /// The state by the newest segment that was started.
-fn newest_state(root: &Path) -> Result<(LedgerState, bool), StoreError> {
+fn newest_state(root: &Path, description: &Description) -> Result<(LedgerState, bool), StoreError> {
     let folder = DiskFolder::new(root);
     let mut torn_tail = false;
     for name in segments_of(root, &folder)?.into_iter().rev() {
         let (records, torn) = read_whole(&folder, name)?;
         torn_tail |= torn;
         if !records.is_empty() {
+            expect_zone(root, description, &records)?;
             let mut state = LedgerState::default();
             for record in &records {
                 let broken = |source| BrokenRule { seq: record.seq, source };

@@ -1,6 +1,7 @@
 //! The ledger, pure: its records (format v1), its lines, and the state that they add up to.
 
 pub mod admit;
+pub mod clock;
 pub mod draft;
 pub mod entries;
 pub mod founding;

@@ -77,7 +77,8 @@ impl Promise {
             return Ok(());
         }
         let newlines = |bytes: &[u8]| bytes.iter().filter(|byte| **byte == b'\n').count() as u64;
-        let index = |offset: u64| usize::try_from(offset - from).ok().filter(|at| *at <= bytes.len());
+        let index =
+            |offset: u64| usize::try_from(offset - from).ok().filter(|at| *at <= bytes.len());
         let Some(read) = index(whole).map(|at| &bytes[..at]) else {
             return Err(BrokenPromise { line: lines + 1, offset: from });
         };

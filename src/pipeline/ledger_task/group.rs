@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use fail::fail_point;
 
+use crate::domain::ledger::clock::Doubt;
 use crate::domain::ledger::{Admission, Ask, Booked, Record, RecordKind, Reserve};
 use crate::pipeline::ledger_task::messages::{
     Delivery, End, Offer, Patience, Reservation, ReserveAsk, Waiting,
@@ -51,7 +52,13 @@ impl LedgerTask {
         if self.draft.state().segment().is_none() {
             return Err(StoreError::Missing { path: PathBuf::from("the first segment") });
         }
-        self.draft.start(self.clock.now(), repair, new_segment)?;
+        self.wall = self.clock.now();
+        let believed = self.day_clock.believe(self.wall, self.clock.passed());
+        self.draft.start(believed, repair, new_segment)?;
+        if let Some(doubt) = Doubt::of(self.wall, self.draft.day(), &self.options.zone) {
+            // The first one is told; a later one says the same.
+            let _ = self.doubt.set(doubt);
+        }
         if is_first {
             self.declare_dead().await?;
         }
@@ -176,7 +183,7 @@ impl LedgerTask {
         self.draft.committed();
         for waiting in self.admitted.drain(..) {
             let (rid, max) = (waiting.ask.rid, waiting.ask.max);
-            let reservation = Reservation { rid, max, time: self.draft.time() };
+            let reservation = Reservation { rid, max, time: self.wall };
             // An answer that cannot be delivered comes back as an orphan when it is dropped.
             let delivery = Delivery::new(reservation, self.orphan_sender.clone());
             let _ = waiting.reply.send(Ok(Offer::Reserved(delivery)));

@@ -93,6 +93,7 @@ impl LedgerStopped {
             | StoreError::Replaced { .. }
             | StoreError::Description { .. }
             | StoreError::WrongMoney { .. }
+            | StoreError::OtherZone { .. }
             | StoreError::Poisoned => StopReason::Broken(text),
         }
     }
@@ -127,6 +128,8 @@ pub struct Closing {
 pub(super) enum Message {
     Reserve(Waiting),
     End(End),
+    /// The provider's time, which is well behind ours.
+    Date(Timestamp, oneshot::Sender<Option<Date>>),
     Snapshot(RunId, oneshot::Sender<Result<Snapshot, LedgerStopped>>),
     Shutdown(oneshot::Sender<Result<Closing, LedgerStopped>>),
 }

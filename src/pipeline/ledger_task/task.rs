@@ -4,11 +4,13 @@ use std::collections::VecDeque;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, yield_now};
 
 use crate::domain::ids::{AttemptId, RunId};
+use crate::domain::ledger::clock::{DayClock, Doubt};
 use crate::domain::ledger::{Ceilings, Draft, Evidence, OwnerId, Release};
 use crate::pipeline::ledger_task::handle::LedgerHandle;
 use crate::pipeline::ledger_task::messages::{
@@ -53,6 +55,7 @@ pub fn spawn(
     let failure = Arc::new(OnceLock::new());
     let TaskOptions { owner, zone, tool, .. } = options.clone();
     let draft = Draft::new(owner, zone, tool);
+    let doubt = Arc::new(OnceLock::new());
     let task = LedgerTask {
         store,
         clock,
@@ -67,12 +70,16 @@ pub fn spawn(
         fresh: false,
         ends_since: None,
         looked_at: Duration::ZERO,
+        day_clock: DayClock::default(),
+        wall: Timestamp::default(),
+        doubt: Arc::clone(&doubt),
         orphan_sender,
         failure: Arc::clone(&failure),
         closing: Closing::default(),
     };
     let join = tokio::spawn(task.run(inbox, orphans));
-    (LedgerHandle { sender, failure, turn: Arc::default() }, join)
+    let (turn, is_doubt_told) = (Arc::default(), Arc::default());
+    (LedgerHandle { sender, failure, doubt, is_doubt_told, turn }, join)
 }
 
 /// The task's own state. Only it touches the store.
@@ -101,6 +108,12 @@ pub(super) struct LedgerTask {
     pub(super) ends_since: Option<Duration>,
     /// When the last group was.
     pub(super) looked_at: Duration,
+    /// The wall clock, as far as it is believed.
+    pub(super) day_clock: DayClock,
+    /// The wall clock at the last group.
+    pub(super) wall: Timestamp,
+    /// The first doubt about the wall clock.
+    pub(super) doubt: Arc<OnceLock<Doubt>>,
     pub(super) orphan_sender: mpsc::UnboundedSender<AttemptId>,
     failure: Arc<OnceLock<Arc<StoreError>>>,
     pub(super) closing: Closing,
@@ -211,6 +224,12 @@ impl LedgerTask {
                 }
             },
             Message::End(end) => self.take_end(end),
+            Message::Date(date, reply) => {
+                self.day_clock.lower(date, self.clock.passed());
+                let day = self.draft.day();
+                let is_early = self.options.zone.to_datetime(date).date() < day;
+                let _ = reply.send(is_early.then_some(day));
+            }
             Message::Snapshot(run, reply) => self.snapshots.push((run, reply)),
             Message::Shutdown(reply) => return Some(reply),
         }

@@ -1,5 +1,7 @@
 //! The ledger as a whole: its task over memory and over real files.
 
+mod clocks;
+mod days;
 mod faults;
 mod files;
 mod idle;

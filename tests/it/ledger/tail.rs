@@ -121,7 +121,8 @@ fn a_torn_or_older_promise_and_a_tail_torn_behind_it_stop_nobody() {
     let original = folder.path().join("original");
     let segment = crashed(&original);
     let promise = std::fs::read(original.join("tail")).expect("a side file");
-    let lines = std::fs::read(&segment).expect("a segment").iter().filter(|it| **it == b'\n').count();
+    let lines =
+        std::fs::read(&segment).expect("a segment").iter().filter(|it| **it == b'\n').count();
     for torn in [&b""[..], &promise[..promise.len() / 2], &[0; 80]] {
         let root = folder.path().join("torn");
         copy_folder(&original, &root);
