@@ -207,7 +207,7 @@ mod tests {
         /// Whatever the wall clock and the provider say, in whichever steps.
         #[test]
         fn no_time_is_believed_before_it_has_passed(
-            steps in prop::collection::vec((0_u64..5000, -200_000_i64..200_000, any::<bool>()), 1..60),
+            steps in prop::collection::vec((0_u64..5000, -9999_i64..9999, any::<bool>()), 1..60),
         ) {
             let start = at("2026-11-21T12:00:00Z");
             let mut clock = DayClock::default();
@@ -216,7 +216,7 @@ mod tests {
             for (gone, shift, is_date) in steps {
                 passed += secs(gone);
                 let true_time = later(start, passed);
-                let said = true_time.saturating_add(SignedDuration::from_secs(shift)).expect("near");
+                let said = true_time + SignedDuration::from_mins(shift);
                 if is_date {
                     clock.lower(said, passed);
                     continue;
