@@ -10,6 +10,7 @@ pub mod init;
 mod key;
 pub mod ledger;
 mod ledger_access;
+mod ledger_place;
 pub mod prices;
 mod progress_choice;
 pub mod run;
