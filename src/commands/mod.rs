@@ -11,6 +11,7 @@ mod key;
 pub mod ledger;
 mod ledger_access;
 mod ledger_place;
+mod ledger_wait;
 pub mod prices;
 mod progress_choice;
 pub mod run;

@@ -75,6 +75,7 @@ impl Measure {
             | RunEvent::CircuitOpened { .. }
             | RunEvent::CircuitClosed
             | RunEvent::ClockDoubted { .. }
+            | RunEvent::LedgerWaits { .. }
             | RunEvent::Overrun { .. }
             | RunEvent::Stopping { .. }
             | RunEvent::RunFinished { .. } => {}

@@ -169,6 +169,7 @@ impl RunStats {
             | RunEvent::CircuitOpened { .. }
             | RunEvent::CircuitClosed
             | RunEvent::ClockDoubted { .. }
+            | RunEvent::LedgerWaits { .. }
             | RunEvent::Overrun { .. } => {
                 if let Some(text) = event.lane_news() {
                     self.notice(Notice::Lane(text));

@@ -13,6 +13,7 @@ pub mod lane;
 mod lane_news;
 pub mod ledger_task;
 pub mod linger;
+pub mod lock_watch;
 mod patience;
 pub mod persist;
 mod recourse;

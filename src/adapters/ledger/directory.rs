@@ -10,7 +10,8 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
-use crate::adapters::ledger::files::{Files, LockFile, io_error, owner_path};
+use crate::adapters::ledger::files::{Files, io_error, owner_path};
+use crate::adapters::ledger::lock::{LockFile, holder};
 use crate::adapters::ledger::segment::{
     DiskFolder, private, private_folder, sync_names, write_new,
 };
@@ -20,7 +21,7 @@ use crate::domain::ledger::founding::to_microseconds;
 use crate::domain::ledger::parse::LineError;
 use crate::domain::ledger::{Founding, LedgerId, Money, OwnerId, Record, RecordKind};
 use crate::ports::ledger::{
-    CatchUp, DescriptionError, LedgerStore, Manners, SegmentFolder, StoreError,
+    CatchUp, DescriptionError, LedgerStore, LockLook, Manners, SegmentFolder, StoreError,
 };
 
 /// How long an end may wait for company before it is written and synced.
@@ -100,13 +101,11 @@ impl DirectoryLedger {
         folder: Box<dyn SegmentFolder>,
     ) -> Result<Self, StoreError> {
         let OpenOrCreate { root, founding, now } = options;
-        let mut lock = LockFile::new(root.join("ledger.lock"));
-        lock.take()?;
+        // It is there as a whole or not at all, so only whoever makes it needs the lock.
         let description = match read_description(&root)? {
             Some(description) => description,
-            None => make(&root, &*folder, &founding, now)?,
+            None => make_once(&root, &*folder, &founding, now)?,
         };
-        lock.give_back();
         if description.money != founding.money {
             let (kept, spent) = (description.money, founding.money);
             return Err(StoreError::WrongMoney { path: root, kept, spent });
@@ -208,6 +207,11 @@ impl LedgerStore for DirectoryLedger {
         self.retire_blocking()
     }
 
+    fn lock_look(&self) -> LockLook {
+        let root = self.root.clone();
+        Box::new(move || holder(&root))
+    }
+
     fn manners(&self) -> Manners {
         Manners { linger: Some(LINGER), poll: Some(POLL) }
     }
@@ -258,6 +262,23 @@ pub(super) fn expect_zone(
 
 fn description_path(root: &Path) -> PathBuf {
     root.join("ledger.json")
+}
+
+/// Makes a ledger, unless another process makes it first.
+fn make_once(
+    root: &Path,
+    folder: &dyn SegmentFolder,
+    founding: &Founding,
+    now: Timestamp,
+) -> Result<Description, StoreError> {
+    let mut lock = LockFile::new(root);
+    lock.take()?;
+    let description = match read_description(root)? {
+        Some(description) => description,
+        None => make(root, folder, founding, now)?,
+    };
+    lock.give_back();
+    Ok(description)
 }
 
 /// Makes a ledger, under its lock. `ledger.json` comes last: without it no one has spent, or

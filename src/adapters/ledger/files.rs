@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use fail::fail_point;
 
-use crate::adapters::ledger::segment::{is_same_file, private};
+use crate::adapters::ledger::lock::LockFile;
+use crate::adapters::ledger::segment::private;
 use crate::adapters::ledger::tail::{TailFile, expect_kept};
 use crate::domain::ledger::line::{Chain, encode_into};
 use crate::domain::ledger::promise::Promise;
@@ -57,7 +58,7 @@ pub(super) struct Part {
 
 impl Files {
     pub(super) fn new(root: &Path, folder: Box<dyn SegmentFolder>) -> Self {
-        let lock = LockFile::new(root.join("ledger.lock"));
+        let lock = LockFile::new(root);
         let tail = TailFile::new(root);
         Self { root: root.to_owned(), folder, lock, tail, current: None, poisoned: false }
     }
@@ -367,45 +368,4 @@ pub(super) fn is_alive(root: &Path, owner: OwnerId) -> bool {
 pub(super) fn io_error(step: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreError {
     let path = path.to_owned();
     move |source| StoreError::Io { step, path, source }
-}
-
-/// The lock of the ledger: a file of its own that is never deleted.
-#[derive(Debug)]
-pub(super) struct LockFile {
-    path: PathBuf,
-    file: Option<File>,
-}
-
-impl LockFile {
-    pub(super) fn new(path: PathBuf) -> Self {
-        Self { path, file: None }
-    }
-
-    /// Waits for the lock. A file that was deleted meanwhile locks nobody out, so it is opened
-    /// again until the locked one is the one that others find.
-    pub(super) fn take(&mut self) -> Result<(), StoreError> {
-        fail_point!("ledger::lock", |_| Err(StoreError::Poisoned));
-        loop {
-            let file = match self.file.take() {
-                Some(file) => file,
-                None => {
-                    let mut options = OpenOptions::new();
-                    let options = private(options.read(true).write(true).create(true));
-                    options.open(&self.path).map_err(io_error("open", &self.path))?
-                }
-            };
-            file.lock().map_err(io_error("lock", &self.path))?;
-            if is_same_file(&file, &self.path).map_err(io_error("find", &self.path))? {
-                self.file = Some(file);
-                return Ok(());
-            }
-        }
-    }
-
-    /// Gives the lock back; closing the file does it too when unlocking fails.
-    pub(super) fn give_back(&mut self) {
-        if self.file.as_ref().is_some_and(|file| file.unlock().is_err()) {
-            self.file = None;
-        }
-    }
 }

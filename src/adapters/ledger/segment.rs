@@ -130,6 +130,19 @@ impl SegmentFile for DiskFile {
     }
 }
 
+/// Writes over the beginning of a file.
+#[cfg(unix)]
+pub(super) fn write_at_start(file: &mut File, bytes: &[u8]) -> io::Result<()> {
+    std::os::unix::fs::FileExt::write_all_at(file, bytes, 0)
+}
+
+/// Writes over the beginning of a file.
+#[cfg(not(unix))]
+pub(super) fn write_at_start(file: &mut File, bytes: &[u8]) -> io::Result<()> {
+    io::Seek::rewind(file)?;
+    io::Write::write_all(file, bytes)
+}
+
 /// Makes a folder, and those above it, for its owner only.
 pub(super) fn private_folder(path: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();

@@ -7,7 +7,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use crate::adapters::ledger::segment::private;
+use crate::adapters::ledger::segment::{private, write_at_start};
 use crate::domain::ledger::SegmentName;
 use crate::domain::ledger::parse::LineError;
 use crate::domain::ledger::promise::{BrokenPromise, MAX_PROMISE, Promise};
@@ -74,15 +74,4 @@ pub(super) fn expect_kept(
         let BrokenPromise { line, offset } = broken;
         StoreError::Corrupt { path: path.to_owned(), line, offset, source: LineError::Promised }
     })
-}
-
-#[cfg(unix)]
-fn write_at_start(file: &mut File, bytes: &[u8]) -> io::Result<()> {
-    std::os::unix::fs::FileExt::write_all_at(file, bytes, 0)
-}
-
-#[cfg(not(unix))]
-fn write_at_start(file: &mut File, bytes: &[u8]) -> io::Result<()> {
-    io::Seek::rewind(file)?;
-    io::Write::write_all(file, bytes)
 }

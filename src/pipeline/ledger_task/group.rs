@@ -1,6 +1,7 @@
 //! One group: begin, take in what others wrote, write ends, admit what fits, one commit, answer.
 
 use std::path::PathBuf;
+use std::pin::pin;
 use std::time::Duration;
 
 use fail::fail_point;
@@ -11,7 +12,7 @@ use crate::pipeline::ledger_task::messages::{
     Delivery, End, Offer, Patience, Reservation, ReserveAsk, Waiting,
 };
 use crate::pipeline::ledger_task::task::LedgerTask;
-use crate::ports::ledger::{CatchUp, StoreError};
+use crate::ports::ledger::{CatchUp, LOCK_PATIENCE, StoreError};
 
 /// Records between two checkpoints.
 const CHECK_EVERY: usize = 1000;
@@ -42,7 +43,7 @@ impl LedgerTask {
 
     /// Takes the lock, takes in what others wrote, and moves to the segment of the day.
     async fn open_group(&mut self) -> Result<(), StoreError> {
-        let CatchUp { records, repair, new_segment } = self.store.begin().await?;
+        let CatchUp { records, repair, new_segment } = self.begin().await?;
         self.looked_at = self.clock.elapsed();
         let is_first = self.draft.state().segment().is_none();
         self.draft.catch_up(&records)?;
@@ -63,6 +64,20 @@ impl LedgerTask {
             self.declare_dead().await?;
         }
         Ok(())
+    }
+
+    /// Begins a group. Whoever holds the lock for long is named, and waited for all the same.
+    async fn begin(&mut self) -> Result<CatchUp, StoreError> {
+        let look = self.store.lock_look();
+        let mut begun = pin!(self.store.begin());
+        tokio::select! {
+            // Biased: a lock that is there at last is not talked about.
+            biased;
+            found = &mut begun => return found,
+            () = self.clock.sleep(LOCK_PATIENCE) => {}
+        }
+        self.lock_waits.send_replace(look());
+        begun.await
     }
 
     /// Writes what happened to attempts. An end that finds nothing to end was overtaken by someone

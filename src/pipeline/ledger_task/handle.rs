@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use jiff::Timestamp;
 use jiff::civil::Date;
-use tokio::sync::{Mutex, MutexGuard, mpsc, oneshot};
+use tokio::sync::{Mutex, MutexGuard, mpsc, oneshot, watch};
 
 use crate::domain::ids::{AttemptId, RunId};
 use crate::domain::ledger::clock::Doubt;
@@ -15,7 +15,7 @@ use crate::pipeline::ledger_task::messages::{
     Closing, End, LedgerStopped, Message, Offer, Patience, Reservation, ReserveAsk, ReserveError,
     Snapshot, Waiting,
 };
-use crate::ports::ledger::StoreError;
+use crate::ports::ledger::{LockHolder, StoreError};
 
 /// What every part of the pipeline holds of the ledger.
 #[derive(Clone, Debug)]
@@ -27,6 +27,8 @@ pub struct LedgerHandle {
     pub(super) doubt: Arc<OnceLock<Doubt>>,
     /// Whether that doubt was taken to be told.
     pub(super) is_doubt_told: Arc<AtomicBool>,
+    /// Told each time that the ledger's lock is waited for.
+    pub(super) lock_waits: watch::Receiver<Option<LockHolder>>,
     /// Whose turn it is to wait for room; a fair lock, so that asks are served in their order.
     pub(super) turn: Arc<Mutex<()>>,
 }
@@ -163,6 +165,11 @@ impl LedgerHandle {
     /// The same, once, for the one who tells it.
     pub(crate) fn untold_doubt(&self) -> Option<Doubt> {
         self.doubt().filter(|_| !self.is_doubt_told.swap(true, Ordering::Relaxed))
+    }
+
+    /// Changes each time that the ledger's lock has been waited for longer than usual.
+    pub fn lock_waits(&self) -> watch::Receiver<Option<LockHolder>> {
+        self.lock_waits.clone()
     }
 
     async fn ask(&self, ask: ReserveAsk, patience: Patience) -> Result<Offer, ReserveError> {

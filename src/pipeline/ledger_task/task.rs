@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, yield_now};
 
 use crate::domain::ids::{AttemptId, RunId};
@@ -17,7 +17,7 @@ use crate::pipeline::ledger_task::messages::{
     Closing, End, LedgerStopped, Message, Snapshot, Waiting,
 };
 use crate::ports::clock::Clock;
-use crate::ports::ledger::{LedgerStore, StoreError};
+use crate::ports::ledger::{LedgerStore, LockHolder, StoreError};
 
 /// Messages that may be on their way; senders wait beyond it. More than any number of slots.
 const INBOX: usize = 1024;
@@ -56,6 +56,7 @@ pub fn spawn(
     let TaskOptions { owner, zone, tool, .. } = options.clone();
     let draft = Draft::new(owner, zone, tool);
     let doubt = Arc::new(OnceLock::new());
+    let (lock_sender, lock_waits) = watch::channel(None);
     let task = LedgerTask {
         store,
         clock,
@@ -73,13 +74,14 @@ pub fn spawn(
         day_clock: DayClock::default(),
         wall: Timestamp::default(),
         doubt: Arc::clone(&doubt),
+        lock_waits: lock_sender,
         orphan_sender,
         failure: Arc::clone(&failure),
         closing: Closing::default(),
     };
     let join = tokio::spawn(task.run(inbox, orphans));
     let (turn, is_doubt_told) = (Arc::default(), Arc::default());
-    (LedgerHandle { sender, failure, doubt, is_doubt_told, turn }, join)
+    (LedgerHandle { sender, failure, doubt, is_doubt_told, lock_waits, turn }, join)
 }
 
 /// The task's own state. Only it touches the store.
@@ -114,6 +116,8 @@ pub(super) struct LedgerTask {
     pub(super) wall: Timestamp,
     /// The first doubt about the wall clock.
     pub(super) doubt: Arc<OnceLock<Doubt>>,
+    /// Tells that the ledger's lock is waited for, and for whom.
+    pub(super) lock_waits: watch::Sender<Option<LockHolder>>,
     pub(super) orphan_sender: mpsc::UnboundedSender<AttemptId>,
     failure: Arc<OnceLock<Arc<StoreError>>>,
     pub(super) closing: Closing,

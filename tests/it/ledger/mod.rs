@@ -5,6 +5,7 @@ mod days;
 mod faults;
 mod files;
 mod idle;
+mod lock;
 mod models;
 mod recovery;
 pub(crate) mod support;
