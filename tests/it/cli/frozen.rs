@@ -1,6 +1,7 @@
 //! A process that was stopped while it held the ledger's lock: others wait, and say for whom.
 
 use std::fs::File;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -24,14 +25,18 @@ impl Run {
     }
 }
 
-/// Stops the run at a moment at which it holds the lock; nothing when it ends before.
-fn freeze(run: &mut Run, lock: &std::path::Path) -> bool {
+/// Stops the run at a moment at which it holds the lock of a ledger that has been made; not when
+/// it ends before.
+fn freeze(run: &mut Run, ledger: &Path) -> bool {
     for _ in 0..2000 {
         std::thread::sleep(Duration::from_millis(3));
         if run.0.try_wait().expect("the child is ours").is_some() {
             return false;
         }
-        let Ok(file) = File::open(lock) else { continue };
+        if !ledger.join("tail").exists() {
+            continue;
+        }
+        let file = File::open(ledger.join("ledger.lock")).expect("a ledger has one");
         run.signal("STOP");
         if file.try_lock().is_err() {
             return true;
@@ -49,14 +54,13 @@ fn who_waits_for_a_stopped_process_says_so_and_goes_on_when_it_does() {
                 --gate none --progress none --limit-per-day 1000";
     let run = sandbox.command(args).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
     let mut run = Run(run.expect("the command starts"));
-    assert!(freeze(&mut run, &sandbox.path("l/ledger.lock")), "it never held the lock");
-    let waiting = sandbox
+    assert!(freeze(&mut run, &sandbox.path("l")), "it never held the lock");
+    let mut waiting = sandbox
         .command("ledger limit set --per-day 2000 --why more --ledger l")
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .expect("the command starts");
-    let mut waiting = waiting;
     std::thread::sleep(Duration::from_millis(6500));
     assert!(waiting.try_wait().expect("the child is ours").is_none(), "the lock is not broken");
     run.signal("CONT");
