@@ -153,3 +153,23 @@ impl Entropy for SeededEntropy {
         AttemptId::new(self.uuid())
     }
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_has_passed_is_the_uptime_of_the_machine_with_its_sleep() {
+        let text = std::fs::read_to_string("/proc/uptime").expect("Linux has it");
+        let whole = text.split('.').next().expect("a word").parse().expect("seconds");
+        let apart = TokioClock::live().passed().abs_diff(Duration::from_secs(whole));
+        assert!(apart < Duration::from_secs(10), "{apart:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn in_a_rehearsal_only_virtual_time_passes() {
+        let clock = TokioClock::rehearsal(Timestamp::UNIX_EPOCH);
+        clock.sleep(Duration::from_secs(3600)).await;
+        assert_eq!((clock.passed(), clock.elapsed()), (Duration::from_secs(3600), clock.passed()));
+    }
+}

@@ -12,7 +12,7 @@ use crate::domain::price::Quote;
 use crate::domain::request::{ImageRequest, work_identity};
 use crate::domain::row::Row;
 use crate::pipeline::admit::{Admission, admit};
-use crate::pipeline::clock_watch::hold_against_date;
+use crate::pipeline::clock_watch::{Sent, hold_against_date};
 use crate::pipeline::context::RunContext;
 use crate::pipeline::exchange::{Answer, exchange};
 use crate::pipeline::lane::Permit;
@@ -246,7 +246,7 @@ async fn attempt(
     };
     cx.events.emit(RunEvent::AttemptStarted(Box::new(started))).await;
     report.sent_at.get_or_insert(begun);
-    let sent = cx.clock.now();
+    let sent = Sent::now(cx);
     let answer = exchange(cx, job, held, report.attempts).await;
     hold_against_date(cx, sent, &answer).await;
     let ended = cx.clock.elapsed();

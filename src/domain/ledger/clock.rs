@@ -96,8 +96,8 @@ impl std::fmt::Display for Doubt {
         match self {
             Self::Ahead { wall, day } => write!(
                 out,
-                "this machine's clock says {wall:.0}, which is more time than has passed: the \
-                 ledger stays at {day}, and the next day's money is not opened"
+                "this machine's clock says {wall:.0}, ahead of the time that has passed or of the \
+                 provider's clock: the ledger stays at {day}, and no later day's money is opened"
             ),
             Self::Behind { wall, day } => write!(
                 out,
@@ -106,6 +106,13 @@ impl std::fmt::Display for Doubt {
             ),
         }
     }
+}
+
+/// The latest day that it may be by the provider's clock, which said `date` in an answer that took
+/// so long: nobody knows at which moment of it.
+pub fn latest_day(date: Timestamp, took: Duration, zone: &TimeZone) -> Date {
+    let latest = later(date, took).saturating_add(TOLERANCE).unwrap_or(Timestamp::MAX);
+    zone.to_datetime(latest).date()
 }
 
 /// Whether our clock was ahead: it said `sent` before a request left, and the answer, which came
@@ -186,6 +193,14 @@ mod tests {
         assert!(!is_ahead(sent, at("2026-11-22T00:20:00Z")), "it took twenty minutes");
         assert!(!is_ahead(sent, at("2026-11-21T23:58:00Z")));
         assert!(is_ahead(sent, at("2026-11-21T23:57:59Z")));
+    }
+
+    #[test]
+    fn the_providers_day_is_the_latest_that_it_can_be() {
+        let of = |text, took| latest_day(at(text), secs(took), &TimeZone::UTC).to_string();
+        assert_eq!(of("2026-11-21T23:58:59Z", 0), "2026-11-21");
+        assert_eq!(of("2026-11-21T23:59:00Z", 0), "2026-11-22");
+        assert_eq!(of("2026-11-21T23:50:00Z", 600), "2026-11-22");
     }
 
     #[test]

@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use jiff::civil::Date;
 use tokio::sync::{Mutex, MutexGuard, mpsc, oneshot, watch};
@@ -146,14 +148,19 @@ impl LedgerHandle {
         answer.await.unwrap_or_else(|_| Err(self.stopped()))
     }
 
-    /// The provider says that it is `date`, well behind our wall clock: no later day is opened
-    /// from now on. Returns the ledger's day when that one is too early already.
+    /// The provider says that it is `date`, well behind our wall clock, in an answer that took so
+    /// long: no day is opened that is later by its clock. Returns the ledger's day when that one
+    /// has begun too early already.
     ///
     /// # Errors
     /// When the ledger takes nothing more.
-    pub async fn provider_date(&self, date: Timestamp) -> Result<Option<Date>, LedgerStopped> {
+    pub async fn provider_date(
+        &self,
+        date: Timestamp,
+        took: Duration,
+    ) -> Result<Option<Date>, LedgerStopped> {
         let (reply, answer) = oneshot::channel();
-        self.send(Message::Date(date, reply)).await?;
+        self.send(Message::Date(date, took, reply)).await?;
         answer.await.map_err(|_| self.stopped())
     }
 

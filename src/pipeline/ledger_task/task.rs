@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, yield_now};
 
 use crate::domain::ids::{AttemptId, RunId};
-use crate::domain::ledger::clock::{DayClock, Doubt};
+use crate::domain::ledger::clock::{DayClock, Doubt, latest_day};
 use crate::domain::ledger::{Ceilings, Draft, Evidence, OwnerId, Release};
 use crate::pipeline::ledger_task::handle::LedgerHandle;
 use crate::pipeline::ledger_task::messages::{
@@ -228,10 +228,10 @@ impl LedgerTask {
                 }
             },
             Message::End(end) => self.take_end(end),
-            Message::Date(date, reply) => {
+            Message::Date(date, took, reply) => {
                 self.day_clock.lower(date, self.clock.passed());
                 let day = self.draft.day();
-                let is_early = self.options.zone.to_datetime(date).date() < day;
+                let is_early = latest_day(date, took, &self.options.zone) < day;
                 let _ = reply.send(is_early.then_some(day));
             }
             Message::Snapshot(run, reply) => self.snapshots.push((run, reply)),

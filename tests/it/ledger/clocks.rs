@@ -63,14 +63,14 @@ async fn the_providers_date_forbids_a_day_and_opens_none() {
     handle.snapshot(run()).await.expect("a ledger");
     // By the provider's clock it is an hour and a half earlier than by ours.
     let date = |clock: &dyn Clock| clock.now() - SignedDuration::from_mins(90);
-    assert_eq!(handle.provider_date(date(&*clock)).await.expect("a ledger"), None);
+    assert_eq!(handle.provider_date(date(&*clock), Duration::ZERO).await.expect("a ledger"), None);
     clock.shift(HOURS(14) + SignedDuration::from_mins(30));
     handle.reserve(ask(cents(4))).await.expect("it fits");
     let day = handle.snapshot(run()).await.expect("a ledger").day;
     assert_eq!(day.to_string(), "2026-11-21", "our clock says half past midnight");
     assert!(matches!(handle.doubt(), Some(Doubt::Ahead { .. })));
     let later = clock.now() + HOURS(48);
-    assert_eq!(handle.provider_date(later).await.expect("a ledger"), None);
+    assert_eq!(handle.provider_date(later, Duration::ZERO).await.expect("a ledger"), None);
     handle.reserve(ask(cents(1))).await.expect("it fits");
     let day = handle.snapshot(run()).await.expect("a ledger").day;
     assert_eq!(day.to_string(), "2026-11-21", "a date opens no day");
@@ -81,11 +81,33 @@ async fn the_providers_date_forbids_a_day_and_opens_none() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_provider_that_is_some_minutes_behind_delays_midnight_and_stops_nobody() {
+    let (handle, clock) = in_memory(cents(10_000));
+    clock.shift(HOURS(13) + SignedDuration::from_mins(50));
+    let mut opened = None;
+    for _ in 0..60 {
+        handle.reserve(ask(cents(1))).await.expect("it fits");
+        // Each answer takes twenty seconds; its date is that of its beginning.
+        let date = clock.now() - SignedDuration::from_mins(5);
+        let took = Duration::from_secs(20);
+        clock.sleep(took).await;
+        assert_eq!(handle.provider_date(date, took).await.expect("a ledger"), None);
+        let day = handle.snapshot(run()).await.expect("a ledger").day;
+        if day.to_string() == "2026-11-22" {
+            opened.get_or_insert(clock.now());
+        }
+    }
+    let delay =
+        opened.expect("a new day").duration_since("2026-11-22T00:00:00Z".parse().expect(""));
+    assert!((240..=360).contains(&delay.as_secs()), "{delay}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_day_that_a_wrong_clock_opened_is_named() {
     let (handle, clock) = in_memory(cents(10));
     clock.shift(HOURS(14));
     handle.reserve(ask(cents(4))).await.expect("it fits");
     let date = clock.now() - HOURS(1);
-    let early = handle.provider_date(date).await.expect("a ledger").expect("a day");
+    let early = handle.provider_date(date, Duration::ZERO).await.expect("a ledger").expect("a day");
     assert_eq!(early.to_string(), "2026-11-22");
 }

@@ -27,7 +27,7 @@ fn doubts(ran: &Ran) -> Vec<&str> {
 
 #[test]
 fn a_clock_that_is_set_to_another_day_is_told_once_and_the_run_goes_on() {
-    for (hours, said) in [(14, "which is more time than has passed"), (-34, "never goes back")] {
+    for (hours, said) in [(14, "ahead of the time that has passed"), (-34, "never goes back")] {
         let ran = jumping(Bench::new(60), hours);
         assert_eq!(ran.stats.rows.ok, 60);
         let doubts = doubts(&ran);
