@@ -78,10 +78,35 @@ impl Clock for TokioClock {
         self.started.elapsed()
     }
 
+    fn passed(&self) -> Duration {
+        if self.is_virtual {
+            self.elapsed()
+        } else {
+            asleep_too().unwrap_or_else(|| self.elapsed())
+        }
+    }
+
     #[expect(clippy::disallowed_methods, reason = "this is the one place that may sleep")]
     async fn sleep(&self, duration: Duration) {
         tokio::time::sleep(duration).await;
     }
+}
+
+/// The time since the machine was started, sleep included, where the system tells.
+#[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
+fn asleep_too() -> Option<Duration> {
+    #[cfg(target_vendor = "apple")]
+    let clock = rustix::time::ClockId::Monotonic;
+    #[cfg(not(target_vendor = "apple"))]
+    let clock = rustix::time::ClockId::Boottime;
+    let time = rustix::time::clock_gettime(clock);
+    Some(Duration::new(u64::try_from(time.tv_sec).ok()?, u32::try_from(time.tv_nsec).ok()?))
+}
+
+/// The time since the machine was started, sleep included, where the system tells.
+#[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
+fn asleep_too() -> Option<Duration> {
+    None
 }
 
 /// Identities from the system's chance.
@@ -126,5 +151,25 @@ impl Entropy for SeededEntropy {
 
     fn attempt_id(&self) -> AttemptId {
         AttemptId::new(self.uuid())
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_has_passed_is_the_uptime_of_the_machine_with_its_sleep() {
+        let text = std::fs::read_to_string("/proc/uptime").expect("Linux has it");
+        let whole = text.split('.').next().expect("a word").parse().expect("seconds");
+        let apart = TokioClock::live().passed().abs_diff(Duration::from_secs(whole));
+        assert!(apart < Duration::from_secs(10), "{apart:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn in_a_rehearsal_only_virtual_time_passes() {
+        let clock = TokioClock::rehearsal(Timestamp::UNIX_EPOCH);
+        clock.sleep(Duration::from_secs(3600)).await;
+        assert_eq!((clock.passed(), clock.elapsed()), (Duration::from_secs(3600), clock.passed()));
     }
 }

@@ -215,7 +215,8 @@ mod tests {
     fn a_stranger_decides_nothing_about_keys_commands_and_money() {
         let text = "api_key_env = \"MY_KEY\"\napi_key_file = \"k\"\n\
             api_key_command = [\"sh\", \"-c\", \"x\"]\nconfirm_above = 500\n\
-            ledger = \"l\"\npaid_retries = 100\npaid_attempts = 10\npaid_retry_on = \"all\"\n\
+            ledger = \"l\"\nallow_network_ledger = true\n\
+            paid_retries = 100\npaid_attempts = 10\npaid_retry_on = \"all\"\n\
             request_timeout = \"5ms\"\n";
         let all = TRUSTED_ONLY.len();
         for (whose, n_left_out) in

@@ -57,6 +57,7 @@ settings! {
     CANARY_NAME = "canary_name", "--canary-name", "default";
     OUT = "out", "--out", "out";
     LEDGER = "ledger", "--ledger", "in the state folder";
+    ALLOW_NETWORK_LEDGER = "allow_network_ledger", "--allow-network-ledger", "false";
     PRICES = "prices", "--prices", "built-in";
     TZ = "tz", "--tz", "UTC";
 }
@@ -69,6 +70,7 @@ pub const TRUSTED_ONLY: &[Setting] = &[
     API_KEY_COMMAND,
     CONFIRM_ABOVE,
     LEDGER,
+    ALLOW_NETWORK_LEDGER,
     PAID_RETRIES,
     PAID_ATTEMPTS,
     PAID_RETRY_ON,

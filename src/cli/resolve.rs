@@ -201,6 +201,16 @@ pub fn run_settings(
     })
 }
 
+/// Whether the ledger of real money may lie on a network file system. A saved plan has no say.
+///
+/// # Errors
+/// When the value is neither `true` nor `false`.
+pub fn allows_network_ledger(layers: &Layers) -> Result<bool, ResolveError> {
+    let word = one_of(layers, layers::ALLOW_NETWORK_LEDGER, "false", &["true", "false"])?;
+    let given = layers.get(layers::ALLOW_NETWORK_LEDGER);
+    Ok(word == "true" && !given.is_some_and(|given| matches!(given.origin, Origin::Plan(_))))
+}
+
 fn consent(ask: &RunAsk<'_>, layers: &Layers) -> Result<Consent, ResolveError> {
     let confirm_above = match layers.get(layers::CONFIRM_ABOVE) {
         Some(given) => money(layers::CONFIRM_ABOVE, given)?,

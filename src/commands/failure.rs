@@ -71,7 +71,7 @@ pub struct FileError {
 /// A store's error with the exit that it means.
 pub(super) fn store_failure(error: StoreError) -> Failure {
     let exit = match &error {
-        StoreError::WrongMoney { .. } => Exit::Invalid,
+        StoreError::WrongMoney { .. } | StoreError::OtherZone { .. } => Exit::Invalid,
         StoreError::Io { .. } => Exit::Environment,
         StoreError::Corrupt { .. }
         | StoreError::Rule { .. }
@@ -80,6 +80,10 @@ pub(super) fn store_failure(error: StoreError) -> Failure {
         | StoreError::Description { .. }
         | StoreError::Poisoned => Exit::Bug,
     };
+    if let StoreError::OtherZone { kept, .. } = &error {
+        let hint = format!("a ledger's zone cannot be changed: put {kept} back into that file");
+        return Failure::new(exit, error).with_hint(hint);
+    }
     let failure = Failure::new(exit, error);
     if exit == Exit::Bug {
         failure

@@ -10,6 +10,8 @@ pub mod init;
 mod key;
 pub mod ledger;
 mod ledger_access;
+mod ledger_place;
+mod ledger_wait;
 mod money_view;
 pub mod prices;
 mod progress_choice;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use serde::Serialize;
 
 use crate::domain::digest::Sha256Digest;
@@ -73,6 +74,23 @@ pub enum RunEvent {
     },
     /// A probe was answered: sending goes on.
     CircuitClosed,
+    /// The machine's clock and the ledger's day do not fit together.
+    ClockDoubted {
+        /// What the clock said.
+        wall: Timestamp,
+        /// The day that the ledger keeps.
+        day: Date,
+        /// What is wrong, in one sentence.
+        reason: String,
+    },
+    /// Another process holds the ledger's lock for long; the run waits.
+    LedgerWaits {
+        /// The process, where it is known.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pid: Option<u32>,
+        /// What is to be said, in one sentence.
+        reason: String,
+    },
     /// An attempt cost more than its worst case; the difference is booked.
     Overrun {
         /// The attempt.
@@ -114,6 +132,9 @@ impl RunEvent {
                 humantime::format_duration(*probe_in)
             )),
             Self::CircuitClosed => Some("the provider answers again".to_owned()),
+            Self::ClockDoubted { reason, .. } | Self::LedgerWaits { reason, .. } => {
+                Some(reason.clone())
+            }
             Self::Overrun { scene_id, model, amount, max, .. } => Some(format!(
                 "{scene_id} cost {}, more than the worst case of {}: the price of {model} is wrong",
                 amount.dollars(),

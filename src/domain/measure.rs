@@ -74,6 +74,8 @@ impl Measure {
             | RunEvent::LaneParked { .. }
             | RunEvent::CircuitOpened { .. }
             | RunEvent::CircuitClosed
+            | RunEvent::ClockDoubted { .. }
+            | RunEvent::LedgerWaits { .. }
             | RunEvent::Overrun { .. }
             | RunEvent::Stopping { .. }
             | RunEvent::RunFinished { .. } => {}

@@ -13,6 +13,7 @@ pub mod digest;
 pub mod event;
 pub mod failure;
 pub mod file_name;
+pub mod file_system;
 pub mod gate;
 pub mod hex;
 pub mod ids;

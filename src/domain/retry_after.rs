@@ -64,7 +64,7 @@ fn until(text: &str, from: Timestamp) -> Option<Duration> {
 }
 
 /// A date in one of the three formats of RFC 9110 5.6.7; the last two are obsolete and still sent.
-fn http_date(text: &str) -> Option<Timestamp> {
+pub fn http_date(text: &str) -> Option<Timestamp> {
     const OBSOLETE: [&str; 2] = ["%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"];
     let text = text.trim();
     if let Ok(zoned) = jiff::fmt::rfc2822::parse(text) {

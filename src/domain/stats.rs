@@ -168,6 +168,8 @@ impl RunStats {
             RunEvent::LaneParked { .. }
             | RunEvent::CircuitOpened { .. }
             | RunEvent::CircuitClosed
+            | RunEvent::ClockDoubted { .. }
+            | RunEvent::LedgerWaits { .. }
             | RunEvent::Overrun { .. } => {
                 if let Some(text) = event.lane_news() {
                     self.notice(Notice::Lane(text));

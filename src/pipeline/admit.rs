@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::domain::ids::AttemptId;
 use crate::domain::ledger::{Evidence, cut_tags};
 use crate::domain::money::NanoUsd;
+use crate::pipeline::clock_watch::tell_doubt;
 use crate::pipeline::context::RunContext;
 use crate::pipeline::generate::VariantJob;
 use crate::pipeline::lane::Permit;
@@ -47,7 +48,9 @@ pub(crate) async fn admit<'a>(
         };
         let beside = if is_retry { cx.first_attempts_left.sum() } else { NanoUsd::ZERO };
         let ask = ReserveAsk { beside, ..ask(cx, job, cx.entropy.attempt_id(), attempt) };
-        match cx.ledger.reserve_now(ask.clone()).await {
+        let answer = cx.ledger.reserve_now(ask.clone()).await;
+        tell_doubt(cx).await;
+        match answer {
             Ok(Some(reservation)) if is_young(cx, reservation.time) && !cx.stop.is_draining() => {
                 return Admission::Admitted { permit, reservation };
             }
@@ -102,7 +105,8 @@ async fn give_back(cx: &RunContext, rid: AttemptId) {
 fn declined<'a>(cx: &RunContext, error: ReserveError, is_retry: bool) -> Admission<'a> {
     match error {
         ReserveError::Refused(refusal) => {
-            let sentence = refusal.to_string();
+            let doubt = cx.ledger.doubt().map_or(String::new(), |doubt| format!("; {doubt}"));
+            let sentence = format!("{refusal}{doubt}");
             if !is_retry {
                 cx.stop.drain(StopReason::Budget(sentence.clone()));
             }

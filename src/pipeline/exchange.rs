@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use jiff::Timestamp;
 
 use crate::domain::circuit::Health;
 use crate::domain::event::Ending;
@@ -94,6 +95,20 @@ impl Answer {
             | Self::NotAnImage { generation, .. }
             | Self::NotKept { generation: Some(generation), .. } => generation.request_id.as_ref(),
             Self::Failed(failure) => failure.request_id.as_ref(),
+            Self::NotKept { generation: None, .. }
+            | Self::Left
+            | Self::NotSent { .. }
+            | Self::HeldTooLong => None,
+        }
+    }
+
+    /// What time the provider said it was.
+    pub(crate) fn date(&self) -> Option<Timestamp> {
+        match self {
+            Self::Image { generation, .. }
+            | Self::NotAnImage { generation, .. }
+            | Self::NotKept { generation: Some(generation), .. } => generation.date,
+            Self::Failed(failure) => failure.date,
             Self::NotKept { generation: None, .. }
             | Self::Left
             | Self::NotSent { .. }

@@ -12,6 +12,7 @@ use crate::domain::price::Quote;
 use crate::domain::request::{ImageRequest, work_identity};
 use crate::domain::row::Row;
 use crate::pipeline::admit::{Admission, admit};
+use crate::pipeline::clock_watch::{Sent, hold_against_date};
 use crate::pipeline::context::RunContext;
 use crate::pipeline::exchange::{Answer, exchange};
 use crate::pipeline::lane::Permit;
@@ -245,7 +246,9 @@ async fn attempt(
     };
     cx.events.emit(RunEvent::AttemptStarted(Box::new(started))).await;
     report.sent_at.get_or_insert(begun);
+    let sent = Sent::now(cx);
     let answer = exchange(cx, job, held, report.attempts).await;
+    hold_against_date(cx, sent, &answer).await;
     let ended = cx.clock.elapsed();
     report.ended_at = Some(ended);
     if is_first && answer.is_put_off() {

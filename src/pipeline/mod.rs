@@ -1,6 +1,7 @@
 //! Floor 2: the run itself. Feed, spawn, join; every stage of a row in a file of its own.
 
 mod admit;
+mod clock_watch;
 pub mod context;
 pub mod event_task;
 mod exchange;
@@ -12,6 +13,7 @@ pub mod lane;
 mod lane_news;
 pub mod ledger_task;
 pub mod linger;
+pub mod lock_watch;
 mod patience;
 pub mod persist;
 mod recourse;

@@ -15,6 +15,12 @@ pub trait Clock: Debug + Send + Sync {
     /// Time since this clock was made, monotonic, for latencies.
     fn elapsed(&self) -> Duration;
 
+    /// Time since some moment, monotonic like [`Self::elapsed`], that goes on while the machine
+    /// sleeps; the wall clock is held against it.
+    fn passed(&self) -> Duration {
+        self.elapsed()
+    }
+
     /// Waits; in a rehearsal the wait costs no real time.
     async fn sleep(&self, duration: Duration);
 }

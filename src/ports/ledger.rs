@@ -65,8 +65,42 @@ pub trait LedgerStore: Debug + Send {
     /// When its lock cannot be removed.
     async fn retire(&mut self) -> Result<(), StoreError>;
 
+    /// A look at who holds the ledger's lock, for when [`Self::begin`] takes long.
+    fn lock_look(&self) -> LockLook {
+        Box::new(|| None)
+    }
+
     /// How the store wants to be used.
     fn manners(&self) -> Manners;
+}
+
+/// How long whoever waits for the ledger's lock is silent about it. A group takes milliseconds.
+pub const LOCK_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Looks who holds the ledger's lock; nothing when nobody can tell.
+pub type LockLook = Box<dyn Fn() -> Option<LockHolder> + Send + Sync>;
+
+/// Who holds the ledger's lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LockHolder {
+    /// The process.
+    pub pid: u32,
+    /// For how long.
+    pub age: Duration,
+}
+
+/// What is said while the ledger's lock is waited for.
+pub fn lock_wait(holder: Option<LockHolder>) -> String {
+    match holder {
+        Some(LockHolder { pid, age }) => {
+            let secs = age.as_secs();
+            format!(
+                "process {pid} has held the ledger's lock for {secs}s; waiting for it (if it is \
+                 stopped, kill -CONT {pid} lets it go on)"
+            )
+        }
+        None => "another process holds the ledger's lock; waiting for it".to_owned(),
+    }
 }
 
 /// What a store found when it took the lock.
@@ -149,6 +183,19 @@ pub enum StoreError {
         kept: Money,
         /// What was to be spent.
         spent: Money,
+    },
+    /// `ledger.json` names another zone than the segments.
+    #[error(
+        "{} says that its days are those of {described}, but its segments are kept by {kept}",
+        path.display()
+    )]
+    OtherZone {
+        /// The file.
+        path: PathBuf,
+        /// The zone that it names.
+        described: String,
+        /// The zone of the segments.
+        kept: String,
     },
     /// An earlier failure left it uncertain what was kept.
     #[error("the ledger accepts nothing more after an earlier failure")]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use jiff::Timestamp;
 
 use crate::domain::failure::FailureClass;
 use crate::domain::ids::AttemptId;
@@ -38,6 +39,8 @@ pub struct Generation {
     pub request_id: Option<Arc<str>>,
     /// Images beyond the one that was asked for; they are kept beside it.
     pub n_extra: u32,
+    /// What time the provider said it was.
+    pub date: Option<Timestamp>,
 }
 
 /// An exchange that brought no image.
@@ -51,12 +54,14 @@ pub struct ExchangeFailure {
     pub request_id: Option<Arc<str>>,
     /// What was received beside image bytes, when it may be paid for: it is kept.
     pub answer: Bytes,
+    /// What time the provider said it was.
+    pub date: Option<Timestamp>,
 }
 
 impl ExchangeFailure {
     /// A failure of which nothing more is known.
     pub const fn new(class: FailureClass) -> Self {
-        Self { class, detail: None, request_id: None, answer: Bytes::new() }
+        Self { class, detail: None, request_id: None, answer: Bytes::new(), date: None }
     }
 
     /// With what the other side or the network said; it must be redacted already.

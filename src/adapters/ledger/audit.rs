@@ -8,6 +8,8 @@ use crate::adapters::ledger::files::io_error;
 use crate::adapters::ledger::read::{described, segments_of};
 use crate::adapters::ledger::segment::DiskFolder;
 use crate::domain::ids::{AttemptId, RunId};
+use crate::domain::ledger::parse::LineError;
+use crate::domain::ledger::promise::Promise;
 use crate::domain::ledger::reading::{CheckReport, Finding};
 use crate::domain::ledger::scan::{Position, Tail, scan};
 use crate::domain::ledger::{LedgerState, LineHash, Record, RecordKind, SegmentName};
@@ -21,8 +23,10 @@ use crate::ports::ledger::{SegmentFolder, StoreError};
 pub fn check(root: &Path) -> Result<CheckReport, StoreError> {
     let description = described(root)?;
     let folder = DiskFolder::new(root);
+    // Before the segments: what is promised is there by then.
+    let promise = folder.tail().promise();
     let names = segments_of(root, &folder)?;
-    let mut audit = Audit::new(description);
+    let mut audit = Audit::new(description, promise);
     let last = *names.last().expect("a ledger has a segment");
     for name in names {
         let path = folder.path(name);
@@ -37,6 +41,8 @@ pub fn check(root: &Path) -> Result<CheckReport, StoreError> {
 /// What has been read so far.
 struct Audit {
     description: Description,
+    /// What the ledger's side file vouches for.
+    promise: Option<Promise>,
     report: CheckReport,
     state: LedgerState,
     hash: Option<LineHash>,
@@ -51,9 +57,10 @@ struct Audit {
 }
 
 impl Audit {
-    fn new(description: Description) -> Self {
+    fn new(description: Description, promise: Option<Promise>) -> Self {
         Self {
             description,
+            promise,
             report: CheckReport::default(),
             state: LedgerState::default(),
             hash: None,
@@ -77,6 +84,12 @@ impl Audit {
         }
         self.hash = found.end.hash;
         let line = found.end.lines + 1;
+        let promise = self.promise.filter(|promise| promise.segment == name);
+        let kept = promise.map(|promise| promise.hold_against(bytes, 0, 0, found.end.offset));
+        if let (Some(Err(broken)), Tail::Clean | Tail::Torn) = (kept, &found.tail) {
+            self.find(name, broken.line, LineError::Promised);
+            return;
+        }
         match found.tail {
             Tail::Clean if found.records.is_empty() => {
                 self.report.torn_tail = Some(name.to_string());

@@ -10,15 +10,18 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
-use crate::adapters::ledger::files::{Files, LockFile, io_error, owner_path};
+use crate::adapters::ledger::files::{Files, io_error, owner_path};
+use crate::adapters::ledger::lock::{LockFile, holder};
 use crate::adapters::ledger::segment::{
     DiskFolder, private, private_folder, sync_names, write_new,
 };
+use crate::adapters::ledger::tail::TailFile;
 use crate::adapters::system::zone_named;
 use crate::domain::ledger::founding::to_microseconds;
+use crate::domain::ledger::parse::LineError;
 use crate::domain::ledger::{Founding, LedgerId, Money, OwnerId, Record, RecordKind};
 use crate::ports::ledger::{
-    CatchUp, DescriptionError, LedgerStore, Manners, SegmentFolder, StoreError,
+    CatchUp, DescriptionError, LedgerStore, LockLook, Manners, SegmentFolder, StoreError,
 };
 
 /// How long an end may wait for company before it is written and synced.
@@ -98,13 +101,11 @@ impl DirectoryLedger {
         folder: Box<dyn SegmentFolder>,
     ) -> Result<Self, StoreError> {
         let OpenOrCreate { root, founding, now } = options;
-        let mut lock = LockFile::new(root.join("ledger.lock"));
-        lock.take()?;
+        // It is there as a whole or not at all, so only whoever makes it needs the lock.
         let description = match read_description(&root)? {
             Some(description) => description,
-            None => make(&root, &*folder, &founding, now)?,
+            None => make_once(&root, &*folder, &founding, now)?,
         };
-        lock.give_back();
         if description.money != founding.money {
             let (kept, spent) = (description.money, founding.money);
             return Err(StoreError::WrongMoney { path: root, kept, spent });
@@ -133,7 +134,8 @@ impl DirectoryLedger {
     ) -> Result<(), StoreError> {
         let files = self.files.as_mut().ok_or(StoreError::Poisoned)?;
         let found = files.begin()?;
-        match make(found) {
+        match expect_zone(&self.root, &self.description, &found.records).and_then(|()| make(found))
+        {
             Ok(records) => {
                 let parts = files.encode(&records);
                 files.write(parts)
@@ -177,7 +179,12 @@ impl DirectoryLedger {
 #[async_trait]
 impl LedgerStore for DirectoryLedger {
     async fn begin(&mut self) -> Result<CatchUp, StoreError> {
-        self.blocking(Files::begin).await
+        let found = self.blocking(Files::begin).await?;
+        if let Err(error) = expect_zone(&self.root, &self.description, &found.records) {
+            self.abandon().await?;
+            return Err(error);
+        }
+        Ok(found)
     }
 
     async fn commit(&mut self, records: &[Record]) -> Result<(), StoreError> {
@@ -198,6 +205,11 @@ impl LedgerStore for DirectoryLedger {
 
     async fn retire(&mut self) -> Result<(), StoreError> {
         self.retire_blocking()
+    }
+
+    fn lock_look(&self) -> LockLook {
+        let root = self.root.clone();
+        Box::new(move || holder(&root))
     }
 
     fn manners(&self) -> Manners {
@@ -230,8 +242,43 @@ pub(super) fn zone_of(root: &Path, description: &Description) -> Result<TimeZone
     })
 }
 
+/// The segments have their days from the zone in which they were begun: another one in
+/// `ledger.json` would begin the next day at another hour, and nobody would see it.
+pub(super) fn expect_zone(
+    root: &Path,
+    description: &Description,
+    records: &[Record],
+) -> Result<(), StoreError> {
+    for record in records {
+        if let RecordKind::Open(open) = &record.kind
+            && *open.zone != *description.zone
+        {
+            let (described, kept) = (description.zone.clone(), open.zone.to_string());
+            return Err(StoreError::OtherZone { path: description_path(root), described, kept });
+        }
+    }
+    Ok(())
+}
+
 fn description_path(root: &Path) -> PathBuf {
     root.join("ledger.json")
+}
+
+/// Makes a ledger, unless another process makes it first.
+fn make_once(
+    root: &Path,
+    folder: &dyn SegmentFolder,
+    founding: &Founding,
+    now: Timestamp,
+) -> Result<Description, StoreError> {
+    let mut lock = LockFile::new(root);
+    lock.take()?;
+    let description = match read_description(root)? {
+        Some(description) => description,
+        None => make(root, folder, founding, now)?,
+    };
+    lock.give_back();
+    Ok(description)
 }
 
 /// Makes a ledger, under its lock. `ledger.json` comes last: without it no one has spent, or
@@ -246,6 +293,7 @@ fn make(
     let description = match identity_in_segments(root, folder)? {
         Some(known) => known,
         None => {
+            expect_nothing_promised(root, folder)?;
             let time = to_microseconds(now);
             let zone = zone_named(&founding.zone).map_err(|error| StoreError::Description {
                 path: path.clone(),
@@ -274,6 +322,7 @@ fn identity_in_segments(
     root: &Path,
     folder: &dyn SegmentFolder,
 ) -> Result<Option<Description>, StoreError> {
+    let promise = TailFile::new(root).promise();
     for name in folder.segments().map_err(io_error("list", root))? {
         let path = folder.path(name);
         let Some(mut file) = folder.open(name).map_err(io_error("open", &path))? else { continue };
@@ -292,10 +341,22 @@ fn identity_in_segments(
             (_, crate::domain::ledger::scan::Tail::Fault(source)) => {
                 return Err(StoreError::Corrupt { path, line: 1, offset: 0, source });
             }
+            (None, _) if promise.is_some_and(|promise| promise.segment == name) => {
+                let source = LineError::Promised;
+                return Err(StoreError::Corrupt { path, line: 1, offset: 0, source });
+            }
             _ => folder.remove(name).map_err(io_error("remove", &path))?,
         }
     }
     Ok(None)
+}
+
+/// Where something was promised, money was spent: no new ledger may take its place.
+fn expect_nothing_promised(root: &Path, folder: &dyn SegmentFolder) -> Result<(), StoreError> {
+    match TailFile::new(root).promise() {
+        Some(promise) => Err(StoreError::Missing { path: folder.path(promise.segment) }),
+        None => Ok(()),
+    }
 }
 
 fn write_first_segment(

@@ -6,8 +6,11 @@ use std::path::{Path, PathBuf};
 
 use fail::fail_point;
 
-use crate::adapters::ledger::segment::{is_same_file, private};
+use crate::adapters::ledger::lock::LockFile;
+use crate::adapters::ledger::segment::private;
+use crate::adapters::ledger::tail::{TailFile, expect_kept};
 use crate::domain::ledger::line::{Chain, encode_into};
+use crate::domain::ledger::promise::Promise;
 use crate::domain::ledger::scan::{Position, Scan, Tail, scan};
 use crate::domain::ledger::{
     LineHash, OpenReason, OwnerId, Record, RecordKind, Repair, SegmentName,
@@ -25,6 +28,7 @@ pub(super) struct Files {
     root: PathBuf,
     folder: Box<dyn SegmentFolder>,
     lock: LockFile,
+    tail: TailFile,
     current: Option<Segment>,
     poisoned: bool,
 }
@@ -54,8 +58,9 @@ pub(super) struct Part {
 
 impl Files {
     pub(super) fn new(root: &Path, folder: Box<dyn SegmentFolder>) -> Self {
-        let lock = LockFile::new(root.join("ledger.lock"));
-        Self { root: root.to_owned(), folder, lock, current: None, poisoned: false }
+        let lock = LockFile::new(root);
+        let tail = TailFile::new(root);
+        Self { root: root.to_owned(), folder, lock, tail, current: None, poisoned: false }
     }
 
     /// Takes the lock and catches up; the lock is kept only on success.
@@ -108,12 +113,23 @@ impl Files {
             });
         }
         self.poisoned |= result.is_err();
+        if result.is_ok() {
+            self.promise();
+        }
         self.lock.give_back();
         fail_point!("ledger::after_commit", |_| {
             self.poisoned = true;
             Err(StoreError::Poisoned)
         });
         result
+    }
+
+    /// Vouches for what was just synced.
+    fn promise(&mut self) {
+        let Some(segment) = &self.current else { return };
+        if let Some(hash) = segment.end.hash.filter(|_| segment.durable == segment.end.offset) {
+            self.tail.write(&Promise { segment: segment.name, end: segment.durable, hash });
+        }
     }
 
     pub(super) fn abandon(&mut self) {
@@ -139,7 +155,8 @@ impl Files {
         }
         while let Some(mut segment) = self.follower()? {
             let name = segment.name;
-            if !read_segment(&*self.folder, &mut segment, &mut found)? {
+            let promise = self.tail.promise();
+            if !read_segment(&*self.folder, &mut segment, promise.as_ref(), &mut found)? {
                 self.folder.remove(name).map_err(io_error("remove", &self.folder.path(name)))?;
                 break;
             }
@@ -167,6 +184,12 @@ impl Files {
     /// The newest segment that has an open; one without was never started.
     fn open_newest(&mut self, found: &mut CatchUp) -> Result<(), StoreError> {
         let names = self.folder.segments().map_err(io_error("list", &self.root))?;
+        let promise = self.tail.promise();
+        let promised = promise.map(|promise| promise.segment);
+        let is_missing = |promised: &SegmentName| names.last().is_none_or(|last| last < promised);
+        if let Some(missing) = promised.filter(is_missing) {
+            return Err(StoreError::Missing { path: self.folder.path(missing) });
+        }
         for name in names.into_iter().rev() {
             let path = self.folder.path(name);
             let Some(file) = self.folder.open(name).map_err(io_error("open", &path))? else {
@@ -174,7 +197,7 @@ impl Files {
             };
             let mut segment =
                 Segment { name, file, end: Position::default(), durable: 0, next: None };
-            if read_segment(&*self.folder, &mut segment, found)? {
+            if read_segment(&*self.folder, &mut segment, promise.as_ref(), found)? {
                 self.current = Some(segment);
                 return Ok(());
             }
@@ -193,7 +216,8 @@ impl Files {
             return Err(StoreError::Replaced { path });
         }
         if length > segment.end.offset {
-            read_segment(&*self.folder, segment, found)?;
+            let promise = self.tail.promise();
+            read_segment(&*self.folder, segment, promise.as_ref(), found)?;
         }
         Ok(())
     }
@@ -235,6 +259,7 @@ impl Files {
 fn read_segment(
     folder: &dyn SegmentFolder,
     segment: &mut Segment,
+    promise: Option<&Promise>,
     found: &mut CatchUp,
 ) -> Result<bool, StoreError> {
     let path = folder.path(segment.name);
@@ -244,6 +269,7 @@ fn read_segment(
     if let Tail::Fault(source) = tail {
         return Err(StoreError::Corrupt { path, line: end.lines + 1, offset: end.offset, source });
     }
+    expect_kept(promise, (segment.name, &path), &bytes, segment.end, end.offset)?;
     if matches!(tail, Tail::Torn) {
         let kept = usize::try_from(end.offset - start).expect("the bytes are in memory");
         let repair = cut(folder, segment, end.offset, &bytes[kept..])?;
@@ -342,45 +368,4 @@ pub(super) fn is_alive(root: &Path, owner: OwnerId) -> bool {
 pub(super) fn io_error(step: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreError {
     let path = path.to_owned();
     move |source| StoreError::Io { step, path, source }
-}
-
-/// The lock of the ledger: a file of its own that is never deleted.
-#[derive(Debug)]
-pub(super) struct LockFile {
-    path: PathBuf,
-    file: Option<File>,
-}
-
-impl LockFile {
-    pub(super) fn new(path: PathBuf) -> Self {
-        Self { path, file: None }
-    }
-
-    /// Waits for the lock. A file that was deleted meanwhile locks nobody out, so it is opened
-    /// again until the locked one is the one that others find.
-    pub(super) fn take(&mut self) -> Result<(), StoreError> {
-        fail_point!("ledger::lock", |_| Err(StoreError::Poisoned));
-        loop {
-            let file = match self.file.take() {
-                Some(file) => file,
-                None => {
-                    let mut options = OpenOptions::new();
-                    let options = private(options.read(true).write(true).create(true));
-                    options.open(&self.path).map_err(io_error("open", &self.path))?
-                }
-            };
-            file.lock().map_err(io_error("lock", &self.path))?;
-            if is_same_file(&file, &self.path).map_err(io_error("find", &self.path))? {
-                self.file = Some(file);
-                return Ok(());
-            }
-        }
-    }
-
-    /// Gives the lock back; closing the file does it too when unlocking fails.
-    pub(super) fn give_back(&mut self) {
-        if self.file.as_ref().is_some_and(|file| file.unlock().is_err()) {
-            self.file = None;
-        }
-    }
 }

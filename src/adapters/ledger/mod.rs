@@ -4,6 +4,8 @@ pub mod audit;
 pub mod by_hand;
 pub mod directory;
 mod files;
+pub mod lock;
 pub mod memory;
 pub mod read;
 pub mod segment;
+mod tail;

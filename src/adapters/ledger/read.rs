@@ -10,9 +10,10 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use crate::adapters::ledger::directory::{Description, read_description, zone_of};
+use crate::adapters::ledger::directory::{Description, expect_zone, read_description, zone_of};
 use crate::adapters::ledger::files::{io_error, is_alive};
 use crate::adapters::ledger::segment::DiskFolder;
+use crate::adapters::ledger::tail::expect_kept;
 use crate::domain::ids::{AttemptId, RunId};
 use crate::domain::ledger::entries::Entries;
 use crate::domain::ledger::reading::{Held, LimitUse, Shown, Summary};
@@ -30,7 +31,7 @@ use crate::ports::ledger::{SegmentFolder, StoreError};
 /// When there is no ledger, or its newest segment cannot be trusted.
 pub fn summary(root: &Path, now: Timestamp) -> Result<Summary, StoreError> {
     let description = described(root)?;
-    let (state, torn_tail) = newest_state(root)?;
+    let (state, torn_tail) = newest_state(root, &description)?;
     let zone = zone_of(root, &description)?;
     let written = state.segment().map(|segment| segment.day).unwrap_or_default();
     let day = zone.to_datetime(now).date().max(written);
@@ -244,38 +245,44 @@ pub(super) fn segments_of(
     root: &Path,
     folder: &DiskFolder,
 ) -> Result<Vec<SegmentName>, StoreError> {
+    let promise = folder.tail().promise();
     let names = folder.segments().map_err(io_error("list", root))?;
-    if names.is_empty() {
-        return Err(StoreError::Missing { path: root.join("*/*.jsonl") });
+    let promised = promise.map(|promise| promise.segment);
+    match (names.last(), promised) {
+        (None, _) => Err(StoreError::Missing { path: root.join("*/*.jsonl") }),
+        (Some(last), Some(promised)) if *last < promised => {
+            Err(StoreError::Missing { path: folder.path(promised) })
+        }
+        (Some(_), _) => Ok(names),
     }
-    Ok(names)
 }
 
 /// The whole lines of a segment, and whether a torn one follows.
 fn read_whole(folder: &DiskFolder, name: SegmentName) -> Result<(Vec<Record>, bool), StoreError> {
+    let promise = folder.tail().promise();
     let path = folder.path(name);
     let file = folder.open(name).map_err(io_error("open", &path))?;
     let mut file = file.ok_or_else(|| StoreError::Missing { path: path.clone() })?;
     let bytes = file.read_from(0).map_err(io_error("read", &path))?;
     let found = scan(&bytes, Position::default());
-    match found.tail {
-        Tail::Clean => Ok((found.records, false)),
-        Tail::Torn => Ok((found.records, true)),
-        Tail::Fault(source) => {
-            let (line, offset) = (found.end.lines + 1, found.end.offset);
-            Err(StoreError::Corrupt { path, line, offset, source })
-        }
+    if let Tail::Fault(source) = found.tail {
+        let (line, offset) = (found.end.lines + 1, found.end.offset);
+        return Err(StoreError::Corrupt { path, line, offset, source });
     }
+    let start = Position::default();
+    expect_kept(promise.as_ref(), (name, &path), &bytes, start, found.end.offset)?;
+    Ok((found.records, matches!(found.tail, Tail::Torn)))
 }
 
 /// The state by the newest segment that was started.
-fn newest_state(root: &Path) -> Result<(LedgerState, bool), StoreError> {
+fn newest_state(root: &Path, description: &Description) -> Result<(LedgerState, bool), StoreError> {
     let folder = DiskFolder::new(root);
     let mut torn_tail = false;
     for name in segments_of(root, &folder)?.into_iter().rev() {
         let (records, torn) = read_whole(&folder, name)?;
         torn_tail |= torn;
         if !records.is_empty() {
+            expect_zone(root, description, &records)?;
             let mut state = LedgerState::default();
             for record in &records {
                 let broken = |source| BrokenRule { seq: record.seq, source };

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use fail::fail_point;
 
+use crate::adapters::ledger::tail::TailFile;
 use crate::domain::ledger::SegmentName;
 use crate::ports::ledger::{SegmentFile, SegmentFolder};
 
@@ -26,6 +27,11 @@ impl DiskFolder {
     /// The folder at `root`, which must exist when it is used.
     pub fn new(root: impl Into<PathBuf>) -> Self {
         Self { root: root.into() }
+    }
+
+    /// The side file that vouches for the newest lines.
+    pub(super) fn tail(&self) -> TailFile {
+        TailFile::new(&self.root)
     }
 }
 
@@ -122,6 +128,19 @@ impl SegmentFile for DiskFile {
         fail_point!("ledger::cut", |_| Err(injected()));
         self.file.set_len(length)
     }
+}
+
+/// Writes over the beginning of a file.
+#[cfg(unix)]
+pub(super) fn write_at_start(file: &mut File, bytes: &[u8]) -> io::Result<()> {
+    std::os::unix::fs::FileExt::write_all_at(file, bytes, 0)
+}
+
+/// Writes over the beginning of a file.
+#[cfg(not(unix))]
+pub(super) fn write_at_start(file: &mut File, bytes: &[u8]) -> io::Result<()> {
+    io::Seek::rewind(file)?;
+    io::Write::write_all(file, bytes)
 }
 
 /// Makes a folder, and those above it, for its owner only.

@@ -66,6 +66,7 @@ impl ImageProvider for SimProvider {
             cost_source: CostSource::Price,
             request_id: self.paints.then(|| request_id(&key)),
             n_extra: 0,
+            date: None,
         })
     }
 }

@@ -132,6 +132,10 @@ pub struct RunArgs {
     #[arg(long, value_name = "DIR", help_heading = "Money")]
     pub ledger: Option<String>,
 
+    /// Spend although the ledger lies on a network file system: only when no other machine uses it
+    #[arg(long, help_heading = "Money")]
+    pub allow_network_ledger: bool,
+
     /// The share of images that may be bought again after an unknown answer [default: 5%]
     #[arg(long, value_name = "PERCENT", help_heading = "Money")]
     pub paid_retries: Option<String>,

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::adapters::disk::free_bytes;
+use crate::adapters::disk::{free_bytes, shared_file_system};
 use crate::cli::layers::{self, Layers};
 use crate::commands::world::World;
 use crate::domain::checkup::Check;
@@ -26,7 +26,16 @@ pub(super) fn disks(world: &World, layers: &Layers) -> Vec<Check> {
             checks.push(check);
         }
     }
+    checks.extend(shared(&world.ledger_folder(layers)));
     checks
+}
+
+/// A ledger of real money on a file system that other machines share.
+fn shared(folder: &Path) -> Option<Check> {
+    let name = shared_file_system(folder).ok().flatten()?;
+    let text = format!("the ledger in {} is on a network file system ({name})", folder.display());
+    let fix = "name a local folder: --ledger DIR; runs refuse to spend from this one";
+    Some(Check::warn("disk", text, fix))
 }
 
 fn disk(what: &str, folder: &Path) -> Check {

@@ -10,6 +10,7 @@ use crate::cli::env_vars;
 use crate::commands::failure::{Failure, store_failure};
 use crate::commands::ledger::{find_run, folder_with_ledger};
 use crate::commands::ledger_access::{opening, summary};
+use crate::commands::ledger_wait::patiently;
 use crate::commands::world::World;
 use crate::domain::ids::AttemptId;
 use crate::domain::ledger::{DEFAULT_LIMIT_PER_DAY, LimitOrigin, Money};
@@ -36,7 +37,9 @@ pub(super) fn resolve(world: &World, args: &LedgerResolveArgs) -> Result<Exit, F
     };
     let by = who(world);
     let hand = ByHand { by: &by, why: &args.why };
-    let found = by_hand::resolve(options(&folder)?, &which, cost, hand).map_err(store_failure)?;
+    let how = options(&folder)?;
+    let resolve = || by_hand::resolve(how, &which, cost, hand);
+    let found = patiently(world.printer, &folder, resolve).map_err(store_failure)?;
     tell(world, &found)
 }
 
@@ -75,7 +78,9 @@ pub(super) fn adjust(world: &World, args: &LedgerAdjustArgs) -> Result<Exit, Fai
     let run = args.run.as_ref().map(|run| find_run(&folder, run)).transpose()?;
     let by = who(world);
     let hand = ByHand { by: &by, why: &args.why };
-    by_hand::adjust(options(&folder)?, amount, on, run, hand).map_err(store_failure)?;
+    let how = options(&folder)?;
+    patiently(world.printer, &folder, || by_hand::adjust(how, amount, on, run, hand))
+        .map_err(store_failure)?;
     let (amount, why) = (amount.dollars(), one_line(&args.why));
     world.printer.result(&format!("Adjusted {on} by {amount}, by {by}: {why}\n"));
     Ok(Exit::Ok)

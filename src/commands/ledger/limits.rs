@@ -10,6 +10,7 @@ use crate::commands::failure::{Failure, store_failure};
 use crate::commands::ledger::by_hand::{amount, options, who};
 use crate::commands::ledger::{folder, folder_with_ledger};
 use crate::commands::ledger_access::summary;
+use crate::commands::ledger_wait::patiently;
 use crate::commands::world::World;
 use crate::domain::ledger::{LimitScope, cut_text};
 use crate::domain::money::NanoUsd;
@@ -98,7 +99,9 @@ fn write(
     let is_new = summary(&folder, system::now())?.is_none();
     let by = who(world);
     let hand = ByHand { by: &by, why };
-    let before = set_limits(options(&folder)?, limits.clone(), hand).map_err(store_failure)?;
+    let (how, new) = (options(&folder)?, limits.clone());
+    let before =
+        patiently(world.printer, &folder, || set_limits(how, new, hand)).map_err(store_failure)?;
     let mut text = String::new();
     for (limit, before) in limits.iter().zip(before) {
         let dollars = |value: Option<NanoUsd>| match value {

@@ -1,23 +1,21 @@
 //! The ledger beside a provider's cost export.
 
-use jiff::tz::TimeZone;
+mod asked;
 
-use crate::adapters::cost_export::{self, Columns, Error, Field};
 use crate::adapters::ledger::by_hand;
 use crate::adapters::ledger::read::BookReader;
-use crate::adapters::system::{self, zone_named};
 use crate::cli::args::ledger::TableOrRows;
 use crate::cli::args::ledger::reconcile::LedgerReconcileArgs;
-use crate::cli::when::moment;
 use crate::commands::failure::{Failure, store_failure};
 use crate::commands::ledger::by_hand::{options, who};
 use crate::commands::ledger::folder_with_ledger;
+use crate::commands::ledger::reconcile::asked::{export, rules};
+use crate::commands::ledger_wait::patiently;
 use crate::commands::world::World;
 use crate::domain::ledger::reconcile::{
     Books, Class, Export, Finding, Misfit, Reconciliation, Rules, reconcile as compare,
 };
 use crate::domain::money::NanoUsd;
-use crate::domain::percent::PercentError;
 use crate::exit::Exit;
 use crate::report::ledger_entries::ndjson;
 use crate::report::reconcile::{self as view, Report};
@@ -36,8 +34,9 @@ pub(super) fn reconcile(world: &World, args: &LedgerReconcileArgs) -> Result<Exi
     if args.apply && !planned.is_empty() {
         let by = who(world);
         let still_meant = || reader.read_on().map(|now| now.still_meant(&books, &planned));
-        (written, left_out) = by_hand::reconcile(options(&folder)?, &by, &planned, still_meant)
-            .map_err(store_failure)?;
+        let how = options(&folder)?;
+        let write = || by_hand::reconcile(how, &by, &planned, still_meant);
+        (written, left_out) = patiently(world.printer, &folder, write).map_err(store_failure)?;
         let books = reader.read_on().map_err(store_failure)?;
         result = judged(&books, &export, &rules)?;
     }
@@ -90,51 +89,6 @@ fn tell(world: &World, args: &LedgerReconcileArgs, export: &Export, result: &Rec
             sum.dollars()
         ));
     }
-}
-
-fn export(world: &World, args: &LedgerReconcileArgs) -> Result<Export, Failure> {
-    let mut columns = Columns::default();
-    for given in &args.column {
-        let named = given.split_once('=').filter(|(_, name)| !name.trim().is_empty());
-        let field = named.and_then(|(field, name)| Some((Field::from_word(field)?, name)));
-        let (field, name) = field.ok_or_else(|| {
-            let fields: Vec<&str> = Field::ALL.iter().map(|field| field.word()).collect();
-            Failure::new(Exit::Usage, format!("{given:?} gives no field a column"))
-                .with_hint(format!("write FIELD=NAME, with one of: {}", fields.join(", ")))
-        })?;
-        columns.give(field, name);
-    }
-    cost_export::read(&world.path(&args.from), &columns).map_err(|error| {
-        let exit = if matches!(error, Error::Empty) { Exit::NoRows } else { Exit::Invalid };
-        let hint = matches!(error, Error::NoColumn { .. })
-            .then_some("--column FIELD=NAME says which column it is");
-        let failure = Failure::new(exit, view::InFile { file: args.from.clone(), source: error });
-        hint.into_iter().fold(failure, Failure::with_hint)
-    })
-}
-
-fn rules(args: &LedgerReconcileArgs) -> Result<Rules, Failure> {
-    let usage = |error: Box<dyn std::error::Error + Send + Sync>| Failure::new(Exit::Usage, error);
-    let zone = args.tz.as_deref().map_or(Ok(TimeZone::UTC), zone_named);
-    let zone = zone.map_err(|error| usage(error.into()))?;
-    let now = system::now();
-    let when = |text: &Option<String>| {
-        let moment = text.as_deref().map(|text| moment(text, now, &zone)).transpose();
-        moment.map_err(|error| usage(error.into()))
-    };
-    let tolerance = args.tolerance.as_deref().filter(|text| !matches!(*text, "0" | "0%"));
-    let tolerance = tolerance.map(str::parse).transpose();
-    let path = std::path::Path::new(&args.from);
-    Ok(Rules {
-        since: when(&args.since)?,
-        until: when(&args.until)?,
-        provider: args.provider.clone(),
-        model: args.model.clone(),
-        absent_is_free: args.absent_is_free,
-        tolerance: tolerance.map_err(|error: PercentError| usage(error.into()))?,
-        file: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
-        zone,
-    })
 }
 
 fn judged(books: &Books, export: &Export, rules: &Rules) -> Result<Reconciliation, Failure> {

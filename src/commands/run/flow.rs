@@ -19,6 +19,7 @@ use crate::pipeline::context::{FirstAttempts, Overruns, RunContext};
 use crate::pipeline::event_task::{EventHandle, EventTask};
 use crate::pipeline::lane::Lane;
 use crate::pipeline::ledger_task;
+use crate::pipeline::lock_watch::tell_lock_waits;
 use crate::pipeline::persist::PersistHandle;
 use crate::pipeline::stop::{Stop, StopReason};
 use crate::ports::clock::Clock;
@@ -64,6 +65,7 @@ pub(super) async fn run_pipeline(
     let hurry = persist.hurry();
     let (ledger, ledger_task) =
         ledger_task::spawn(parts.ledger, Arc::clone(&parts.clock), parts.options);
+    tokio::spawn(tell_lock_waits(ledger.lock_waits(), events.clone()));
     let chosen = *batch.chosen();
     events.emit(started(start.run_id, start.identity, &chosen)).await;
     let cx = Arc::new(RunContext {

@@ -4,6 +4,7 @@
 use crate::cli::layers::{self, Layers};
 use crate::commands::failure::Failure;
 use crate::commands::key::{self, BoundKey};
+use crate::commands::ledger_place::refuse_network_ledger;
 use crate::commands::run::consent::ask_consent;
 use crate::commands::run::folder::refuse_over_budget;
 use crate::commands::run::planning::Planned;
@@ -26,6 +27,9 @@ pub(super) fn prepare(
     let profile = live_profile(settings, plan)?;
     refuse_over_budget(settings, plan)?;
     refuse_strangers_prices(layers, settings)?;
+    if !settings.is_simulated() {
+        refuse_network_ledger(&world.ledger_folder(layers), layers)?;
+    }
     refuse_bad_references(settings, planned)?;
     let key = match (profile, &settings.base_url) {
         (Some(profile), Some(base)) => {

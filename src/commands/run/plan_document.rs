@@ -21,6 +21,7 @@ use crate::domain::sim::{Flow, RetryPlan, forecast_with};
 const UNBOUND: &[&str] = &[
     layers::OUT.key,
     layers::LEDGER.key,
+    layers::ALLOW_NETWORK_LEDGER.key,
     layers::TZ.key,
     layers::PRICES.key,
     layers::API_KEY_ENV.key,

@@ -102,6 +102,10 @@ fn put_flags(layers: &mut Layers, args: &RunArgs) {
     ] {
         layers.put_flag(setting, flag.as_ref());
     }
+    if args.allow_network_ledger {
+        let setting = layers::ALLOW_NETWORK_LEDGER;
+        layers.put(setting, "true", Origin::Flag(setting.flag));
+    }
 }
 
 fn rows_input(args: &RunArgs, bound: Option<&str>) -> RowsInput {

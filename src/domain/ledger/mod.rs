@@ -1,6 +1,7 @@
 //! The ledger, pure: its records (format v1), its lines, and the state that they add up to.
 
 pub mod admit;
+pub mod clock;
 pub mod draft;
 pub mod entries;
 mod fold;
@@ -8,6 +9,7 @@ pub mod founding;
 pub mod group_key;
 pub mod line;
 pub mod parse;
+pub mod promise;
 pub mod reading;
 pub mod reconcile;
 pub mod record;

@@ -55,6 +55,11 @@ pub enum LineError {
     /// The line is whole, but not as this version writes it.
     #[error("the line is no record")]
     Json(#[from] serde_json::Error),
+    /// The line was synced, says the ledger's side file, and is not there any more or is another.
+    #[error(
+        "the file \"tail\" of the ledger vouches for this line, but it is damaged, gone or another"
+    )]
+    Promised,
     /// A field is absent or has no valid value.
     #[error("the field {field:?} of {kind:?} is absent or wrong")]
     Field {
@@ -82,7 +87,7 @@ pub fn decode(line: &[u8], previous: Option<LineHash>) -> Result<Line, LineError
     if wire.mu {
         return Err(LineError::Newer { what: format!("a record {kind:?}") });
     }
-    let chained_to = hash(&wire.p).ok_or_else(|| field("p"))?;
+    let chained_to = line_hash(&wire.p).ok_or_else(|| field("p"))?;
     if previous.is_some_and(|previous| previous != chained_to) {
         return Err(LineError::Chain);
     }
@@ -329,7 +334,7 @@ fn read_rare_kind(take: &Take<'_>, wire: &Wire<'_>) -> Result<RecordKind, LineEr
         "check" => RecordKind::Check(Box::new(Checkpoint {
             lines: lines()?,
             today: today()?,
-            state: take.word("state", &wire.state, hash)?,
+            state: take.word("state", &wire.state, line_hash)?,
         })),
         "roll" => RecordKind::Roll(Box::new(Roll {
             lines: lines()?,
@@ -345,7 +350,7 @@ fn read_rare_kind(take: &Take<'_>, wire: &Wire<'_>) -> Result<RecordKind, LineEr
             segment: take.read("seg", &wire.seg)?,
             at: take.some("at", wire.at)?,
             bytes: take.some("bytes", wire.bytes)?,
-            hash: take.word("hash", &wire.hash, hash)?,
+            hash: take.word("hash", &wire.hash, line_hash)?,
             side_file: take.text("side", &wire.side)?,
         })),
         other => RecordKind::Unrecognized(other.into()),
@@ -435,7 +440,8 @@ fn limit_scope(
     LimitScope::from_word(word, model, run).ok_or_else(newer)
 }
 
-fn hash(text: &str) -> Option<LineHash> {
+/// The hash of a line, from its digits.
+pub(super) fn line_hash(text: &str) -> Option<LineHash> {
     from_hex(text).map(LineHash)
 }
 

@@ -1,16 +1,18 @@
 //! One group: begin, take in what others wrote, write ends, admit what fits, one commit, answer.
 
 use std::path::PathBuf;
+use std::pin::pin;
 use std::time::Duration;
 
 use fail::fail_point;
 
-use crate::domain::ledger::{Admission, Ask, Booked, RecordKind, Reserve};
+use crate::domain::ledger::clock::Doubt;
+use crate::domain::ledger::{Admission, Ask, Booked, Record, RecordKind, Reserve};
 use crate::pipeline::ledger_task::messages::{
     Delivery, End, Offer, Patience, Reservation, ReserveAsk, Waiting,
 };
 use crate::pipeline::ledger_task::task::LedgerTask;
-use crate::ports::ledger::{CatchUp, StoreError};
+use crate::ports::ledger::{CatchUp, LOCK_PATIENCE, StoreError};
 
 /// Records between two checkpoints.
 const CHECK_EVERY: usize = 1000;
@@ -41,18 +43,41 @@ impl LedgerTask {
 
     /// Takes the lock, takes in what others wrote, and moves to the segment of the day.
     async fn open_group(&mut self) -> Result<(), StoreError> {
-        let CatchUp { records, repair, new_segment } = self.store.begin().await?;
+        let CatchUp { records, repair, new_segment } = self.begin().await?;
         self.looked_at = self.clock.elapsed();
         let is_first = self.draft.state().segment().is_none();
         self.draft.catch_up(&records)?;
+        if records.last().is_some_and(vouches) {
+            self.unvouched = None;
+        }
         if self.draft.state().segment().is_none() {
             return Err(StoreError::Missing { path: PathBuf::from("the first segment") });
         }
-        self.draft.start(self.clock.now(), repair, new_segment)?;
+        self.wall = self.clock.now();
+        let believed = self.day_clock.believe(self.wall, self.clock.passed());
+        self.draft.start(believed, repair, new_segment)?;
+        if let Some(doubt) = Doubt::of(self.wall, self.draft.day(), &self.options.zone) {
+            // The first one is told; a later one says the same.
+            let _ = self.doubt.set(doubt);
+        }
         if is_first {
             self.declare_dead().await?;
         }
         Ok(())
+    }
+
+    /// Begins a group. Whoever holds the lock for long is named, and waited for all the same.
+    async fn begin(&mut self) -> Result<CatchUp, StoreError> {
+        let look = self.store.lock_look();
+        let mut begun = pin!(self.store.begin());
+        tokio::select! {
+            // Biased: a lock that is there at last is not talked about.
+            biased;
+            found = &mut begun => return found,
+            () = self.clock.sleep(LOCK_PATIENCE) => {}
+        }
+        self.lock_waits.send_replace(look());
+        begun.await
     }
 
     /// Writes what happened to attempts. An end that finds nothing to end was overtaken by someone
@@ -155,23 +180,35 @@ impl LedgerTask {
 
     /// One commit for the group, then the answers.
     async fn commit(&mut self) -> Result<(), StoreError> {
+        let is_kept = self.store.manners().linger.is_some();
+        self.since_check += self.draft.records().len();
+        let is_full = is_kept && self.since_check >= CHECK_EVERY;
+        if is_full || (self.draft.records().is_empty() && self.is_idle()) {
+            self.draft.check()?;
+        }
         if self.draft.records().is_empty() {
             return self.store.abandon().await;
         }
-        self.since_check += self.draft.records().len();
-        if self.since_check >= CHECK_EVERY && self.store.manners().linger.is_some() {
-            self.since_check = 0;
-            self.draft.check()?;
-        }
         self.store.commit(self.draft.records()).await?;
+        if self.draft.records().last().is_some_and(vouches) {
+            self.since_check = 0;
+            self.unvouched = None;
+        } else {
+            self.unvouched = is_kept.then(|| self.clock.elapsed());
+        }
         self.draft.committed();
         for waiting in self.admitted.drain(..) {
             let (rid, max) = (waiting.ask.rid, waiting.ask.max);
-            let reservation = Reservation { rid, max, time: self.draft.time() };
+            let reservation = Reservation { rid, max, time: self.wall };
             // An answer that cannot be delivered comes back as an orphan when it is dropped.
             let delivery = Delivery::new(reservation, self.orphan_sender.clone());
             let _ = waiting.reply.send(Ok(Offer::Reserved(delivery)));
         }
         Ok(())
     }
+}
+
+/// Whether a record states the sums, so that damage before it is found.
+fn vouches(record: &Record) -> bool {
+    matches!(record.kind, RecordKind::Check(_) | RecordKind::Close(_))
 }

@@ -1,17 +1,23 @@
 //! The way to the ledger task: cheap to clone, bounded, and honest about failure.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use tokio::sync::{Mutex, MutexGuard, mpsc, oneshot};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use tokio::sync::{Mutex, MutexGuard, mpsc, oneshot, watch};
 
 use crate::domain::ids::{AttemptId, RunId};
+use crate::domain::ledger::clock::Doubt;
 use crate::domain::ledger::{Ack, CostSource, Evidence, Release, Settle, UnknownClass};
 use crate::domain::money::NanoUsd;
 use crate::pipeline::ledger_task::messages::{
     Closing, End, LedgerStopped, Message, Offer, Patience, Reservation, ReserveAsk, ReserveError,
     Snapshot, Waiting,
 };
-use crate::ports::ledger::StoreError;
+use crate::ports::ledger::{LockHolder, StoreError};
 
 /// What every part of the pipeline holds of the ledger.
 #[derive(Clone, Debug)]
@@ -19,6 +25,12 @@ pub struct LedgerHandle {
     pub(super) sender: mpsc::Sender<Message>,
     /// The failure that stopped the task, if one did.
     pub(super) failure: Arc<OnceLock<Arc<StoreError>>>,
+    /// The first doubt about the wall clock.
+    pub(super) doubt: Arc<OnceLock<Doubt>>,
+    /// Whether that doubt was taken to be told.
+    pub(super) is_doubt_told: Arc<AtomicBool>,
+    /// Told each time that the ledger's lock is waited for.
+    pub(super) lock_waits: watch::Receiver<Option<LockHolder>>,
     /// Whose turn it is to wait for room; a fair lock, so that asks are served in their order.
     pub(super) turn: Arc<Mutex<()>>,
 }
@@ -134,6 +146,37 @@ impl LedgerHandle {
         let (reply, answer) = oneshot::channel();
         self.send(Message::Shutdown(reply)).await?;
         answer.await.unwrap_or_else(|_| Err(self.stopped()))
+    }
+
+    /// The provider says that it is `date`, well behind our wall clock, in an answer that took so
+    /// long: no day is opened that is later by its clock. Returns the ledger's day when that one
+    /// has begun too early already.
+    ///
+    /// # Errors
+    /// When the ledger takes nothing more.
+    pub async fn provider_date(
+        &self,
+        date: Timestamp,
+        took: Duration,
+    ) -> Result<Option<Date>, LedgerStopped> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Message::Date(date, took, reply)).await?;
+        answer.await.map_err(|_| self.stopped())
+    }
+
+    /// The doubt about the wall clock that the ledger keeps another day for, if there is one.
+    pub fn doubt(&self) -> Option<Doubt> {
+        self.doubt.get().copied()
+    }
+
+    /// The same, once, for the one who tells it.
+    pub(crate) fn untold_doubt(&self) -> Option<Doubt> {
+        self.doubt().filter(|_| !self.is_doubt_told.swap(true, Ordering::Relaxed))
+    }
+
+    /// Changes each time that the ledger's lock has been waited for longer than usual.
+    pub fn lock_waits(&self) -> watch::Receiver<Option<LockHolder>> {
+        self.lock_waits.clone()
     }
 
     async fn ask(&self, ask: ReserveAsk, patience: Patience) -> Result<Offer, ReserveError> {

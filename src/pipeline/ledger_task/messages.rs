@@ -97,6 +97,7 @@ impl LedgerStopped {
             | StoreError::Replaced { .. }
             | StoreError::Description { .. }
             | StoreError::WrongMoney { .. }
+            | StoreError::OtherZone { .. }
             | StoreError::Poisoned => StopReason::Broken(text),
         }
     }
@@ -131,6 +132,8 @@ pub struct Closing {
 pub(super) enum Message {
     Reserve(Waiting),
     End(End),
+    /// The provider's time, which is well behind ours, and how long its answer took.
+    Date(Timestamp, Duration, oneshot::Sender<Option<Date>>),
     Snapshot(RunId, oneshot::Sender<Result<Snapshot, LedgerStopped>>),
     Shutdown(oneshot::Sender<Result<Closing, LedgerStopped>>),
 }

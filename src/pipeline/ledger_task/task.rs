@@ -4,18 +4,20 @@ use std::collections::VecDeque;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, yield_now};
 
 use crate::domain::ids::{AttemptId, RunId};
+use crate::domain::ledger::clock::{DayClock, Doubt, latest_day};
 use crate::domain::ledger::{Ceilings, Draft, Evidence, OwnerId, Release, cut_name};
 use crate::pipeline::ledger_task::handle::LedgerHandle;
 use crate::pipeline::ledger_task::messages::{
     Closing, End, LedgerStopped, Message, ReserveAsk, Snapshot, Waiting,
 };
 use crate::ports::clock::Clock;
-use crate::ports::ledger::{LedgerStore, StoreError};
+use crate::ports::ledger::{LedgerStore, LockHolder, StoreError};
 
 /// Messages that may be on their way; senders wait beyond it. More than any number of slots.
 const INBOX: usize = 1024;
@@ -25,6 +27,9 @@ const GROUP: usize = 1024;
 /// How often everything else that is ready may go on before a group is closed: who has the disk to
 /// wait for wants company, and pays for it with microseconds.
 const TURNS: usize = 4;
+
+/// How long the newest lines stand without a checkpoint behind them when nothing more is written.
+const IDLE: Duration = Duration::from_secs(1);
 
 /// What the task needs to know.
 #[derive(Clone, Debug)]
@@ -50,6 +55,8 @@ pub fn spawn(
     let failure = Arc::new(OnceLock::new());
     let TaskOptions { owner, zone, tool, .. } = options.clone();
     let draft = Draft::new(owner, zone, tool);
+    let doubt = Arc::new(OnceLock::new());
+    let (lock_sender, lock_waits) = watch::channel(None);
     let task = LedgerTask {
         store,
         clock,
@@ -60,15 +67,21 @@ pub fn spawn(
         snapshots: Vec::new(),
         admitted: Vec::new(),
         since_check: 0,
+        unvouched: None,
         fresh: false,
         ends_since: None,
         looked_at: Duration::ZERO,
+        day_clock: DayClock::default(),
+        wall: Timestamp::default(),
+        doubt: Arc::clone(&doubt),
+        lock_waits: lock_sender,
         orphan_sender,
         failure: Arc::clone(&failure),
         closing: Closing::default(),
     };
     let join = tokio::spawn(task.run(inbox, orphans));
-    (LedgerHandle { sender, failure, turn: Arc::default() }, join)
+    let (turn, is_doubt_told) = (Arc::default(), Arc::default());
+    (LedgerHandle { sender, failure, doubt, is_doubt_told, lock_waits, turn }, join)
 }
 
 /// The task's own state. Only it touches the store.
@@ -89,12 +102,22 @@ pub(super) struct LedgerTask {
     pub(super) admitted: Vec<Waiting>,
     /// Records since the last checkpoint.
     pub(super) since_check: usize,
+    /// When the newest lines were written, while no line behind them vouches for them.
+    pub(super) unvouched: Option<Duration>,
     /// Whether an ask came that no group has judged yet.
     fresh: bool,
     /// When the oldest end that is not written came.
     pub(super) ends_since: Option<Duration>,
     /// When the last group was.
     pub(super) looked_at: Duration,
+    /// The wall clock, as far as it is believed.
+    pub(super) day_clock: DayClock,
+    /// The wall clock at the last group.
+    pub(super) wall: Timestamp,
+    /// The first doubt about the wall clock.
+    pub(super) doubt: Arc<OnceLock<Doubt>>,
+    /// Tells that the ledger's lock is waited for, and for whom.
+    pub(super) lock_waits: watch::Sender<Option<LockHolder>>,
     pub(super) orphan_sender: mpsc::UnboundedSender<AttemptId>,
     failure: Arc<OnceLock<Arc<StoreError>>>,
     pub(super) closing: Closing,
@@ -168,7 +191,13 @@ impl LedgerTask {
         let linger = self.ends_since.zip(manners.linger).map(|(since, linger)| since + linger);
         let poll = manners.poll.filter(|_| !self.waiting.is_empty());
         let poll = poll.map(|poll| self.looked_at + poll);
-        [linger, poll].into_iter().flatten().min()
+        let idle = self.unvouched.map(|since| since + IDLE);
+        [linger, poll, idle].into_iter().flatten().min()
+    }
+
+    /// Whether the newest lines have waited long enough for a line that vouches for them.
+    pub(super) fn is_idle(&self) -> bool {
+        self.unvouched.is_some_and(|since| since + IDLE <= self.clock.elapsed())
     }
 
     fn is_timer_over(&self) -> bool {
@@ -202,6 +231,12 @@ impl LedgerTask {
                 }
             },
             Message::End(end) => self.take_end(end),
+            Message::Date(date, took, reply) => {
+                self.day_clock.lower(date, self.clock.passed());
+                let day = self.draft.day();
+                let is_early = latest_day(date, took, &self.options.zone) < day;
+                let _ = reply.send(is_early.then_some(day));
+            }
             Message::Snapshot(run, reply) => self.snapshots.push((run, reply)),
             Message::Shutdown(reply) => return Some(reply),
         }

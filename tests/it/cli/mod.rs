@@ -3,6 +3,8 @@
 mod bad_rows;
 mod budget;
 mod canary;
+#[cfg(unix)]
+mod frozen;
 mod gates;
 mod help;
 mod input;

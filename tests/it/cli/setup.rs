@@ -132,7 +132,7 @@ fn a_config_says_where_each_value_comes_from_and_what_it_hides() {
         assert!(quality.contains(part), "{part}: {quality}");
     }
     let concurrency = line("concurrency");
-    assert!(concurrency.contains("│ concurrency         ┆ 3"), "{concurrency}");
+    assert!(concurrency.contains("│ concurrency          ┆ 3"), "{concurrency}");
     assert!(line("size").contains("default"), "{}", line("size"));
     let shown = sandbox.run_with(&env, "config show --format json").exits(0).json();
     assert_eq!(shown["schema"], "imagemill.config/1");

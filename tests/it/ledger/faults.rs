@@ -161,6 +161,7 @@ fn a_sync_error_poisons_the_process_and_the_next_one_starts_a_new_segment_row_39
 fn every_fail_point_is_listed_and_stands_in_the_code_once() {
     let sources = [
         include_str!("../../../src/adapters/ledger/files.rs"),
+        include_str!("../../../src/adapters/ledger/lock.rs"),
         include_str!("../../../src/adapters/ledger/segment.rs"),
         include_str!("../../../src/pipeline/ledger_task/group.rs"),
     ];

@@ -24,18 +24,36 @@ pub(crate) const START: &str = "2026-11-21T10:00:00Z";
 #[derive(Debug)]
 pub(crate) struct TestClock {
     start: tokio::time::Instant,
+    /// When it starts by the wall clock.
+    start_at: Timestamp,
     ahead_ms: AtomicI64,
+    /// How long the machine slept, while the runtime's time stood still.
+    slept_ms: AtomicI64,
 }
 
 impl TestClock {
     pub(crate) fn new() -> Arc<Self> {
-        #[expect(clippy::disallowed_methods, reason = "this is the tests' clock")]
-        let start = tokio::time::Instant::now();
-        Arc::new(Self { start, ahead_ms: AtomicI64::new(0) })
+        Self::starting(START)
     }
 
-    /// Sets the wall clock forward or back.
+    /// A clock whose wall time starts at `at`.
+    pub(crate) fn starting(at: &str) -> Arc<Self> {
+        #[expect(clippy::disallowed_methods, reason = "this is the tests' clock")]
+        let start = tokio::time::Instant::now();
+        let start_at = at.parse().expect("a time");
+        let (ahead_ms, slept_ms) = (AtomicI64::new(0), AtomicI64::new(0));
+        Arc::new(Self { start, start_at, ahead_ms, slept_ms })
+    }
+
+    /// Lets time pass as in a sleep of the machine, or sets the wall clock back.
     pub(crate) fn shift(&self, by: SignedDuration) {
+        let slept = i64::try_from(by.as_millis()).expect("a short shift").max(0);
+        self.slept_ms.fetch_add(slept, Ordering::SeqCst);
+        self.jump(by);
+    }
+
+    /// Sets the wall clock forward or back, while no time passes.
+    pub(crate) fn jump(&self, by: SignedDuration) {
         let by = i64::try_from(by.as_millis()).expect("a short shift");
         self.ahead_ms.fetch_add(by, Ordering::SeqCst);
     }
@@ -44,9 +62,13 @@ impl TestClock {
 #[async_trait]
 impl Clock for TestClock {
     fn now(&self) -> Timestamp {
-        let start: Timestamp = START.parse().expect("a time");
         let ahead = SignedDuration::from_millis(self.ahead_ms.load(Ordering::SeqCst));
-        start + self.elapsed() + ahead
+        self.start_at + self.elapsed() + ahead
+    }
+
+    fn passed(&self) -> Duration {
+        let slept = u64::try_from(self.slept_ms.load(Ordering::SeqCst)).expect("it only grows");
+        self.elapsed() + Duration::from_millis(slept)
     }
 
     fn elapsed(&self) -> Duration {

@@ -33,6 +33,7 @@ use imagemill::ports::images::ImageStore;
 use imagemill::ports::ledger::LedgerStore;
 use imagemill::ports::rows::{RowReadError, RowReader};
 use imagemill::ports::sink::EventSink;
+use jiff::SignedDuration;
 use jiff::civil::date;
 
 use crate::ledger::support::{self, TestClock, cents};
@@ -58,6 +59,8 @@ const FOREVER: Duration = Duration::from_hours(24 * 400);
 pub(crate) enum Act {
     Drain,
     Abort,
+    /// Sets the wall clock.
+    Jump(SignedDuration),
     /// Looks how many permits of the lane are free.
     Look,
 }
@@ -221,6 +224,7 @@ impl Bench {
                 match act {
                     Act::Drain => stop.drain(StopReason::Interrupted),
                     Act::Abort => stop.abort(),
+                    Act::Jump(by) => clock.jump(by),
                     Act::Look => {
                         let free = cx.upgrade().map(|cx| cx.lane.free_permits());
                         looks.lock().expect("no holder panics").extend(free);

@@ -164,7 +164,7 @@ impl ImageProvider for FakeProvider {
             .await
             .map_err(|source| ProviderError::NotKept { source })?;
         let (cost, cost_source) = (play.charge, CostSource::Reported);
-        Ok(Generation { cost, cost_source, request_id: None, n_extra: 0 })
+        Ok(Generation { cost, cost_source, request_id: None, n_extra: 0, date: None })
     }
 }
 

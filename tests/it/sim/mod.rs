@@ -1,6 +1,7 @@
 //! The pipeline on fakes, in virtual time.
 
 mod bench;
+mod clock;
 mod failures;
 mod fakes;
 mod histories;

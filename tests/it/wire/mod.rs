@@ -4,6 +4,7 @@ mod books;
 mod consent;
 mod crash_loop;
 mod crashes;
+mod dates;
 mod faults;
 mod keys;
 mod odd_answers;

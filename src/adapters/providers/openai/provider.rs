@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, HeaderMap, HeaderValue};
+use jiff::Timestamp;
+use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, DATE, HeaderMap, HeaderValue};
 use reqwest::{RequestBuilder, Response, Url};
 use secrecy::{ExposeSecret, SecretString};
 
@@ -20,7 +21,7 @@ use crate::domain::failure::FailureClass;
 use crate::domain::provider::Profile;
 use crate::domain::redact::{code_word, has_secret, redact, without_key};
 use crate::domain::request::ImageRequest;
-use crate::domain::retry_after::retry_after;
+use crate::domain::retry_after::{http_date, retry_after};
 use crate::ports::clock::Clock;
 use crate::ports::images::ImageBody;
 use crate::ports::provider::{Attempt, ExchangeFailure, Generation, ImageProvider, ProviderError};
@@ -179,6 +180,7 @@ impl OpenAi {
             detail,
             request_id: id.clone(),
             answer: self.scrubbed(frame.text.clone()),
+            date: None,
         };
         let Some(parsed) = parsed else {
             let detail = "it is no JSON of an answer".to_owned();
@@ -192,7 +194,7 @@ impl OpenAi {
         }
         let (cost, cost_source) = parsed.charge(attempt.quote, frame.n_images, has_references);
         let n_extra = u32::try_from(frame.n_images - 1).unwrap_or(u32::MAX);
-        Ok(Generation { cost, cost_source, request_id: id, n_extra })
+        Ok(Generation { cost, cost_source, request_id: id, n_extra, date: None })
     }
 
     /// Takes the next bytes; returns why nothing more is read, if so.
@@ -249,6 +251,7 @@ impl OpenAi {
             detail: Some(redact(detail, &self.secrets(request))),
             request_id,
             answer: self.scrubbed(received.scanner.finish().text),
+            date: None,
         }
         .into()
     }
@@ -294,6 +297,11 @@ fn request_id(headers: &HeaderMap, secrets: &[&str]) -> Option<Arc<str>> {
     code_word(text).filter(|word| !has_secret(word, secrets)).map(Arc::from)
 }
 
+/// What time it is by the other side's clock.
+fn date(headers: &HeaderMap) -> Option<Timestamp> {
+    http_date(headers.get(DATE)?.to_str().ok()?)
+}
+
 #[async_trait]
 impl ImageProvider for OpenAi {
     async fn generate(
@@ -308,11 +316,16 @@ impl ImageProvider for OpenAi {
                 return Err(ExchangeFailure::new(failure_class(&error)).with_detail(detail).into());
             }
         };
-        if response.status().is_success() {
+        let date = date(response.headers());
+        let answered = if response.status().is_success() {
             self.receive(response, attempt, body).await
         } else {
             Err(self.refused(response, attempt.request).await.into())
-        }
+        };
+        answered.map(|generation| Generation { date, ..generation }).map_err(|error| match error {
+            ProviderError::Failed(failure) => ExchangeFailure { date, ..*failure }.into(),
+            ProviderError::NotKept { .. } => error,
+        })
     }
 }
 
