@@ -71,7 +71,9 @@ pub struct FileError {
 /// A store's error with the exit that it means.
 pub(super) fn store_failure(error: StoreError) -> Failure {
     let exit = match &error {
-        StoreError::WrongMoney { .. } | StoreError::OtherZone { .. } => Exit::Invalid,
+        StoreError::WrongMoney { .. } | StoreError::OtherZone { .. } | StoreError::Gone { .. } => {
+            Exit::Invalid
+        }
         StoreError::Io { .. } => Exit::Environment,
         StoreError::Corrupt { .. }
         | StoreError::Rule { .. }
@@ -82,6 +84,13 @@ pub(super) fn store_failure(error: StoreError) -> Failure {
     };
     if let StoreError::OtherZone { kept, .. } = &error {
         let hint = format!("a ledger's zone cannot be changed: put {kept} back into that file");
+        return Failure::new(exit, error).with_hint(hint);
+    }
+    if let StoreError::Gone { note, .. } = &error {
+        let hint = format!(
+            "put it back from a copy; or, when nothing that it held counts any more, delete {}",
+            note.display()
+        );
         return Failure::new(exit, error).with_hint(hint);
     }
     let failure = Failure::new(exit, error);

@@ -47,7 +47,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ledger_on_a_network_file_system_is_refused_and_the_way_out_is_named() {
+    fn a_ledger_on_a_network_file_system_is_refused_and_the_way_out_is_named_row_44() {
         let folder = Path::new("/mnt/team/ledger");
         let failure = judge(folder, Some("NFS"), false).expect_err("a network file system");
         assert_eq!(failure.exit, Exit::Invalid);

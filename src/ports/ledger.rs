@@ -174,6 +174,16 @@ pub enum StoreError {
         #[source]
         source: DescriptionError,
     },
+    /// The folder held real money once, and is empty now.
+    #[error("the ledger in {} is gone: it kept real money since {made}", path.display())]
+    Gone {
+        /// The folder.
+        path: PathBuf,
+        /// When the ledger was made.
+        made: String,
+        /// The note that says so.
+        note: PathBuf,
+    },
     /// Real attempts in a simulated ledger or the reverse.
     #[error("{} keeps {kept} money, and this run spends {spent} money", path.display())]
     WrongMoney {

@@ -11,6 +11,7 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use crate::adapters::ledger::files::{Files, io_error, owner_path};
+use crate::adapters::ledger::kept::{expect_no_note, leave_note};
 use crate::adapters::ledger::lock::{LockFile, holder};
 use crate::adapters::ledger::segment::{
     DiskFolder, private, private_folder, sync_names, write_new,
@@ -110,6 +111,7 @@ impl DirectoryLedger {
             let (kept, spent) = (description.money, founding.money);
             return Err(StoreError::WrongMoney { path: root, kept, spent });
         }
+        leave_note(&root, description.money, &text_of(&description));
         let zone = zone_of(&root, &description)?;
         let owner_lock = take_owner_lock(&root, founding.owner)?;
         let files = Some(Files::new(&root, folder));
@@ -264,6 +266,11 @@ fn description_path(root: &Path) -> PathBuf {
     root.join("ledger.json")
 }
 
+/// The text of `ledger.json`.
+fn text_of(description: &Description) -> String {
+    serde_json::to_string(description).expect("a description is JSON") + "\n"
+}
+
 /// Makes a ledger, unless another process makes it first.
 fn make_once(
     root: &Path,
@@ -294,6 +301,7 @@ fn make(
         Some(known) => known,
         None => {
             expect_nothing_promised(root, folder)?;
+            expect_no_note(root, founding.money)?;
             let time = to_microseconds(now);
             let zone = zone_named(&founding.zone).map_err(|error| StoreError::Description {
                 path: path.clone(),
@@ -309,7 +317,7 @@ fn make(
             }
         }
     };
-    let text = serde_json::to_string(&description).expect("a description is JSON") + "\n";
+    let text = text_of(&description);
     let new = root.join("ledger.json.new");
     write_new(&new, text.as_bytes()).map_err(io_error("write", &new))?;
     std::fs::rename(&new, &path).map_err(io_error("write", &path))?;

@@ -4,6 +4,7 @@ pub mod audit;
 pub mod by_hand;
 pub mod directory;
 mod files;
+mod kept;
 pub mod lock;
 pub mod memory;
 pub mod read;

@@ -97,6 +97,7 @@ impl LedgerStopped {
             | StoreError::Replaced { .. }
             | StoreError::Description { .. }
             | StoreError::WrongMoney { .. }
+            | StoreError::Gone { .. }
             | StoreError::OtherZone { .. }
             | StoreError::Poisoned => StopReason::Broken(text),
         }

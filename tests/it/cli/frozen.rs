@@ -48,7 +48,7 @@ fn freeze(run: &mut Run, ledger: &Path) -> bool {
 }
 
 #[test]
-fn who_waits_for_a_stopped_process_says_so_and_goes_on_when_it_does() {
+fn who_waits_for_a_stopped_process_says_so_and_goes_on_when_it_does_row_47() {
     let sandbox = Sandbox::with_rows(3000);
     let args = "run rows.csv --live --provider sim --sim latency=1ms --concurrency 64 --ledger l \
                 --gate none --progress none --limit-per-day 1000";

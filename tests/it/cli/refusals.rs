@@ -129,3 +129,25 @@ fn a_broken_ledger_stops_everything() {
     let ran = sandbox.run(live).exits(1).result_has(&["error exit=1", "cost=$0.00"]);
     assert!(ran.stderr.contains("imagemill ledger check"), "{}", ran.stderr);
 }
+
+#[test]
+fn a_ledger_of_real_money_that_was_deleted_is_missed_row_34() {
+    let sandbox = Sandbox::with_rows(1);
+    let set = "ledger limit set --per-day 20 --why x --ledger money";
+    sandbox.run(set).exits(0);
+    std::fs::remove_dir_all(sandbox.path("money")).expect("removed");
+    let key = ("OPENAI_API_KEY", "sk-test");
+    let live = "run rows.csv --live --provider openai --model gpt-image-2 --yes --ledger money";
+    for ask in [set, live] {
+        let ran = sandbox.run_with(&[key], ask).exits(3);
+        for part in ["is gone: it kept real money since 20", "hint: put it back from a copy"] {
+            assert!(ran.stderr.contains(part), "{ask}: {part}: {}", ran.stderr);
+        }
+    }
+    assert!(!sandbox.path("money/ledger.json").exists());
+    std::fs::remove_file(sandbox.path(".money.kept")).expect("the note that the hint names");
+    sandbox.run(set).exits(0);
+    // Simulated money may be thrown away with its run.
+    sandbox.run("run rows.csv --live --provider sim --sim latency=1ms --ledger play").exits(0);
+    assert!(!sandbox.path(".play.kept").exists());
+}

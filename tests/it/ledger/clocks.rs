@@ -13,7 +13,7 @@ use crate::ledger::support::{ask, cents, in_memory, run};
 const HOURS: fn(i64) -> SignedDuration = SignedDuration::from_hours;
 
 #[tokio::test(start_paused = true)]
-async fn a_clock_that_jumps_ahead_opens_no_new_day_until_the_time_has_passed() {
+async fn a_clock_that_jumps_ahead_opens_no_new_day_until_the_time_has_passed_row_18() {
     let (handle, clock) = in_memory(cents(10));
     let held = handle.reserve(ask(cents(4))).await.expect("it fits");
     handle.settle(held.rid, cents(4), CostSource::Usage, None).await.expect("a ledger");
@@ -34,7 +34,7 @@ async fn a_clock_that_jumps_ahead_opens_no_new_day_until_the_time_has_passed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_clock_that_goes_back_keeps_the_day_and_is_doubted() {
+async fn a_clock_that_goes_back_keeps_the_day_and_is_doubted_row_17() {
     let (handle, clock) = in_memory(cents(10));
     clock.shift(HOURS(14));
     handle.reserve(ask(cents(4))).await.expect("it fits");

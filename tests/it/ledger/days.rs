@@ -84,7 +84,7 @@ async fn refused(handle: &LedgerHandle) {
 }
 
 #[test]
-fn every_civil_day_has_its_money_once_however_long_it_is() {
+fn every_civil_day_has_its_money_once_however_long_it_is_row_20() {
     for it in &DAYS {
         let folder = tempfile::tempdir().expect("a folder");
         let root = folder.path();

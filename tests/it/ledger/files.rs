@@ -207,7 +207,8 @@ fn real_and_simulated_money_never_meet() {
 }
 
 #[test]
-fn a_ledger_without_its_description_is_described_again_and_one_without_segments_is_refused() {
+fn a_ledger_without_its_description_is_described_again_and_one_without_segments_is_refused_row_34()
+{
     let folder = tempfile::tempdir().expect("a folder");
     let root = folder.path();
     let first = DirectoryLedger::open_blocking(open_or_create(root, cents(1))).expect("a ledger");

@@ -12,7 +12,7 @@ use imagemill::ports::ledger::{LedgerStore, lock_wait};
 use crate::ledger::support::{ask, cents, in_folder, open_or_create, runtime};
 
 #[test]
-fn a_lock_file_that_was_deleted_while_it_was_held_locks_the_next_ones_out_together() {
+fn a_lock_file_that_was_deleted_while_it_was_held_locks_the_next_ones_out_together_row_46() {
     let folder = tempfile::tempdir().expect("a folder");
     let root = folder.path();
     runtime().block_on(async {
