@@ -1,8 +1,10 @@
 //! The ledger as a whole: its task over memory and over real files.
 
+mod disk;
 mod faults;
 mod files;
 mod models;
+mod power;
 mod recovery;
 pub(crate) mod support;
 mod task;
