@@ -9,8 +9,10 @@ use crate::adapters::ledger::read::{described, segments_of};
 use crate::adapters::ledger::segment::DiskFolder;
 use crate::domain::ids::{AttemptId, RunId};
 use crate::domain::ledger::reading::{CheckReport, Finding};
-use crate::domain::ledger::scan::{Position, Tail, scan};
-use crate::domain::ledger::{LedgerState, LineHash, Record, RecordKind, SegmentName};
+use crate::domain::ledger::scan::{Position, Tail, scan, starts_anew};
+use crate::domain::ledger::{
+    LedgerState, LineHash, Open, OpenReason, Record, RecordKind, SegmentName, Violation,
+};
 use crate::domain::money::NanoUsd;
 use crate::ports::ledger::{SegmentFolder, StoreError};
 
@@ -40,6 +42,8 @@ struct Audit {
     report: CheckReport,
     state: LedgerState,
     hash: Option<LineHash>,
+    /// A torn line at the end of the segment before, which only a sync error excuses.
+    torn: Option<(SegmentName, u64)>,
     /// The run of each attempt that has not ended.
     open: BTreeMap<AttemptId, RunId>,
     /// Every attempt ever reserved.
@@ -57,6 +61,7 @@ impl Audit {
             report: CheckReport::default(),
             state: LedgerState::default(),
             hash: None,
+            torn: None,
             open: BTreeMap::new(),
             reserved: BTreeSet::new(),
             without_run: NanoUsd::ZERO,
@@ -71,7 +76,12 @@ impl Audit {
 
     fn segment(&mut self, name: SegmentName, bytes: &[u8], is_last: bool) {
         self.report.segments += 1;
-        let found = scan(bytes, Position { hash: self.hash, ..Position::default() });
+        let is_anew = starts_anew(bytes);
+        if let Some((torn, line)) = self.torn.take().filter(|_| !is_anew) {
+            self.find(torn, line, "the line is torn, and a segment follows");
+        }
+        let hash = self.hash.filter(|_| !is_anew);
+        let found = scan(bytes, Position { hash, ..Position::default() });
         for (index, record) in found.records.iter().enumerate() {
             self.record(name, index as u64 + 1, record);
         }
@@ -83,7 +93,7 @@ impl Audit {
             }
             Tail::Clean => {}
             Tail::Torn if is_last => self.report.torn_tail = Some(name.to_string()),
-            Tail::Torn => self.find(name, line, "the line is torn, and a segment follows"),
+            Tail::Torn => self.torn = Some((name, line)),
             Tail::Fault(error) => {
                 self.find(name, line, error);
                 // What follows in this segment was not read, so nothing after it can be compared.
@@ -97,7 +107,7 @@ impl Audit {
         self.report.lines += 1;
         self.report.newest = self.report.newest.max(Some(record.time));
         if self.is_sound
-            && let Err(violation) = self.state.fold(record)
+            && let Err(violation) = self.fold(record)
         {
             self.find(name, line, violation);
             self.is_sound = false;
@@ -117,6 +127,28 @@ impl Audit {
             }
         }
         self.book(name, line, record);
+    }
+
+    /// What a failed sync has lost is missing before the open that follows it, and only there.
+    fn fold(&mut self, record: &Record) -> Result<(), Violation> {
+        let before = self.state.segment();
+        let folded = self.state.fold(record);
+        match &record.kind {
+            RecordKind::Open(open)
+                if open.reason == OpenReason::SyncError && open.previous == before =>
+            {
+                folded.or_else(|_| self.start_anew(record, open))
+            }
+            _ => folded,
+        }
+    }
+
+    fn start_anew(&mut self, record: &Record, open: &Open) -> Result<(), Violation> {
+        self.state = LedgerState::default();
+        self.open = open.carry.iter().map(|carried| (carried.rid, carried.hold.run)).collect();
+        self.reserved.extend(self.open.keys());
+        self.report.attempts = self.reserved.len() as u64;
+        self.state.fold(record)
     }
 
     /// Books money by day and by run, each on its own, so that the two sums check each other.

@@ -3,6 +3,7 @@
 mod disk;
 mod faults;
 mod files;
+mod machine;
 mod models;
 mod power;
 mod recovery;
