@@ -88,12 +88,10 @@ impl Audit {
         self.hash = found.end.hash;
         let line = found.end.lines + 1;
         match found.tail {
-            Tail::Clean if found.records.is_empty() => {
-                self.report.torn_tail = Some(name.to_string());
-            }
-            Tail::Clean => {}
-            Tail::Torn if is_last => self.report.torn_tail = Some(name.to_string()),
-            Tail::Torn => self.torn = Some((name, line)),
+            Tail::Clean if !found.records.is_empty() => {}
+            // A segment without any line was torn before its first one.
+            Tail::Clean | Tail::Torn if is_last => self.report.torn_tail = Some(name.to_string()),
+            Tail::Clean | Tail::Torn => self.torn = Some((name, line)),
             Tail::Fault(error) => {
                 self.find(name, line, error);
                 // What follows in this segment was not read, so nothing after it can be compared.
@@ -129,13 +127,14 @@ impl Audit {
         self.book(name, line, record);
     }
 
-    /// What a failed sync has lost is missing before the open that follows it, and only there.
+    /// What a failed sync has lost, be it a whole segment, is missing before the open that follows
+    /// it, and only there.
     fn fold(&mut self, record: &Record) -> Result<(), Violation> {
         let before = self.state.segment();
         let folded = self.state.fold(record);
         match &record.kind {
             RecordKind::Open(open)
-                if open.reason == OpenReason::SyncError && open.previous == before =>
+                if open.reason == OpenReason::SyncError && open.previous >= before =>
             {
                 folded.or_else(|_| self.start_anew(record, open))
             }
