@@ -42,8 +42,8 @@ struct Audit {
     report: CheckReport,
     state: LedgerState,
     hash: Option<LineHash>,
-    /// A torn line at the end of the segment before, which only a sync error excuses.
-    torn: Option<(SegmentName, u64)>,
+    /// Torn lines at the ends of the segments before, which only a sync error excuses.
+    torn: Vec<(SegmentName, u64)>,
     /// The run of each attempt that has not ended.
     open: BTreeMap<AttemptId, RunId>,
     /// Every attempt ever reserved.
@@ -61,7 +61,7 @@ impl Audit {
             report: CheckReport::default(),
             state: LedgerState::default(),
             hash: None,
-            torn: None,
+            torn: Vec::new(),
             open: BTreeMap::new(),
             reserved: BTreeSet::new(),
             without_run: NanoUsd::ZERO,
@@ -77,11 +77,14 @@ impl Audit {
     fn segment(&mut self, name: SegmentName, bytes: &[u8], is_last: bool) {
         self.report.segments += 1;
         let is_anew = starts_anew(bytes);
-        if let Some((torn, line)) = self.torn.take().filter(|_| !is_anew) {
-            self.find(torn, line, "the line is torn, and a segment follows");
-        }
         let hash = self.hash.filter(|_| !is_anew);
         let found = scan(bytes, Position { hash, ..Position::default() });
+        if !found.records.is_empty() {
+            let torn = std::mem::take(&mut self.torn);
+            for (torn, line) in torn.into_iter().filter(|_| !is_anew) {
+                self.find(torn, line, "the line is torn, and a segment follows");
+            }
+        }
         for (index, record) in found.records.iter().enumerate() {
             self.record(name, index as u64 + 1, record);
         }
@@ -91,7 +94,7 @@ impl Audit {
             Tail::Clean if !found.records.is_empty() => {}
             // A segment without any line was torn before its first one.
             Tail::Clean | Tail::Torn if is_last => self.report.torn_tail = Some(name.to_string()),
-            Tail::Clean | Tail::Torn => self.torn = Some((name, line)),
+            Tail::Clean | Tail::Torn => self.torn.push((name, line)),
             Tail::Fault(error) => {
                 self.find(name, line, error);
                 // What follows in this segment was not read, so nothing after it can be compared.

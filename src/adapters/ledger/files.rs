@@ -219,7 +219,19 @@ impl Files {
         Ok(())
     }
 
+    /// A segment that is left takes no line any more, so the next group does not sync what a dead
+    /// process may have left in it. After a sync error there is nothing to be gained.
+    fn sync_before_leaving(&mut self) -> Result<(), StoreError> {
+        let may_be_lost = |segment: &&mut Segment| segment.durable < segment.end.offset;
+        if self.root.join(SYNC_ERROR_MARK).exists() {
+            return Ok(());
+        }
+        let Some(segment) = self.current.as_mut().filter(may_be_lost) else { return Ok(()) };
+        sync(&mut *segment.file, &self.root, &self.folder.path(segment.name))
+    }
+
     fn start_segment(&mut self, name: SegmentName, part: &Part) -> Result<(), StoreError> {
+        self.sync_before_leaving()?;
         let path = self.folder.path(name);
         let mut file = self.folder.create(name).map_err(io_error("create", &path))?;
         append_whole(&mut *file, &path, 0, part.text.as_bytes())?;

@@ -123,10 +123,14 @@ impl Disk {
     pub(crate) fn absorb(&self) {
         let folder = DiskFolder::new(&self.root);
         let mut state = self.lock();
+        let page = state.page;
         for name in folder.segments().expect("a folder") {
             let bytes = std::fs::read(folder.path(name)).expect("a segment");
             let shadow = state.files.entry(name).or_default();
-            if shadow.length != bytes.len() {
+            if shadow.length == bytes.len() {
+                // At least synced before it was left, as far as a sync reaches.
+                shadow.synced(&bytes, page);
+            } else {
                 shadow.settle(bytes);
                 shadow.is_name_durable = true;
             }
@@ -315,9 +319,7 @@ impl SegmentFile for OpenFile {
             }
             Some(_) | None => {
                 self.inner.sync()?;
-                shadow.write_back(&view, *page, || true);
-                shadow.durable.resize(view.len(), 0);
-                shadow.promised = view.len();
+                shadow.synced(&view, *page);
                 Ok(())
             }
         }
@@ -361,6 +363,13 @@ impl Shadow {
         (self.promised, self.length) = (bytes.len(), bytes.len());
         self.durable = bytes;
         self.dirty.clear();
+    }
+
+    /// A sync was well: every page that is known to be dirty is on the disk, and the length.
+    fn synced(&mut self, view: &[u8], page: usize) {
+        self.write_back(view, page, || true);
+        self.durable.resize(view.len(), 0);
+        self.promised = view.len();
     }
 
     /// Some dirty pages reach the disk.

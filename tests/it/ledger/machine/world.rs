@@ -60,7 +60,7 @@ pub(super) enum Surprise {
     None,
     /// A group failed: any part of it may be there.
     Failure,
-    /// The power failed: what no one was promised may be gone.
+    /// The power failed: what no one was promised may be gone, and what was taken back may return.
     PowerLoss,
 }
 
