@@ -5,6 +5,8 @@ mod faults;
 mod files;
 mod machine;
 mod models;
+#[cfg(feature = "failpoints")]
+mod points;
 mod power;
 mod recovery;
 pub(crate) mod support;
