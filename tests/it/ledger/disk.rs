@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use imagemill::adapters::ledger::segment::DiskFolder;
 use imagemill::domain::ledger::SegmentName;
@@ -166,7 +166,8 @@ impl Disk {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().expect("nobody panics with it")
+        // A process may die in the middle of an operation; the disk goes on.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What goes wrong with an operation now; an error when it is not even tried.
@@ -292,11 +293,15 @@ impl SegmentFile for OpenFile {
             most = most.min(*room);
             *room -= most;
         }
-        self.change(|inner| inner.append(&bytes[..most]).map(drop))?;
+        let mut written = 0;
+        self.change(|inner| {
+            written = inner.append(&bytes[..most])?;
+            Ok(())
+        })?;
         match fault {
             Some(Fault::Death(_)) => Err(died()),
             _ if most == 0 => Err(io::Error::from_raw_os_error(ENOSPC)),
-            _ => Ok(most),
+            _ => Ok(written),
         }
     }
 

@@ -106,7 +106,9 @@ fn hits(point: &str) -> u64 {
         let place = Place::with_history().await;
         let count = Arc::new(AtomicU64::new(0));
         let counter = Arc::clone(&count);
-        let add = move || drop(counter.fetch_add(1, Ordering::SeqCst));
+        let add = move || {
+            counter.fetch_add(1, Ordering::SeqCst);
+        };
         fail::cfg_callback(point, add).expect("a point");
         let told = place.life().await;
         fail::remove(point);
