@@ -7,6 +7,8 @@ mod crashes;
 mod faults;
 mod keys;
 mod odd_answers;
+#[cfg(all(unix, feature = "failpoints"))]
+mod points;
 #[cfg(unix)]
 mod pty;
 mod raw;
