@@ -79,7 +79,7 @@ impl Audit {
         let is_anew = starts_anew(bytes);
         let hash = self.hash.filter(|_| !is_anew);
         let found = scan(bytes, Position { hash, ..Position::default() });
-        if !found.records.is_empty() {
+        if !found.records.is_empty() || matches!(found.tail, Tail::Fault(_)) {
             let torn = std::mem::take(&mut self.torn);
             for (torn, line) in torn.into_iter().filter(|_| !is_anew) {
                 self.find(torn, line, "the line is torn, and a segment follows");

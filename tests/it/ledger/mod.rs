@@ -3,6 +3,7 @@
 mod disk;
 mod faults;
 mod files;
+mod lost_syncs;
 mod machine;
 mod models;
 #[cfg(feature = "failpoints")]

@@ -18,7 +18,7 @@ use crate::ledger::machine::world::{Counts, World};
 use crate::ledger::support::number_from;
 
 /// Histories where nobody asks for another number.
-const CASES: u64 = 60;
+const CASES: u64 = 300;
 /// The seed where nobody names one.
 const SEED: u64 = 1;
 /// Processes that share the ledger.
