@@ -173,7 +173,7 @@ impl Disk {
     /// What goes wrong with an operation now; an error when it is not even tried.
     fn meet(&self, operation: Operation, is_dead: &AtomicBool) -> io::Result<Option<Fault>> {
         if is_dead.load(Ordering::SeqCst) {
-            return Err(died());
+            die();
         }
         let mut state = self.lock();
         let Some((fault, after)) = state.fault else { return Ok(None) };
@@ -203,7 +203,7 @@ impl Disk {
     /// An operation that is done as a whole or not at all.
     fn whole(&self, is_dead: &AtomicBool) -> io::Result<()> {
         match self.meet(Operation::Other, is_dead)? {
-            Some(Fault::Death(_)) => Err(died()),
+            Some(Fault::Death(_)) => die(),
             Some(_) | None => Ok(()),
         }
     }
@@ -237,7 +237,7 @@ impl SegmentFolder for Folder {
     fn sync_folder(&self, name: SegmentName) -> io::Result<()> {
         match self.disk.meet(Operation::Sync, &self.is_dead)? {
             Some(Fault::SyncError) => return Err(io::Error::from_raw_os_error(EIO)),
-            Some(Fault::Death(_)) => return Err(died()),
+            Some(Fault::Death(_)) => die(),
             Some(_) | None => self.inner.sync_folder(name)?,
         }
         for (known, shadow) in &mut self.disk.lock().files {
@@ -299,7 +299,7 @@ impl SegmentFile for OpenFile {
             Ok(())
         })?;
         match fault {
-            Some(Fault::Death(_)) => Err(died()),
+            Some(Fault::Death(_)) => die(),
             _ if most == 0 => Err(io::Error::from_raw_os_error(ENOSPC)),
             _ => Ok(written),
         }
@@ -320,7 +320,7 @@ impl SegmentFile for OpenFile {
             }
             Some(Fault::Death(part)) => {
                 shadow.write_back(&view, *page, || part % 2 == 0);
-                Err(died())
+                die();
             }
             Some(_) | None => {
                 self.inner.sync()?;
@@ -332,10 +332,10 @@ impl SegmentFile for OpenFile {
 
     fn truncate(&mut self, length: u64) -> io::Result<()> {
         match self.disk.meet(Operation::Other, &self.is_dead)? {
-            Some(Fault::Death(part)) if part % 2 == 0 => Err(died()),
+            Some(Fault::Death(part)) if part % 2 == 0 => die(),
             Some(Fault::Death(_)) => {
                 self.change(|inner| inner.truncate(length))?;
-                Err(died())
+                die();
             }
             Some(_) | None => self.change(|inner| inner.truncate(length)),
         }
@@ -424,8 +424,9 @@ fn coin(chance: &mut impl Rng) -> bool {
     chance.next_u32() & 1 == 0
 }
 
-fn died() -> io::Error {
-    io::Error::other("the process is dead")
+/// Nothing that a living process would do after an error is done. Unlike a panic, it says nothing.
+fn die() -> ! {
+    std::panic::resume_unwind(Box::new("the process is dead"))
 }
 
 /// A folder that is thrown away, in memory where the system has such a place: nothing here depends
