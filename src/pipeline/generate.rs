@@ -4,6 +4,8 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use fail::fail_point;
+
 use crate::domain::digest::Sha256Digest;
 use crate::domain::event::{AttemptStarted, Ending, RunEvent, Tags};
 use crate::domain::failure::FailureClass;
@@ -246,8 +248,10 @@ async fn attempt(
     };
     cx.events.emit(RunEvent::AttemptStarted(Box::new(started))).await;
     report.sent_at.get_or_insert(begun);
+    fail_point!("attempt::before_send");
     let sent = Sent::now(cx);
     let answer = exchange(cx, job, held, report.attempts).await;
+    fail_point!("attempt::before_settle");
     hold_against_date(cx, sent, &answer).await;
     let ended = cx.clock.elapsed();
     report.ended_at = Some(ended);

@@ -10,9 +10,9 @@ use async_trait::async_trait;
 use crate::domain::ledger::parse::LineError;
 use crate::domain::ledger::{BrokenRule, Money, OpenReason, OwnerId, Record, Repair, SegmentName};
 
-/// Every point at which a test can make the ledger fail, in the order of a group's way; see the
-/// cargo feature `failpoints`.
-pub const FAIL_POINTS: [&str; 13] = [
+/// Every point at which a test can make the ledger fail, in the order of a group's way, then those
+/// at which an attempt can be left alone; see the cargo feature `failpoints`.
+pub const FAIL_POINTS: [&str; 15] = [
     "ledger::lock",
     "ledger::read",
     "ledger::cut",
@@ -26,6 +26,8 @@ pub const FAIL_POINTS: [&str; 13] = [
     "ledger::after_commit",
     "ledger::before_settle",
     "ledger::before_close",
+    "attempt::before_send",
+    "attempt::before_settle",
 ];
 
 /// A place that keeps the records of one ledger, in their order.

@@ -11,8 +11,10 @@ use crate::domain::ids::{AttemptId, RunId};
 use crate::domain::ledger::parse::LineError;
 use crate::domain::ledger::promise::Promise;
 use crate::domain::ledger::reading::{CheckReport, Finding};
-use crate::domain::ledger::scan::{Position, Tail, scan};
-use crate::domain::ledger::{LedgerState, LineHash, Record, RecordKind, SegmentName};
+use crate::domain::ledger::scan::{Position, Tail, scan, starts_anew};
+use crate::domain::ledger::{
+    LedgerState, LineHash, Open, OpenReason, Record, RecordKind, SegmentName, Violation,
+};
 use crate::domain::money::NanoUsd;
 use crate::ports::ledger::{SegmentFolder, StoreError};
 
@@ -46,6 +48,8 @@ struct Audit {
     report: CheckReport,
     state: LedgerState,
     hash: Option<LineHash>,
+    /// Torn lines at the ends of the segments before, which only a sync error excuses.
+    torn: Vec<(SegmentName, u64)>,
     /// The run of each attempt that has not ended.
     open: BTreeMap<AttemptId, RunId>,
     /// Every attempt ever reserved.
@@ -64,6 +68,7 @@ impl Audit {
             report: CheckReport::default(),
             state: LedgerState::default(),
             hash: None,
+            torn: Vec::new(),
             open: BTreeMap::new(),
             reserved: BTreeSet::new(),
             without_run: NanoUsd::ZERO,
@@ -78,7 +83,15 @@ impl Audit {
 
     fn segment(&mut self, name: SegmentName, bytes: &[u8], is_last: bool) {
         self.report.segments += 1;
-        let found = scan(bytes, Position { hash: self.hash, ..Position::default() });
+        let is_anew = starts_anew(bytes);
+        let hash = self.hash.filter(|_| !is_anew);
+        let found = scan(bytes, Position { hash, ..Position::default() });
+        if !found.records.is_empty() || matches!(found.tail, Tail::Fault(_)) {
+            let torn = std::mem::take(&mut self.torn);
+            for (torn, line) in torn.into_iter().filter(|_| !is_anew) {
+                self.find(torn, line, "the line is torn, and a segment follows");
+            }
+        }
         for (index, record) in found.records.iter().enumerate() {
             self.record(name, index as u64 + 1, record);
         }
@@ -91,12 +104,10 @@ impl Audit {
             return;
         }
         match found.tail {
-            Tail::Clean if found.records.is_empty() => {
-                self.report.torn_tail = Some(name.to_string());
-            }
-            Tail::Clean => {}
-            Tail::Torn if is_last => self.report.torn_tail = Some(name.to_string()),
-            Tail::Torn => self.find(name, line, "the line is torn, and a segment follows"),
+            Tail::Clean if !found.records.is_empty() => {}
+            // A segment without any line was torn before its first one.
+            Tail::Clean | Tail::Torn if is_last => self.report.torn_tail = Some(name.to_string()),
+            Tail::Clean | Tail::Torn => self.torn.push((name, line)),
             Tail::Fault(error) => {
                 self.find(name, line, error);
                 // What follows in this segment was not read, so nothing after it can be compared.
@@ -110,7 +121,7 @@ impl Audit {
         self.report.lines += 1;
         self.report.newest = self.report.newest.max(Some(record.time));
         if self.is_sound
-            && let Err(violation) = self.state.fold(record)
+            && let Err(violation) = self.fold(record)
         {
             self.find(name, line, violation);
             self.is_sound = false;
@@ -130,6 +141,29 @@ impl Audit {
             }
         }
         self.book(name, line, record);
+    }
+
+    /// What a failed sync has lost, be it a whole segment, is missing before the open that follows
+    /// it, and only there.
+    fn fold(&mut self, record: &Record) -> Result<(), Violation> {
+        let before = self.state.segment();
+        let folded = self.state.fold(record);
+        let is_after_error =
+            |open: &Open| open.reason == OpenReason::SyncError && open.previous >= before;
+        if let RecordKind::Open(open) = &record.kind
+            && is_after_error(open)
+        {
+            return folded.or_else(|_| self.start_anew(record, open));
+        }
+        folded
+    }
+
+    fn start_anew(&mut self, record: &Record, open: &Open) -> Result<(), Violation> {
+        self.state = LedgerState::default();
+        self.open = open.carry.iter().map(|carried| (carried.rid, carried.hold.run)).collect();
+        self.reserved.extend(self.open.keys());
+        self.report.attempts = self.reserved.len() as u64;
+        self.state.fold(record)
     }
 
     /// Books money by day and by run, each on its own, so that the two sums check each other.

@@ -88,7 +88,14 @@ impl DirectoryLedger {
     /// As [`Self::open`].
     pub fn open_blocking(options: OpenOrCreate) -> Result<Self, StoreError> {
         let root = options.root.clone();
+        let missing = root.ancestors().take_while(|folder| !folder.exists());
+        let parents: Vec<PathBuf> = missing.filter_map(Path::parent).map(Path::to_owned).collect();
         private_folder(&root).map_err(io_error("create", &root))?;
+        // A power loss must not take the ledger away with the name of its folder.
+        for parent in parents {
+            let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { &parent };
+            sync_names(parent).map_err(io_error("sync", parent))?;
+        }
         let folder = Box::new(DiskFolder::new(&root));
         Self::open_in(options, folder)
     }

@@ -160,7 +160,7 @@ impl Files {
                 self.folder.remove(name).map_err(io_error("remove", &self.folder.path(name)))?;
                 break;
             }
-            self.current = Some(segment);
+            self.adopt(segment)?;
         }
         let full = self.current.as_ref().is_some_and(|segment| segment.end.offset > SEGMENT_BYTES);
         if self.root.join(SYNC_ERROR_MARK).exists() {
@@ -198,12 +198,18 @@ impl Files {
             let mut segment =
                 Segment { name, file, end: Position::default(), durable: 0, next: None };
             if read_segment(&*self.folder, &mut segment, promise.as_ref(), found)? {
-                self.current = Some(segment);
-                return Ok(());
+                return self.adopt(segment);
             }
             self.folder.remove(name).map_err(io_error("remove", &path))?;
         }
         Err(StoreError::Missing { path: self.root.join("*/*.jsonl") })
+    }
+
+    /// Goes on in a segment that someone else created, and perhaps died before its name was durable.
+    fn adopt(&mut self, segment: Segment) -> Result<(), StoreError> {
+        sync_name(&*self.folder, segment.name, &self.root)?;
+        self.current = Some(segment);
+        Ok(())
     }
 
     /// Reads what others appended to the current segment.
@@ -237,12 +243,24 @@ impl Files {
         Ok(())
     }
 
+    /// A segment that is left takes no line any more, so the next group does not sync what a dead
+    /// process may have left in it. After a sync error there is nothing to be gained.
+    fn sync_before_leaving(&mut self) -> Result<(), StoreError> {
+        let may_be_lost = |segment: &&mut Segment| segment.durable < segment.end.offset;
+        if self.root.join(SYNC_ERROR_MARK).exists() {
+            return Ok(());
+        }
+        let Some(segment) = self.current.as_mut().filter(may_be_lost) else { return Ok(()) };
+        sync(&mut *segment.file, &self.root, &self.folder.path(segment.name))
+    }
+
     fn start_segment(&mut self, name: SegmentName, part: &Part) -> Result<(), StoreError> {
+        self.sync_before_leaving()?;
         let path = self.folder.path(name);
         let mut file = self.folder.create(name).map_err(io_error("create", &path))?;
         append_whole(&mut *file, &path, 0, part.text.as_bytes())?;
         sync(&mut *file, &self.root, &path)?;
-        self.folder.sync_folder(name).map_err(io_error("sync the folder of", &path))?;
+        sync_name(&*self.folder, name, &self.root)?;
         let offset = part.text.len() as u64;
         let end = Position { offset, lines: part.lines, hash: Some(part.hash) };
         self.current = Some(Segment { name, file, end, durable: offset, next: part.next });
@@ -321,10 +339,22 @@ fn append_whole(
 /// A failed sync leaves a mark: no one may believe a later sync of the same file.
 fn sync(file: &mut dyn SegmentFile, root: &Path, path: &Path) -> Result<(), StoreError> {
     file.sync().map_err(|error| {
-        let mut options = OpenOptions::new();
-        let _ = private(options.write(true).create(true)).open(root.join(SYNC_ERROR_MARK));
+        mark_sync_error(root);
         io_error("sync", path)(error)
     })
+}
+
+/// Makes a segment's name durable; a failure leaves the same mark.
+fn sync_name(folder: &dyn SegmentFolder, name: SegmentName, root: &Path) -> Result<(), StoreError> {
+    folder.sync_folder(name).map_err(|error| {
+        mark_sync_error(root);
+        io_error("sync the folder of", &folder.path(name))(error)
+    })
+}
+
+fn mark_sync_error(root: &Path) {
+    let mut options = OpenOptions::new();
+    let _ = private(options.write(true).create(true)).open(root.join(SYNC_ERROR_MARK));
 }
 
 /// The segment that a record starts.

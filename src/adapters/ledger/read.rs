@@ -18,7 +18,7 @@ use crate::domain::ids::{AttemptId, RunId};
 use crate::domain::ledger::entries::Entries;
 use crate::domain::ledger::reading::{Held, LimitUse, Shown, Summary};
 use crate::domain::ledger::reconcile::Books;
-use crate::domain::ledger::scan::{Position, Tail, scan};
+use crate::domain::ledger::scan::{Position, Tail, scan, starts_anew};
 use crate::domain::ledger::{
     BrokenRule, LedgerState, LimitOrigin, LimitScope, Record, RecordKind, SegmentName, UnknownClass,
 };
@@ -172,7 +172,8 @@ impl Follower {
             let file = self.folder.open(name).map_err(io_error("open", &path))?;
             let mut file = file.ok_or_else(|| StoreError::Missing { path: path.clone() })?;
             let bytes = file.read_from(from.offset).map_err(io_error("read", &path))?;
-            let found = scan(&bytes, from);
+            let hash = from.hash.filter(|_| from.offset > 0 || !starts_anew(&bytes));
+            let found = scan(&bytes, Position { hash, ..from });
             if let Tail::Fault(source) = found.tail {
                 let (line, offset) = (found.end.lines + 1, found.end.offset);
                 return Err(StoreError::Corrupt { path, line, offset, source });

@@ -106,9 +106,10 @@ impl Draft {
         self.time = to_microseconds(now);
         self.day = self.state.segment().map(|segment| segment.day).unwrap_or_default();
         if let Some(next) = self.state.rolled_to() {
-            // Whoever rolled did not come to open it.
+            // Whoever rolled did not come to open it, perhaps because the roll was not synced.
             self.day = next.day;
-            self.open_segment(OpenReason::Day)?;
+            let after_error = new_segment.filter(|reason| *reason == OpenReason::SyncError);
+            self.open_segment(after_error.unwrap_or(OpenReason::Day))?;
         } else if new_segment == Some(OpenReason::SyncError) {
             // The old segment takes no line any more, not even a roll.
             self.open_segment(OpenReason::SyncError)?;

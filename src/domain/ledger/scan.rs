@@ -4,7 +4,8 @@
 //! line vouches for were never promised to anyone and may be cut; all others are corruption.
 
 use crate::domain::ledger::parse::{LineError, decode};
-use crate::domain::ledger::record::{LineHash, Record};
+use crate::domain::ledger::record::{LineHash, Record, RecordKind};
+use crate::domain::ledger::words::OpenReason;
 
 /// How the lines of this format begin; a line glued behind damaged bytes is found by it.
 const LINE_START: &[u8] = b"{\"v\":";
@@ -78,6 +79,14 @@ pub fn scan(bytes: &[u8], from: Position) -> Scan {
         rest = &rest[length + 1..];
     }
     scan
+}
+
+/// Whether a segment starts after a sync error. Its open record alone says what went before: lines
+/// at the end of the segment before it may have been lost with the power.
+pub fn starts_anew(bytes: &[u8]) -> bool {
+    let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let after_sync_error = |kind: &RecordKind| matches!(kind, RecordKind::Open(open) if open.reason == OpenReason::SyncError);
+    decode(line, None).is_ok_and(|line| after_sync_error(&line.record.kind))
 }
 
 /// Whether any whole line in the bytes from `hole` on vouches for bytes behind it.

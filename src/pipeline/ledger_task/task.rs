@@ -281,7 +281,7 @@ impl LedgerTask {
         }
         self.fresh = false;
         if let Err(error) = self.group().await {
-            self.stop(error);
+            self.give_up(error).await;
         }
     }
 
@@ -289,12 +289,19 @@ impl LedgerTask {
         if self.failure.get().is_none()
             && let Err(error) = self.closing_group().await
         {
-            self.stop(error);
+            self.give_up(error).await;
         }
         for waiting in std::mem::take(&mut self.waiting) {
             let stopped = self.stopped().unwrap_or(LedgerStopped::Closed);
             let _ = waiting.reply.send(Err(stopped.into()));
         }
+    }
+
+    /// A group that fails between its begin and its commit leaves the lock to others.
+    async fn give_up(&mut self, error: StoreError) {
+        // A store that has lost its files has lost the lock with them.
+        let _ = self.store.abandon().await;
+        self.stop(error);
     }
 
     /// Nothing moves any more: what is held stays held, and everyone who waits is told.

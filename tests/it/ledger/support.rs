@@ -179,3 +179,12 @@ pub(crate) fn copy_folder(from: &Path, to: &Path) {
         }
     }
 }
+
+/// A number of the environment, for those who want more of a test, or the same again.
+#[expect(clippy::disallowed_methods, reason = "whoever starts the tests says how many")]
+pub(crate) fn number_from(variable: &str, otherwise: u64) -> u64 {
+    let text = std::env::var(variable).ok();
+    text.map_or(otherwise, |text| {
+        text.parse().unwrap_or_else(|_| panic!("{variable} is no number"))
+    })
+}

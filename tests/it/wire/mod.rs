@@ -8,6 +8,8 @@ mod dates;
 mod faults;
 mod keys;
 mod odd_answers;
+#[cfg(all(unix, feature = "failpoints"))]
+mod points;
 #[cfg(unix)]
 mod pty;
 mod raw;
