@@ -135,14 +135,13 @@ impl Audit {
     fn fold(&mut self, record: &Record) -> Result<(), Violation> {
         let before = self.state.segment();
         let folded = self.state.fold(record);
-        match &record.kind {
-            RecordKind::Open(open)
-                if open.reason == OpenReason::SyncError && open.previous >= before =>
-            {
-                folded.or_else(|_| self.start_anew(record, open))
-            }
-            _ => folded,
+        if let RecordKind::Open(open) = &record.kind
+            && open.reason == OpenReason::SyncError
+            && open.previous >= before
+        {
+            return folded.or_else(|_| self.start_anew(record, open));
         }
+        folded
     }
 
     fn start_anew(&mut self, record: &Record, open: &Open) -> Result<(), Violation> {
