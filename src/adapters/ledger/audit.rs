@@ -148,10 +148,9 @@ impl Audit {
     fn fold(&mut self, record: &Record) -> Result<(), Violation> {
         let before = self.state.segment();
         let folded = self.state.fold(record);
-        let is_after_error =
-            |open: &Open| open.reason == OpenReason::SyncError && open.previous >= before;
         if let RecordKind::Open(open) = &record.kind
-            && is_after_error(open)
+            && open.reason == OpenReason::SyncError
+            && open.previous >= before
         {
             return folded.or_else(|_| self.start_anew(record, open));
         }
