@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 /// Rows without a test, and why.
-const WITHOUT: [(u32, &str); 13] = [
+const WITHOUT: [(u32, &str); 12] = [
     (10, "two machines race: the protocol's model catches the mutant `no-cas`; a later issue"),
     (11, "the lost reply of an object store: several machines"),
     (12, "the slice of a dead machine: several machines; the mutant `expiry-refunds`"),
@@ -19,7 +19,6 @@ const WITHOUT: [(u32, &str); 13] = [
     (56, "a store without conditional writes: several machines"),
     (57, "conflicts in an object store: several machines"),
     (58, "the clock of an object store: several machines"),
-    (2, "to be merged"),
 ];
 
 #[test]

@@ -71,7 +71,8 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 }
 
 #[test]
-fn a_segment_whose_name_its_creator_did_not_sync_is_not_lost_with_what_the_next_one_grants() {
+fn a_segment_whose_name_its_creator_did_not_sync_is_not_lost_with_what_the_next_one_grants_row_42()
+{
     // The roll is synced first, then the new file, then its name.
     for (fault, after) in [(Fault::SyncError, 2), (Fault::Death(0), 7), (Fault::Death(255), 7)] {
         for seed in 0..SEEDS {

@@ -22,7 +22,7 @@ const SIGABRT: i32 = 6;
 
 #[test]
 #[expect(clippy::print_stdout, reason = "whoever starts it reads its figures")]
-fn a_process_that_dies_at_any_point_leaves_a_ledger_that_knows_of_every_request() {
+fn a_process_that_dies_at_any_point_leaves_a_ledger_that_knows_of_every_request_row_2() {
     if let Some(point) = variable(DIES_AT) {
         return die_at(point);
     }
