@@ -85,8 +85,8 @@ pub fn scan(bytes: &[u8], from: Position) -> Scan {
 /// at the end of the segment before it may have been lost with the power.
 pub fn starts_anew(bytes: &[u8]) -> bool {
     let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    let after_sync_error = |kind: &RecordKind| matches!(kind, RecordKind::Open(open) if open.reason == OpenReason::SyncError);
-    decode(line, None).is_ok_and(|line| after_sync_error(&line.record.kind))
+    let Ok(line) = decode(line, None) else { return false };
+    matches!(line.record.kind, RecordKind::Open(open) if open.reason == OpenReason::SyncError)
 }
 
 /// Whether any whole line in the bytes from `hole` on vouches for bytes behind it.

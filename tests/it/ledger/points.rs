@@ -15,12 +15,11 @@ use imagemill::domain::ledger::{CostSource, Evidence};
 use imagemill::pipeline::ledger_task::{LedgerHandle, ReserveError, spawn};
 use imagemill::ports::clock::Clock;
 use imagemill::ports::ledger::FAIL_POINTS;
-use jiff::SignedDuration;
 use tokio::task::JoinHandle;
 
 use crate::ledger::disk::{Disk, scratch};
 use crate::ledger::machine::reader::{Files, Seen};
-use crate::ledger::support::{TestClock, ask, cents, founding, options, run};
+use crate::ledger::support::{StillClock, ask, cents, founding, options, run};
 
 /// Set in the process that walks.
 const ALONE: &str = "LEDGER_POINTS_ALONE";
@@ -33,7 +32,7 @@ const LIMIT: i64 = 40;
 struct Place {
     folder: tempfile::TempDir,
     disk: Disk,
-    clock: Arc<TestClock>,
+    clock: Arc<StillClock>,
 }
 
 /// A process.
@@ -152,7 +151,7 @@ impl Place {
     async fn with_history() -> Self {
         let folder = scratch();
         let disk = Disk::new(folder.path(), 512, 1);
-        let place = Self { folder, disk, clock: TestClock::new() };
+        let place = Self { folder, disk, clock: Arc::<StillClock>::default() };
         let process = place.open().await.expect("nothing goes wrong yet");
         let first = process.handle.reserve(ask(cents(4))).await.expect("it fits");
         process.handle.reserve(ask(cents(6))).await.expect("it fits");
@@ -198,7 +197,7 @@ impl Place {
         told.ends.insert(one, 5);
         handle.settle(one, cents(5), CostSource::Usage, None).await?;
         handle.snapshot(run()).await?;
-        self.clock.shift(SignedDuration::from_hours(14));
+        self.clock.shift(14 * 60);
         let three = reserve(handle, 9, told).await?;
         told.ends.insert(two, 0);
         handle.release(two, Evidence::RateLimited, Some(429)).await?;
@@ -274,5 +273,5 @@ async fn reserve(
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {
     let mut builder = tokio::runtime::Builder::new_current_thread();
-    builder.enable_all().start_paused(true).build().expect("a runtime").block_on(future)
+    builder.build().expect("a runtime").block_on(future)
 }

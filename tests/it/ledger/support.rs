@@ -59,6 +59,36 @@ impl Clock for TestClock {
     }
 }
 
+/// A wall clock that stands still until it is set, and on which no wait ever ends: whatever happens
+/// is asked for.
+#[derive(Debug, Default)]
+pub(crate) struct StillClock {
+    ahead_minutes: AtomicI64,
+}
+
+impl StillClock {
+    /// Sets it forward or back.
+    pub(crate) fn shift(&self, minutes: i64) {
+        self.ahead_minutes.fetch_add(minutes, Ordering::SeqCst);
+    }
+}
+
+#[async_trait]
+impl Clock for StillClock {
+    fn now(&self) -> Timestamp {
+        let start: Timestamp = START.parse().expect("a time");
+        start + SignedDuration::from_mins(self.ahead_minutes.load(Ordering::SeqCst))
+    }
+
+    fn elapsed(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    async fn sleep(&self, _duration: Duration) {
+        std::future::pending().await
+    }
+}
+
 /// An id that no other call returns.
 pub(crate) fn fresh_id() -> Uuid {
     static NEXT: AtomicU64 = AtomicU64::new(1);

@@ -116,7 +116,7 @@ fn the_files_agree_with_the_model_whatever_happens_to_processes_and_disk() {
 /// One history on a ledger of its own.
 fn play(chance: u64, steps: Vec<Step>) -> Counts {
     let mut builder = tokio::runtime::Builder::new_current_thread();
-    let runtime = builder.enable_all().start_paused(true).build().expect("a runtime");
+    let runtime = builder.build().expect("a runtime");
     runtime.block_on(async {
         let mut world = World::new(chance);
         for step in steps {
