@@ -1,10 +1,9 @@
 //! Every fail point of the ledger: a process fails or dies there, at each time that it comes by,
 //! alone or together with the power. What the next process finds must be enough.
 //!
-//! Fail points belong to a whole process, so the walk has one of its own: the test starts itself.
+//! Fail points belong to a whole process, so the walk has one of its own.
 
 use std::collections::BTreeMap;
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -19,10 +18,8 @@ use tokio::task::JoinHandle;
 
 use crate::ledger::disk::{Disk, scratch};
 use crate::ledger::machine::reader::{Files, Seen};
-use crate::ledger::support::{StillClock, ask, cents, founding, options, run};
+use crate::ledger::support::{StillClock, alone, ask, cents, founding, options, run};
 
-/// Set in the process that walks.
-const ALONE: &str = "LEDGER_POINTS_ALONE";
 /// Power losses tried for each death.
 const SEEDS: u64 = 3;
 /// The limit per day, in cents: it is used up by the life that is walked.
@@ -58,23 +55,9 @@ enum Way {
 }
 
 #[test]
-#[expect(
-    clippy::disallowed_methods,
-    clippy::print_stdout,
-    reason = "a process that only walks; whoever starts it reads its figures"
-)]
 fn whatever_point_a_process_fails_or_dies_at_the_next_one_finds_what_was_granted() {
-    if std::env::var_os(ALONE).is_some() {
-        return walk();
-    }
-    let name = "ledger::points::\
-                whatever_point_a_process_fails_or_dies_at_the_next_one_finds_what_was_granted";
-    let itself = std::env::current_exe().expect("this program");
-    let ran = Command::new(itself).args(["--exact", name, "--nocapture"]).env(ALONE, "1").output();
-    let ran = ran.expect("it starts");
-    let said = String::from_utf8_lossy(&ran.stdout);
-    assert!(ran.status.success(), "{said}\n{}", String::from_utf8_lossy(&ran.stderr));
-    said.lines().filter(|line| line.contains("fail point")).for_each(|line| println!("{line}"));
+    let name = "whatever_point_a_process_fails_or_dies_at_the_next_one_finds_what_was_granted";
+    alone(&format!("{}::{name}", module_path!()), walk);
 }
 
 #[expect(clippy::print_stdout, reason = "its parent reads its figures")]
@@ -94,9 +77,13 @@ fn walk() {
             }
         }
         n_points += 1;
-        println!("fail point {point}: reached {n_hits} times in a life, each of them survived");
+        println!(
+            "fail point figures: {point} is reached {n_hits} times in a life, each of them survived"
+        );
     }
-    println!("fail points: {n_points} walked, {n_ends} ends, {n_losses} of them with power loss");
+    println!(
+        "fail point figures: {n_points} walked, {n_ends} ends, {n_losses} of them with power loss"
+    );
 }
 
 /// How often a life that nothing happens to comes by a point.
