@@ -205,7 +205,7 @@ impl Files {
         Err(StoreError::Missing { path: self.root.join("*/*.jsonl") })
     }
 
-    /// Goes on in a segment that someone else created, and perhaps died before its name was durable.
+    /// Goes on in a segment that someone else made, and perhaps died before its name was durable.
     fn adopt(&mut self, segment: Segment) -> Result<(), StoreError> {
         sync_name(&*self.folder, segment.name, &self.root)?;
         self.current = Some(segment);

@@ -1,10 +1,10 @@
-//! A disk that fails, in this process: real files behind the ledger's seam, beside a record of what
-//! of them would survive a power loss.
+//! A disk that fails, in this process: real files behind the ledger's seam, beside a record of
+//! what of them would survive a power loss.
 //!
-//! Each page that was written since the last sync is lost or kept on its own, the length too, and a
-//! new name is only safe once its folder was synced. What the ledger writes outside of the seam
-//! (`ledger.json`, its locks, its sync-error mark) is on the real disk: the first is synced where it
-//! is written, the others may be lost with the power, and so they are, at random.
+//! Each page that was written since the last sync is lost or kept on its own, the length too, and
+//! a new name is only safe once its folder was synced. What the ledger writes outside of the seam
+//! (`ledger.json`, its locks, its sync-error mark) is on the real disk: the first is synced where
+//! it is written, the others may be lost with the power, and so they are, at random.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;

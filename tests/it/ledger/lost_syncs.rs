@@ -1,4 +1,4 @@
-//! What the state machine has found: syncs that failed or never came, and the power that fails then.
+//! What the state machine has found: syncs that failed or never came, and then the power fails.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -9,12 +9,11 @@ use imagemill::adapters::ledger::read::Follower;
 use imagemill::domain::ids::AttemptId;
 use imagemill::pipeline::ledger_task::{LedgerHandle, spawn};
 use imagemill::ports::clock::Clock;
-use jiff::SignedDuration;
 use tokio::task::JoinHandle;
 
 use crate::ledger::disk::{Disk, Fault, scratch};
 use crate::ledger::machine::reader::Files;
-use crate::ledger::support::{TestClock, ask, cents, founding, options, run};
+use crate::ledger::support::{StillClock, ask, cents, founding, options, run};
 
 /// Power losses tried for each case.
 const SEEDS: u64 = 24;
@@ -23,7 +22,7 @@ const SEEDS: u64 = 24;
 struct Process(LedgerHandle, JoinHandle<()>);
 
 impl Process {
-    fn open(root: &Path, disk: &Disk, clock: &Arc<TestClock>) -> Self {
+    fn open(root: &Path, disk: &Disk, clock: &Arc<StillClock>) -> Self {
         let founding = founding(cents(100));
         let owner = founding.owner;
         let how = OpenOrCreate { root: root.to_owned(), founding, now: clock.now() };
@@ -48,10 +47,10 @@ async fn at_midnight(fault: Fault, after: u32, seed: u64) -> (Vec<AttemptId>, te
     let folder = scratch();
     let root = folder.path();
     let disk = Disk::new(root, 512, seed);
-    let clock = TestClock::new();
+    let clock = Arc::<StillClock>::default();
     let first = Process::open(root, &disk, &clock);
     let mut granted = vec![first.reserve().await.expect("it fits")];
-    clock.shift(SignedDuration::from_hours(14));
+    clock.shift(14 * 60);
     disk.plan(fault, after);
     assert_eq!(first.reserve().await, None, "it met its fault");
     first.die().await;
@@ -67,7 +66,7 @@ async fn at_midnight(fault: Fault, after: u32, seed: u64) -> (Vec<AttemptId>, te
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {
     let mut builder = tokio::runtime::Builder::new_current_thread();
-    builder.enable_all().start_paused(true).build().expect("a runtime").block_on(future)
+    builder.build().expect("a runtime").block_on(future)
 }
 
 #[test]

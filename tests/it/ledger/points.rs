@@ -1,10 +1,9 @@
 //! Every fail point of the ledger: a process fails or dies there, at each time that it comes by,
 //! alone or together with the power. What the next process finds must be enough.
 //!
-//! Fail points belong to a whole process, so the walk has one of its own: the test starts itself.
+//! Fail points belong to a whole process, so the walk has one of its own.
 
 use std::collections::BTreeMap;
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -15,15 +14,12 @@ use imagemill::domain::ledger::{CostSource, Evidence};
 use imagemill::pipeline::ledger_task::{LedgerHandle, ReserveError, spawn};
 use imagemill::ports::clock::Clock;
 use imagemill::ports::ledger::FAIL_POINTS;
-use jiff::SignedDuration;
 use tokio::task::JoinHandle;
 
 use crate::ledger::disk::{Disk, scratch};
 use crate::ledger::machine::reader::{Files, Seen};
-use crate::ledger::support::{TestClock, ask, cents, founding, options, run};
+use crate::ledger::support::{StillClock, alone, ask, cents, founding, options, run};
 
-/// Set in the process that walks.
-const ALONE: &str = "LEDGER_POINTS_ALONE";
 /// Power losses tried for each death.
 const SEEDS: u64 = 3;
 /// The limit per day, in cents: it is used up by the life that is walked.
@@ -33,7 +29,7 @@ const LIMIT: i64 = 40;
 struct Place {
     folder: tempfile::TempDir,
     disk: Disk,
-    clock: Arc<TestClock>,
+    clock: Arc<StillClock>,
 }
 
 /// A process.
@@ -59,23 +55,9 @@ enum Way {
 }
 
 #[test]
-#[expect(
-    clippy::disallowed_methods,
-    clippy::print_stdout,
-    reason = "a process that only walks; whoever starts it reads its figures"
-)]
 fn whatever_point_a_process_fails_or_dies_at_the_next_one_finds_what_was_granted() {
-    if std::env::var_os(ALONE).is_some() {
-        return walk();
-    }
-    let name = "ledger::points::\
-                whatever_point_a_process_fails_or_dies_at_the_next_one_finds_what_was_granted";
-    let itself = std::env::current_exe().expect("this program");
-    let ran = Command::new(itself).args(["--exact", name, "--nocapture"]).env(ALONE, "1").output();
-    let ran = ran.expect("it starts");
-    let said = String::from_utf8_lossy(&ran.stdout);
-    assert!(ran.status.success(), "{said}\n{}", String::from_utf8_lossy(&ran.stderr));
-    said.lines().filter(|line| line.contains("fail point")).for_each(|line| println!("{line}"));
+    let name = "whatever_point_a_process_fails_or_dies_at_the_next_one_finds_what_was_granted";
+    alone(&format!("{}::{name}", module_path!()), walk);
 }
 
 #[expect(clippy::print_stdout, reason = "its parent reads its figures")]
@@ -95,9 +77,13 @@ fn walk() {
             }
         }
         n_points += 1;
-        println!("fail point {point}: reached {n_hits} times in a life, each of them survived");
+        println!(
+            "fail point figures: {point} is reached {n_hits} times in a life, each of them survived"
+        );
     }
-    println!("fail points: {n_points} walked, {n_ends} ends, {n_losses} of them with power loss");
+    println!(
+        "fail point figures: {n_points} walked, {n_ends} ends, {n_losses} of them with power loss"
+    );
 }
 
 /// How often a life that nothing happens to comes by a point.
@@ -152,7 +138,7 @@ impl Place {
     async fn with_history() -> Self {
         let folder = scratch();
         let disk = Disk::new(folder.path(), 512, 1);
-        let place = Self { folder, disk, clock: TestClock::new() };
+        let place = Self { folder, disk, clock: Arc::<StillClock>::default() };
         let process = place.open().await.expect("nothing goes wrong yet");
         let first = process.handle.reserve(ask(cents(4))).await.expect("it fits");
         process.handle.reserve(ask(cents(6))).await.expect("it fits");
@@ -198,7 +184,7 @@ impl Place {
         told.ends.insert(one, 5);
         handle.settle(one, cents(5), CostSource::Usage, None).await?;
         handle.snapshot(run()).await?;
-        self.clock.shift(SignedDuration::from_hours(14));
+        self.clock.shift(14 * 60);
         let three = reserve(handle, 9, told).await?;
         told.ends.insert(two, 0);
         handle.release(two, Evidence::RateLimited, Some(429)).await?;
@@ -274,5 +260,5 @@ async fn reserve(
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {
     let mut builder = tokio::runtime::Builder::new_current_thread();
-    builder.enable_all().start_paused(true).build().expect("a runtime").block_on(future)
+    builder.build().expect("a runtime").block_on(future)
 }

@@ -81,6 +81,36 @@ impl Clock for TestClock {
     }
 }
 
+/// A wall clock that stands still until it is set, and on which no wait ever ends: whatever happens
+/// is asked for.
+#[derive(Debug, Default)]
+pub(crate) struct StillClock {
+    ahead_minutes: AtomicI64,
+}
+
+impl StillClock {
+    /// Sets it forward or back.
+    pub(crate) fn shift(&self, minutes: i64) {
+        self.ahead_minutes.fetch_add(minutes, Ordering::SeqCst);
+    }
+}
+
+#[async_trait]
+impl Clock for StillClock {
+    fn now(&self) -> Timestamp {
+        let start: Timestamp = START.parse().expect("a time");
+        start + SignedDuration::from_mins(self.ahead_minutes.load(Ordering::SeqCst))
+    }
+
+    fn elapsed(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    async fn sleep(&self, _duration: Duration) {
+        std::future::pending().await
+    }
+}
+
 /// An id that no other call returns.
 pub(crate) fn fresh_id() -> Uuid {
     static NEXT: AtomicU64 = AtomicU64::new(1);
@@ -187,4 +217,24 @@ pub(crate) fn number_from(variable: &str, otherwise: u64) -> u64 {
     text.map_or(otherwise, |text| {
         text.parse().unwrap_or_else(|_| panic!("{variable} is no number"))
     })
+}
+
+/// Does the work of a test in a process of its own, in which no other test runs: there, no fail
+/// point of another test is set, and no child of one holds a copy of a dead owner's lock for the
+/// moment between its fork and its exec. Prints the figures that the work printed.
+#[expect(clippy::disallowed_methods, clippy::print_stdout, reason = "it is both processes")]
+pub(crate) fn alone(test: &str, work: impl FnOnce()) {
+    const ALONE: &str = "LEDGER_TEST_ALONE";
+    if std::env::var_os(ALONE).is_some() {
+        return work();
+    }
+    let test = test.trim_start_matches("it::");
+    let itself = std::env::current_exe().expect("this program");
+    let mut command = std::process::Command::new(itself);
+    let ran = command.args(["--exact", test, "--nocapture"]).env(ALONE, "1").output();
+    let ran = ran.expect("it starts");
+    let said = String::from_utf8_lossy(&ran.stdout);
+    assert!(ran.status.success(), "{said}\n{}", String::from_utf8_lossy(&ran.stderr));
+    assert!(said.contains("1 passed"), "{test} is the name of no test: {said}");
+    said.lines().filter(|line| line.contains(" figures: ")).for_each(|line| println!("{line}"));
 }

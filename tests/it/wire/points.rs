@@ -1,5 +1,5 @@
-//! A whole process dies at each fail point, in the middle of a paid run: the program itself, started
-//! by the test as a process of its own that aborts there.
+//! A whole process dies at each fail point, in the middle of a paid run: the program itself,
+//! started by the test as a process of its own that aborts there.
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};

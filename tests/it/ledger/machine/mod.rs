@@ -15,7 +15,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 use crate::ledger::disk::Fault;
 use crate::ledger::machine::world::{Counts, World};
-use crate::ledger::support::number_from;
+use crate::ledger::support::{alone, number_from};
 
 /// Histories where nobody asks for another number.
 const CASES: u64 = 300;
@@ -87,8 +87,13 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 #[test]
-#[expect(clippy::print_stdout, reason = "whoever starts it reads its figures")]
 fn the_files_agree_with_the_model_whatever_happens_to_processes_and_disk() {
+    let name = "the_files_agree_with_the_model_whatever_happens_to_processes_and_disk";
+    alone(&format!("{}::{name}", module_path!()), play_all);
+}
+
+#[expect(clippy::print_stdout, reason = "whoever starts it reads its figures")]
+fn play_all() {
     let cases = number_from("LEDGER_MACHINE_CASES", CASES);
     let seed = number_from("LEDGER_MACHINE_SEED", SEED);
     let config = Config {
@@ -110,13 +115,13 @@ fn the_files_agree_with_the_model_whatever_happens_to_processes_and_disk() {
     }
     let total = total.into_inner();
     assert!(total.n_faults > cases / 4 && total.n_power_losses > cases / 4, "{total:?}");
-    println!("ledger machine: {cases} histories (seed {seed}); {total}; 0 violations");
+    println!("ledger machine figures: {cases} histories (seed {seed}); {total}; 0 violations");
 }
 
 /// One history on a ledger of its own.
 fn play(chance: u64, steps: Vec<Step>) -> Counts {
     let mut builder = tokio::runtime::Builder::new_current_thread();
-    let runtime = builder.enable_all().start_paused(true).build().expect("a runtime");
+    let runtime = builder.build().expect("a runtime");
     runtime.block_on(async {
         let mut world = World::new(chance);
         for step in steps {

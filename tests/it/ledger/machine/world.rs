@@ -23,7 +23,7 @@ use crate::ledger::disk::{Disk, scratch};
 use crate::ledger::machine::model::{Attempt, Model, day_of};
 use crate::ledger::machine::reader::Files;
 use crate::ledger::machine::{End, PROCESSES, Step};
-use crate::ledger::support::{TestClock, ask, cents, founding, options, run};
+use crate::ledger::support::{StillClock, ask, cents, founding, options, run};
 
 /// The limit at the start, in cents.
 const LIMIT: i64 = 100;
@@ -68,7 +68,7 @@ pub(super) enum Surprise {
 pub(super) struct World {
     pub(super) folder: tempfile::TempDir,
     disk: Disk,
-    clock: Arc<TestClock>,
+    clock: Arc<StillClock>,
     processes: [Option<Process>; PROCESSES],
     pub(super) model: Model,
     pub(super) files: Files,
@@ -92,7 +92,7 @@ impl World {
         let folder = scratch();
         let page = if chance & 1 == 0 { 512 } else { 4096 };
         let disk = Disk::new(folder.path(), page, chance);
-        let clock = TestClock::new();
+        let clock = Arc::<StillClock>::default();
         let day = day_of(clock.now());
         let world = Self {
             folder,
@@ -126,7 +126,7 @@ impl World {
                 self.kill(p).await;
             }
             Step::Pass(minutes) => {
-                self.clock.shift(SignedDuration::from_mins(minutes));
+                self.clock.shift(minutes);
                 for p in 0..PROCESSES {
                     if self.processes[p].as_ref().is_some_and(|it| !it.ends.is_empty()) {
                         self.flush(p).await;
