@@ -3,8 +3,8 @@
 //!
 //! Each page that was written since the last sync is lost or kept on its own, the length too, and
 //! a new name is only safe once its folder was synced. What the ledger writes outside of the seam
-//! (`ledger.json`, its locks, its sync-error mark) is on the real disk: the first is synced where
-//! it is written, the others may be lost with the power, and so they are, at random.
+//! (`ledger.json`, its locks, its `tail`, its sync-error mark) is on the real disk: the first is
+//! synced where it is written, the others may be lost with the power, and so they are, at random.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -161,6 +161,14 @@ impl Disk {
         unsynced.sort();
         for path in unsynced.into_iter().filter(|_| coin(&mut chance)) {
             let _ = std::fs::remove_file(path);
+        }
+        // What vouches for the newest lines is not synced either: it may be torn, or gone.
+        let vouching = self.root.join("tail");
+        if let Ok(bytes) = std::fs::read(&vouching)
+            && coin(&mut chance)
+        {
+            let kept = chance.next_u32() as usize % (bytes.len() + 1);
+            std::fs::write(&vouching, &bytes[..kept]).expect("the disk itself is well");
         }
         (state.fault, state.room) = (None, None);
     }

@@ -86,12 +86,15 @@ impl Clock for TestClock {
 #[derive(Debug, Default)]
 pub(crate) struct StillClock {
     ahead_minutes: AtomicI64,
+    passed_minutes: AtomicU64,
 }
 
 impl StillClock {
-    /// Sets it forward or back.
+    /// Lets time pass, or sets it back.
     pub(crate) fn shift(&self, minutes: i64) {
         self.ahead_minutes.fetch_add(minutes, Ordering::SeqCst);
+        let passed = u64::try_from(minutes).unwrap_or(0);
+        self.passed_minutes.fetch_add(passed, Ordering::SeqCst);
     }
 }
 
@@ -100,6 +103,10 @@ impl Clock for StillClock {
     fn now(&self) -> Timestamp {
         let start: Timestamp = START.parse().expect("a time");
         start + SignedDuration::from_mins(self.ahead_minutes.load(Ordering::SeqCst))
+    }
+
+    fn passed(&self) -> Duration {
+        Duration::from_mins(self.passed_minutes.load(Ordering::SeqCst))
     }
 
     fn elapsed(&self) -> Duration {
