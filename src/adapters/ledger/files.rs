@@ -75,6 +75,29 @@ impl Files {
         })
     }
 
+    /// What [`Self::begin`] does, where nothing has to be waited for: the lock is free, and nobody
+    /// else has written. Otherwise nothing was done.
+    pub(super) fn begin_at_once(&mut self) -> Result<Option<CatchUp>, StoreError> {
+        if self.poisoned || self.current.is_none() || !self.lock.try_take()? {
+            return Ok(None);
+        }
+        if self.is_as_left().unwrap_or(false) {
+            return Ok(Some(CatchUp::default()));
+        }
+        self.lock.give_back();
+        Ok(None)
+    }
+
+    /// Whether the newest segment is as this process left it, and the next group belongs into it.
+    fn is_as_left(&mut self) -> io::Result<bool> {
+        let Some(segment) = &mut self.current else { return Ok(false) };
+        let end = segment.end.offset;
+        let is_same = segment.file.is_linked()? && segment.file.length()? == end;
+        let name = segment.next.unwrap_or_else(|| segment.name.next(segment.name.day));
+        let is_last = is_same && self.folder.open(name)?.is_none();
+        Ok(is_last && end <= SEGMENT_BYTES && !self.root.join(SYNC_ERROR_MARK).exists())
+    }
+
     /// Encodes records for [`Self::write`]; only between `begin` and `write`.
     pub(super) fn encode(&self, records: &[Record]) -> Vec<Part> {
         let mut chain = match &self.current {

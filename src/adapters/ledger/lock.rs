@@ -1,7 +1,7 @@
 //! The lock of the ledger, and who holds it: each holder writes its process and the time into the
 //! file, so that those who wait can say whom they wait for. Nobody breaks the lock.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -53,6 +53,25 @@ impl LockFile {
                 return Ok(());
             }
         }
+    }
+
+    /// Takes the lock when it is free; whether it did. Only for who has had it before.
+    pub(super) fn try_take(&mut self) -> Result<bool, StoreError> {
+        let Some(mut file) = self.file.take() else { return Ok(false) };
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                self.file = Some(file);
+                return Ok(false);
+            }
+            Err(TryLockError::Error(error)) => return Err(io_error("lock", &self.path)(error)),
+        }
+        let is_found = is_same_file(&file, &self.path).map_err(io_error("find", &self.path))?;
+        if is_found {
+            let _ = sign(&mut file);
+            self.file = Some(file);
+        }
+        Ok(is_found)
     }
 
     /// Gives the lock back; closing the file does it too when unlocking fails.

@@ -111,7 +111,7 @@ impl LedgerState {
         if open.segment.day != record.day {
             return Err(Violation::Day { segment: Some(open.segment), found: record.day });
         }
-        let mut fresh = Self::from_open(record, open)?;
+        let fresh = Self::from_open(record, open)?;
         if let Some(previous) = self.segment {
             if open.previous != Some(previous) || self.expected_segment(open) != open.segment {
                 return Err(Violation::Segment("its name or the name before it is another one"));
@@ -125,7 +125,6 @@ impl LedgerState {
                 && self.runs == fresh.runs
                 && self.totals_on(record.day) == fresh.today();
             self.expect_sums("open", agrees)?;
-            fresh.latest = self.latest;
         }
         *self = fresh;
         Ok(())
@@ -194,6 +193,7 @@ impl LedgerState {
             take(&mut self.any_model.settled, spent.settled)?;
             add(&mut self.weights_of(Some(&spent.model)).settled, spent.settled)?;
         }
+        self.latest = detail.latest;
         self.window.take_parts(&detail.window)
     }
 

@@ -60,7 +60,7 @@ impl Founding {
             carry: Vec::new(),
             today: Totals::default(),
             runs: Vec::new(),
-            detail: Some(Detail::default()),
+            detail: Some(Detail { latest: time, ..Detail::default() }),
         };
         [
             Record { seq: 1, time, day, kind: RecordKind::Open(Box::new(open)) },

@@ -218,6 +218,7 @@ fn write_detail(object: &mut Object<'_>, detail: &Detail) {
         inner.plain("until", spent.until);
         inner.plain("amount", spent.amount);
     });
+    object.plain("latest", format_args!("{:.6}", detail.latest));
 }
 
 fn write_state(

@@ -195,6 +195,7 @@ struct Wire<'a> {
     runs: Option<Vec<RunTotals>>,
     models: Option<Vec<ModelSpent>>,
     window: Option<Vec<Spent>>,
+    latest: Option<Timestamp>,
 }
 
 #[derive(Deserialize)]
@@ -403,12 +404,12 @@ fn read_open(take: &Take<'_>, wire: &Wire<'_>) -> Result<Open, LineError> {
         carry: carry.collect::<Result<_, LineError>>()?,
         today: take.some("today", wire.today)?,
         runs: take.some("runs", wire.runs.clone())?,
-        detail: wire
-            .models
-            .clone()
-            .zip(wire.window.clone())
-            .map(|(models, window)| Detail { models, window }),
+        detail: wire.models.as_ref().zip(wire.window.as_ref()).zip(wire.latest).map(read_detail),
     })
+}
+
+fn read_detail(((models, window), latest): ((&Vec<ModelSpent>, &Vec<Spent>), Timestamp)) -> Detail {
+    Detail { models: models.clone(), window: window.clone(), latest }
 }
 
 fn read_reserve(take: &Take<'_>, wire: &Wire<'_>) -> Result<Reserve, LineError> {

@@ -189,6 +189,8 @@ pub struct Detail {
     pub models: Vec<ModelSpent>,
     /// Money spent in the last 24 hours.
     pub window: Vec<Spent>,
+    /// The latest time of any record before, which a clock may have gone back behind.
+    pub latest: Timestamp,
 }
 
 /// Money spent on one model.

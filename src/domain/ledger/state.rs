@@ -215,6 +215,11 @@ impl LedgerState {
         self.runs.values()
     }
 
+    /// How many attempts and runs a new segment would carry.
+    pub fn n_carried(&self) -> usize {
+        self.open.len() + self.runs.len()
+    }
+
     /// A hash of all that a new segment would carry.
     pub fn hash(&self) -> LineHash {
         let runs: Vec<RunTotals> = self.runs.values().copied().collect();
@@ -259,7 +264,7 @@ impl LedgerState {
         let models = spent.collect();
         let mut window = self.window.clone();
         window.forget(self.latest);
-        Detail { models, window: window.parts() }
+        Detail { models, window: window.parts(), latest: self.latest }
     }
 
     fn carry(&self) -> Vec<Carry> {

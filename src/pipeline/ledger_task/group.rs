@@ -16,6 +16,8 @@ use crate::ports::ledger::{CatchUp, LOCK_PATIENCE, StoreError};
 
 /// Records between two checkpoints.
 const CHECK_EVERY: usize = 1000;
+/// Records between two checkpoints for each attempt and run that a checkpoint covers.
+const CHECK_SHARE: usize = 4;
 
 impl LedgerTask {
     /// One group.
@@ -182,7 +184,10 @@ impl LedgerTask {
     async fn commit(&mut self) -> Result<(), StoreError> {
         let is_kept = self.store.manners().linger.is_some();
         self.since_check += self.draft.records().len();
-        let is_full = is_kept && self.since_check >= CHECK_EVERY;
+        // A checkpoint reads the whole state: a large one has them less often, so that a record
+        // costs the same however many attempts are open.
+        let every = CHECK_EVERY.max(CHECK_SHARE * self.draft.state().n_carried());
+        let is_full = is_kept && self.since_check >= every;
         if is_full || (self.draft.records().is_empty() && self.is_idle()) {
             self.draft.check()?;
         }

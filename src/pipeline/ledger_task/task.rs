@@ -14,7 +14,7 @@ use crate::domain::ledger::clock::{DayClock, Doubt, latest_day};
 use crate::domain::ledger::{Ceilings, Draft, Evidence, OwnerId, Release, cut_name};
 use crate::pipeline::ledger_task::handle::LedgerHandle;
 use crate::pipeline::ledger_task::messages::{
-    Closing, End, LedgerStopped, Message, ReserveAsk, Snapshot, Waiting,
+    Closing, End, LedgerStopped, Message, Snapshot, Waiting,
 };
 use crate::ports::clock::Clock;
 use crate::ports::ledger::{LedgerStore, LockHolder, StoreError};
@@ -218,15 +218,14 @@ impl LedgerTask {
         message: Message,
     ) -> Option<oneshot::Sender<Result<Closing, LedgerStopped>>> {
         match message {
-            Message::Reserve(waiting) => match self.stopped() {
+            Message::Reserve(mut waiting) => match self.stopped() {
                 Some(stopped) => {
                     let _ = waiting.reply.send(Err(stopped.into()));
                 }
                 None => {
                     // A line keeps names that are not endless, and sums go by what a line says.
-                    let model = cut_name(&waiting.ask.model);
-                    let ask = ReserveAsk { model, ..waiting.ask };
-                    self.waiting.push_back(Waiting { ask, ..waiting });
+                    waiting.ask.model = cut_name(&waiting.ask.model);
+                    self.waiting.push_back(waiting);
                     self.fresh = true;
                 }
             },

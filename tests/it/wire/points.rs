@@ -62,7 +62,7 @@ fn dies_at(point: &str, time: u32) {
         server.base_url()
     );
     let name = "wire::points::\
-                a_process_that_dies_at_any_point_leaves_a_ledger_that_knows_of_every_request";
+                a_process_that_dies_at_any_point_leaves_a_ledger_that_knows_of_every_request_row_2";
     let mut command = Command::new(std::env::current_exe().expect("this program"));
     command.args(["--exact", name, "--nocapture"]).current_dir(sandbox.path(".")).env_clear();
     command.envs(sandbox.environment()).stdin(Stdio::null()).stdout(Stdio::null());

@@ -186,6 +186,25 @@ fn an_open_that_states_other_models_or_another_window_is_refused() {
     }
 }
 
+#[test]
+fn who_starts_reading_after_a_clock_went_back_counts_the_same_hours() {
+    let mut book = book();
+    book.push(reserve_of("dear", 1, cents(10)));
+    book.roll("2026-11-21T09:45:00Z");
+    let opened = book.records.len() - 1;
+    book.push(settle(1, cents(8)));
+    book.roll("2026-11-21T09:50:00Z");
+    let mut late = LedgerState::default();
+    book.records[opened..].iter().for_each(|record| late.fold(record).expect("by the rules"));
+    let at = |state: &LedgerState, text: &str| {
+        state.totals_in_window(text.parse().expect("a time")).settled
+    };
+    for state in [&late, &book.state] {
+        assert_eq!(at(state, "2026-11-22T10:00:00Z"), cents(8), "spent at ten at the latest");
+        assert_eq!(at(state, "2026-11-22T10:00:01Z"), cents(0));
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 enum Step {
     Reserve(bool, i64),

@@ -48,7 +48,10 @@ impl World {
         }
         let known = self.model.attempts[&rid].clone();
         assert_eq!((known.max, known.from), (seen.max, seen.from), "{rid}");
-        if known.until != seen.until {
+        // What a failed sync lost of an attempt that has ended stands in the sums of the next
+        // segment, and nowhere else.
+        let is_in_sums = known.end.is_some() && matches!(seen.end, Some((_, None)));
+        if known.until != seen.until && !(is_in_sums && seen.until.is_none()) {
             if seen.until.is_some() {
                 assert!(known.until.is_none() && surprise != Surprise::None, "{rid}");
                 let may_be = self.unknown.contains(&rid) || !self.is_alive(known.owner);
@@ -64,7 +67,9 @@ impl World {
             (known, seen) => known == seen.map(|(day, amount)| (day, amount.unwrap_or(-1))),
         };
         let attempt = self.model.attempts.get_mut(&rid).expect("it is there");
-        attempt.until = seen.until;
+        if !is_in_sums {
+            attempt.until = seen.until;
+        }
         if !same_end {
             if let Some((day, amount)) = seen.end {
                 assert!(known.end.is_none() && surprise != Surprise::None, "{rid}");
