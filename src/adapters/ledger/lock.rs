@@ -35,7 +35,7 @@ impl LockFile {
     /// Waits for the lock. A file that was deleted meanwhile locks nobody out, so it is opened
     /// again until the locked one is the one that others find.
     pub(super) fn take(&mut self) -> Result<(), StoreError> {
-        fail_point!("ledger::lock", |_| Err(StoreError::Poisoned));
+        reach()?;
         loop {
             let mut file = match self.file.take() {
                 Some(file) => file,
@@ -58,6 +58,7 @@ impl LockFile {
     /// Takes the lock when it is free; whether it did. Only for who has had it before.
     pub(super) fn try_take(&mut self) -> Result<bool, StoreError> {
         let Some(mut file) = self.file.take() else { return Ok(false) };
+        reach()?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -80,6 +81,12 @@ impl LockFile {
             self.file = None;
         }
     }
+}
+
+/// The moment before the lock is asked for.
+fn reach() -> Result<(), StoreError> {
+    fail_point!("ledger::lock", |_| Err(StoreError::Poisoned));
+    Ok(())
 }
 
 /// Writes who holds the lock, and since when; always as many bytes.
