@@ -66,7 +66,7 @@ fn set(world: &World, args: &LimitSetArgs) -> Result<Exit, Failure> {
         };
         put(LimitScope::Model(cut_text(model)), value)?;
     }
-    write(world, args.ledger.as_ref(), limits, &args.why)
+    write(world, args.ledger.as_ref(), limits, &args.why, args.zone.as_deref())
 }
 
 fn remove(world: &World, args: &LimitRemoveArgs) -> Result<Exit, Failure> {
@@ -86,7 +86,7 @@ fn remove(world: &World, args: &LimitRemoveArgs) -> Result<Exit, Failure> {
         return Err(Failure::new(Exit::Invalid, text).with_hint("imagemill ledger limit list"));
     }
     let limits = scopes.into_iter().map(|scope| NewLimit { scope, value: None }).collect();
-    write(world, args.ledger.as_ref(), limits, &args.why)
+    write(world, args.ledger.as_ref(), limits, &args.why, None)
 }
 
 fn write(
@@ -94,12 +94,23 @@ fn write(
     ledger: Option<&String>,
     limits: Vec<NewLimit>,
     why: &str,
+    zone: Option<&str>,
 ) -> Result<Exit, Failure> {
     let folder = folder(world, ledger)?;
-    let is_new = summary(&folder, system::now())?.is_none();
+    let known = summary(&folder, system::now())?;
+    let is_new = known.is_none();
     let by = who(world);
     let hand = ByHand { by: &by, why };
-    let (how, new) = (options(&folder)?, limits.clone());
+    let (mut how, new) = (options(&folder)?, limits.clone());
+    if let Some(zone) = zone {
+        system::zone_named(zone).map_err(|error| Failure::new(Exit::Usage, error))?;
+        if let Some(known) = known.filter(|known| known.tz != zone) {
+            let text = format!("the ledger's days are those of {}, and stay so", known.tz);
+            return Err(Failure::new(Exit::Invalid, text)
+                .with_hint("a ledger has one zone; --ledger DIR makes another ledger"));
+        }
+        how.founding.zone = zone.into();
+    }
     let before =
         patiently(world.printer, &folder, || set_limits(how, new, hand)).map_err(store_failure)?;
     let mut text = String::new();

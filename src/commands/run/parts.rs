@@ -85,6 +85,9 @@ impl Parts {
         let mut opening = ledger_access::opening(root, simulated, limit, now);
         let further = planned.money.further.iter().map(|it| it.limit.clone());
         opening.founding.further_limits = further.collect();
+        if let Some(zone) = planned.money.zone.iana_name() {
+            opening.founding.zone = zone.into();
+        }
         let founding = opening.founding.clone();
         let ledger = DirectoryLedger::open_blocking(opening).map_err(store_failure)?;
         let ceilings = Ceilings {

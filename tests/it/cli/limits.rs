@@ -93,3 +93,25 @@ fn what_one_run_spends_counts_for_the_next_in_a_shared_ledger() {
     assert!(summary.contains("$0.48 a day for model sim-1, $0.00 left"), "{summary}");
     assert!(summary.contains("$0.50 in any 24 hours, $0.02 left"), "{summary}");
 }
+
+#[test]
+fn a_new_ledger_has_its_days_where_it_is_told_and_keeps_them() {
+    let sandbox = Sandbox::with_rows(1);
+    let set = "ledger limit set --per-day 5 --why x --ledger berlin";
+    sandbox.run(&format!("{set} --zone Nowhere/None")).exits(2);
+    assert!(!sandbox.path("berlin/ledger.json").exists());
+    sandbox.run(&format!("{set} --zone Europe/Berlin")).exits(0);
+    let summary = sandbox.run("ledger summary --ledger berlin").exits(0).stdout;
+    assert!(summary.contains(" Europe/Berlin\n"), "{summary}");
+    sandbox.run(&format!("{set} --zone Europe/Berlin")).exits(0);
+    sandbox.run(set).exits(0);
+    let refused = sandbox.run(&format!("{set} --zone UTC")).exits(3).stderr;
+    assert!(refused.contains("the ledger's days are those of Europe/Berlin"), "{refused}");
+    sandbox.run("ledger check --ledger berlin").exits(0);
+    // What a run simulates has the days of the real ledger.
+    sandbox.run("ledger limit set --per-day 5 --why x --zone Asia/Tokyo").exits(0);
+    sandbox.run(LIVE).exits(0);
+    let own = sandbox.only_run("out").join("ledger");
+    let summary = sandbox.run(&format!("ledger summary --ledger {}", own.display())).exits(0);
+    assert!(summary.stdout.contains(" Asia/Tokyo\n"), "{summary:?}");
+}

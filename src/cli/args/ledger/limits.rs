@@ -35,6 +35,7 @@ Examples:
   imagemill ledger limit set --per-day 5 --why 'quiet month'
   imagemill ledger limit set --per-model gpt-image-1=3 --why 'only for covers'
   imagemill ledger limit set --per-24h 30 --why 'no second day at midnight'
+  imagemill ledger limit set --per-day 25 --zone Europe/Berlin --ledger new --why 'our own days'
 ",
         help_template = TEMPLATE
     )]
@@ -87,6 +88,10 @@ pub struct LimitSetArgs {
     /// The most that a single image may cost at worst, in USD
     #[arg(long, value_name = "USD")]
     pub per_image: Option<String>,
+
+    /// The time zone of a new ledger's days; one that is there keeps its own [default: UTC]
+    #[arg(long, value_name = "ZONE")]
+    pub zone: Option<String>,
 
     /// Why; it is kept in the ledger
     #[arg(long, value_name = "TEXT")]
