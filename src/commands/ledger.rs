@@ -109,8 +109,7 @@ fn folder_with_ledger(world: &World, flag: Option<&String>) -> Result<PathBuf, F
     if ledger_exists(&folder) {
         return Ok(folder);
     }
-    Err(Failure::new(Exit::Invalid, view::no_ledger(&folder).trim_end().to_owned())
-        .with_hint("simulated money is in the run's own folder: --ledger out/RUN/ledger"))
+    Err(Failure::new(Exit::Invalid, view::no_ledger(&folder).trim_end().to_owned()))
 }
 
 fn find_run(folder: &Path, text: &str) -> Result<RunId, Failure> {
