@@ -1,42 +1,18 @@
 //! What a crash or a hand leaves in the files, and what the next process makes of it.
 
-use std::path::{Path, PathBuf};
-
 use imagemill::adapters::ledger::audit::check;
 use imagemill::adapters::ledger::by_hand::{ByHand, set_limit};
 use imagemill::adapters::ledger::directory::DirectoryLedger;
 use imagemill::adapters::ledger::read::summary;
 use imagemill::domain::ledger::{CostSource, LineHash, RecordKind, UnknownClass};
-use imagemill::ports::ledger::{CatchUp, LedgerStore, StoreError};
+use imagemill::ports::ledger::{LedgerStore, StoreError};
 use jiff::SignedDuration;
 
-use crate::ledger::support::{START, ask, cents, copy_folder, in_folder, open_or_create, runtime};
+use crate::ledger::support::{
+    START, ask, begin, cents, copy_folder, crashed, in_folder, open_or_create, runtime,
+};
 
 const SEGMENT: &str = "2026-11-21/0001.jsonl";
-
-/// A ledger whose process died with one attempt under way.
-fn crashed(root: &Path) -> PathBuf {
-    let runtime = runtime();
-    runtime.block_on(async {
-        let (handle, _) = in_folder(root, cents(100)).await;
-        for _ in 0..3 {
-            let held = handle.reserve(ask(cents(4))).await.expect("it fits");
-            handle.settle(held.rid, cents(3), CostSource::Usage, None).await.expect("a ledger");
-        }
-        handle.reserve(ask(cents(4))).await.expect("it fits");
-        // A dead process does not say goodbye.
-        std::mem::forget(handle);
-    });
-    drop(runtime);
-    root.join(SEGMENT)
-}
-
-fn begin(root: &Path) -> Result<CatchUp, StoreError> {
-    let how = open_or_create(root, cents(100));
-    let mut ledger = DirectoryLedger::open_blocking(how)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-    runtime.block_on(ledger.begin())
-}
 
 #[test]
 fn a_tail_torn_at_any_byte_is_cut_and_kept_aside_row_37() {

@@ -1,6 +1,6 @@
 //! Clocks, ids and a ledger in a folder that is thrown away.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
@@ -9,10 +9,13 @@ use async_trait::async_trait;
 use imagemill::adapters::ledger::directory::{DirectoryLedger, OpenOrCreate};
 use imagemill::adapters::ledger::memory::MemoryLedger;
 use imagemill::domain::ids::{AttemptId, RunId};
-use imagemill::domain::ledger::{Ceilings, Founding, LedgerId, LimitOrigin, Money, OwnerId};
+use imagemill::domain::ledger::{
+    Ceilings, CostSource, Founding, LedgerId, LimitOrigin, Money, OwnerId,
+};
 use imagemill::domain::money::NanoUsd;
 use imagemill::pipeline::ledger_task::{LATE_CALL, LedgerHandle, ReserveAsk, TaskOptions, spawn};
 use imagemill::ports::clock::Clock;
+use imagemill::ports::ledger::{CatchUp, LedgerStore, StoreError};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
@@ -201,6 +204,31 @@ pub(crate) async fn in_folder(root: &Path, limit: NanoUsd) -> (LedgerHandle, Arc
 pub(crate) fn runtime() -> tokio::runtime::Runtime {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     builder.worker_threads(2).enable_all().build().expect("a runtime")
+}
+
+/// A ledger whose process died with one attempt under way, its last group synced; its segment.
+pub(crate) fn crashed(root: &Path) -> PathBuf {
+    let runtime = runtime();
+    runtime.block_on(async {
+        let (handle, _) = in_folder(root, cents(100)).await;
+        for _ in 0..3 {
+            let held = handle.reserve(ask(cents(4))).await.expect("it fits");
+            handle.settle(held.rid, cents(3), CostSource::Usage, None).await.expect("a ledger");
+        }
+        handle.reserve(ask(cents(4))).await.expect("it fits");
+        // A dead process does not say goodbye.
+        std::mem::forget(handle);
+    });
+    drop(runtime);
+    root.join("2026-11-21/0001.jsonl")
+}
+
+/// The next process comes.
+pub(crate) fn begin(root: &Path) -> Result<CatchUp, StoreError> {
+    let how = open_or_create(root, cents(100));
+    let mut ledger = DirectoryLedger::open_blocking(how)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    runtime.block_on(ledger.begin())
 }
 
 /// Copies a ledger's files, so that damage is done to the copy.

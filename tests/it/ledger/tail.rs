@@ -1,38 +1,14 @@
 //! The side file that vouches for the newest lines, for which no later line does.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use imagemill::adapters::ledger::audit::check;
-use imagemill::adapters::ledger::directory::DirectoryLedger;
 use imagemill::adapters::ledger::read::summary;
-use imagemill::domain::ledger::CostSource;
-use imagemill::ports::ledger::{CatchUp, LedgerStore, StoreError};
+use imagemill::ports::ledger::StoreError;
 
-use crate::ledger::support::{START, ask, cents, copy_folder, in_folder, open_or_create, runtime};
+use crate::ledger::support::{START, ask, begin, cents, copy_folder, crashed, in_folder, runtime};
 
 const SEGMENT: &str = "2026-11-21/0001.jsonl";
-
-/// A ledger whose process died when its last group was synced; returns that segment.
-fn crashed(root: &Path) -> PathBuf {
-    let runtime = runtime();
-    runtime.block_on(async {
-        let (handle, _) = in_folder(root, cents(100)).await;
-        for _ in 0..3 {
-            let held = handle.reserve(ask(cents(4))).await.expect("it fits");
-            handle.settle(held.rid, cents(3), CostSource::Usage, None).await.expect("a ledger");
-        }
-        handle.reserve(ask(cents(4))).await.expect("it fits");
-        std::mem::forget(handle);
-    });
-    drop(runtime);
-    root.join(SEGMENT)
-}
-
-fn begin(root: &Path) -> Result<CatchUp, StoreError> {
-    let mut ledger = DirectoryLedger::open_blocking(open_or_create(root, cents(100)))?;
-    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-    runtime.block_on(ledger.begin())
-}
 
 fn seen(root: &Path) -> Result<bool, StoreError> {
     summary(root, START.parse().expect("a time")).map(|summary| summary.torn_tail)
