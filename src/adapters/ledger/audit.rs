@@ -11,7 +11,7 @@ use crate::domain::ids::{AttemptId, RunId};
 use crate::domain::ledger::parse::LineError;
 use crate::domain::ledger::promise::Promise;
 use crate::domain::ledger::reading::{CheckReport, Finding};
-use crate::domain::ledger::scan::{Position, Tail, scan, starts_anew};
+use crate::domain::ledger::scan::{Position, Tail, scan_each, starts_anew};
 use crate::domain::ledger::{
     LedgerState, LineHash, Open, OpenReason, Record, RecordKind, SegmentName, Violation,
 };
@@ -85,15 +85,17 @@ impl Audit {
         self.report.segments += 1;
         let is_anew = starts_anew(bytes);
         let hash = self.hash.filter(|_| !is_anew);
-        let found = scan(bytes, Position { hash, ..Position::default() });
-        if !found.records.is_empty() || matches!(found.tail, Tail::Fault(_)) {
-            let torn = std::mem::take(&mut self.torn);
-            for (torn, line) in torn.into_iter().filter(|_| !is_anew) {
-                self.find(torn, line, "the line is torn, and a segment follows");
+        let mut n_records = 0;
+        let from = Position { hash, ..Position::default() };
+        let found = scan_each(bytes, from, &mut |record| {
+            if n_records == 0 {
+                self.blame_torn(is_anew);
             }
-        }
-        for (index, record) in found.records.iter().enumerate() {
-            self.record(name, index as u64 + 1, record);
+            n_records += 1;
+            self.record(name, n_records, &record);
+        });
+        if n_records == 0 && matches!(found.tail, Tail::Fault(_)) {
+            self.blame_torn(is_anew);
         }
         self.hash = found.end.hash;
         let line = found.end.lines + 1;
@@ -104,7 +106,7 @@ impl Audit {
             return;
         }
         match found.tail {
-            Tail::Clean if !found.records.is_empty() => {}
+            Tail::Clean if n_records > 0 => {}
             // A segment without any line was torn before its first one.
             Tail::Clean | Tail::Torn if is_last => self.report.torn_tail = Some(name.to_string()),
             Tail::Clean | Tail::Torn => self.torn.push((name, line)),
@@ -114,6 +116,14 @@ impl Audit {
                 self.is_sound = false;
                 self.hash = None;
             }
+        }
+    }
+
+    /// What is torn at the end of the segments before is a finding, now that another one follows;
+    /// unless that one starts anew after a sync error.
+    fn blame_torn(&mut self, is_anew: bool) {
+        for (torn, line) in std::mem::take(&mut self.torn).into_iter().filter(|_| !is_anew) {
+            self.find(torn, line, "the line is torn, and a segment follows");
         }
     }
 

@@ -47,6 +47,13 @@ pub enum Tail {
 
 /// Reads `bytes`, which stand in a segment at `from`, up to the first line that is not whole.
 pub fn scan(bytes: &[u8], from: Position) -> Scan {
+    let mut records = Vec::new();
+    let scan = scan_each(bytes, from, &mut |record| records.push(record));
+    Scan { records, ..scan }
+}
+
+/// The same for who needs each record only once: they are handed over and not collected.
+pub fn scan_each(bytes: &[u8], from: Position, each: &mut dyn FnMut(Record)) -> Scan {
     let mut scan = Scan { records: Vec::new(), end: from, durable: 0, tail: Tail::Clean };
     let mut rest = bytes;
     while !rest.is_empty() {
@@ -75,7 +82,7 @@ pub fn scan(bytes: &[u8], from: Position) -> Scan {
         scan.end.offset += length as u64 + 1;
         scan.end.lines += 1;
         scan.end.hash = Some(line.hash);
-        scan.records.push(line.record);
+        each(line.record);
         rest = &rest[length + 1..];
     }
     scan
