@@ -133,6 +133,18 @@ fn what_is_sure_is_proposed_then_written_once() {
 }
 
 #[test]
+fn the_ledgers_own_export_frees_nothing_that_is_held() {
+    let books = Books::new();
+    let (before, held) = (books.bytes(), books.money("unknown"));
+    let own = books.ledger("export").exits(0).stdout;
+    books.sandbox.write("own.csv", own);
+    let ask = "reconcile --from own.csv --column request_id=rid --apply";
+    let said = books.ledger(ask).exits(0).stdout;
+    assert!(said.contains("a bill of nothing"), "{said}");
+    assert_eq!((books.bytes(), books.money("unknown")), (before, held));
+}
+
+#[test]
 fn another_amount_is_adjusted_once_also_when_the_export_changes_again_row_36() {
     let books = Books::new();
     let now = books.now();

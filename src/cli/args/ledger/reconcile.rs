@@ -15,7 +15,8 @@ pub struct LedgerReconcileArgs {
     #[arg(long)]
     pub apply: bool,
 
-    /// Take what is held as not billed where the export covers it and does not have it
+    /// Take what is held as not billed where the export covers it and does not have it, or has it
+    /// by its id with a bill of nothing
     #[arg(long)]
     pub absent_is_free: bool,
 

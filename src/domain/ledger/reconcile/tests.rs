@@ -198,7 +198,7 @@ fn what_was_held_or_free_and_was_billed_is_proposed() {
     let one = Some(attempt(1));
     let unknown = Sample::default().unknown(10, 1);
     let id = attempt(1).to_string();
-    for dollars in ["0.05", "0.00", "0.09"] {
+    for dollars in ["0.05", "0.09"] {
         let lines = [line(&id, 12, dollars)];
         let result = check(&unknown, &lines, &[(Class::UnknownBilled, EXACT, one)]);
         assert_eq!(changes(&result), [(attempt(1), true, dollars.parse().expect("money"))]);
@@ -291,6 +291,21 @@ fn what_is_absent_is_free_only_on_demand_and_where_the_export_covers_it() {
     let page = Export { lines: around.to_vec(), is_partial: true };
     let result = reconcile(&sample.books(), &page, &demand).expect("it can be compared");
     assert!(result.changes().is_empty());
+}
+
+#[test]
+fn a_line_of_nothing_frees_a_hold_only_by_its_id_and_on_demand() {
+    let one = Some(attempt(1));
+    let unknown = Sample::default().unknown(10, 1);
+    let by_id = [line(&attempt(1).to_string(), 12, "0.00")];
+    let guessed = [line("", 12, "0.00")];
+    let demand = Rules { absent_is_free: true, ..rules() };
+    let result = check(&unknown, &by_id, &[(Class::StillHeld, EXACT, one)]);
+    assert_eq!(changes(&result), []);
+    assert_eq!(changes(&compared(&unknown, &guessed, &rules())), []);
+    let result = compared(&unknown, &by_id, &demand);
+    assert_eq!(changes(&result), [(attempt(1), true, NanoUsd::ZERO)]);
+    assert_eq!(changes(&compared(&unknown, &guessed, &demand)), []);
 }
 
 #[test]
@@ -447,7 +462,8 @@ proptest! {
         prop_assert_eq!(second.changes(), []);
         let (mut ours, mut theirs) = (NanoUsd::ZERO, NanoUsd::ZERO);
         for it in second.findings.iter().filter(|it| {
-            it.rid.is_some() && matches!(it.confidence, EXACT | LIKELY)
+            let frees = it.held > NanoUsd::ZERO && it.billed == Some(NanoUsd::ZERO);
+            it.rid.is_some() && matches!(it.confidence, EXACT | LIKELY) && !frees
         }) {
             ours = ours.saturating_add(it.committed);
             theirs = theirs.saturating_add(it.billed.expect("a line"));

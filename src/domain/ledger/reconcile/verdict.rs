@@ -325,6 +325,14 @@ impl Case<'_> {
             Outcome::Unknown if bill.amount > attempt.max => {
                 (Class::UnknownBilled, "billed above its worst case")
             }
+            // A line of nothing may be written before the charge, or by who does not know either.
+            Outcome::Unknown if bill.amount == NanoUsd::ZERO => {
+                if self.rules.absent_is_free && confidence == Some(Confidence::Exact) {
+                    (Class::NotBilled, "a bill of nothing")
+                } else {
+                    (Class::StillHeld, "a bill of nothing, which frees no hold by itself")
+                }
+            }
             Outcome::Unknown => (Class::UnknownBilled, "billed"),
             _ if is_same => (Class::Matched, "the same amount"),
             Outcome::Released => {
