@@ -1,6 +1,7 @@
 //! What a provider is asked for, and the identity of that work.
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -101,13 +102,40 @@ pub struct LoadedReference {
     pub kind: ImageKind,
     /// The SHA-256 of its bytes.
     pub sha256: Sha256Digest,
-    /// The bytes as they were read.
-    pub bytes: Bytes,
+    /// Where its bytes are.
+    pub content: ReferenceContent,
+}
+
+/// The bytes of a reference: many rows share one file instead of each holding a copy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReferenceContent {
+    /// A file that nobody changes, named by its digest.
+    File {
+        /// Where it is.
+        path: Arc<Path>,
+        /// Its length in bytes.
+        length: u64,
+    },
+    /// In memory.
+    Memory(Bytes),
+    /// Nowhere: a rehearsal keeps none.
+    Unread,
+}
+
+impl ReferenceContent {
+    /// The length in bytes; none for what was not read.
+    pub fn length(&self) -> u64 {
+        match self {
+            Self::File { length, .. } => *length,
+            Self::Memory(bytes) => bytes.len() as u64,
+            Self::Unread => 0,
+        }
+    }
 }
 
 impl fmt::Debug for LoadedReference {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "LoadedReference({:?}, {} bytes)", self.reference, self.bytes.len())
+        write!(out, "LoadedReference({:?}, {} bytes)", self.reference, self.content.length())
     }
 }
 

@@ -17,7 +17,7 @@ use crate::ports::clock::Clock;
 use crate::ports::entropy::Entropy;
 use crate::ports::images::ImageStore;
 use crate::ports::provider::ImageProvider;
-use crate::ports::references::ReferenceReader;
+use crate::ports::references::ReferenceSource;
 
 /// The shared parts of one run.
 #[derive(Debug)]
@@ -35,7 +35,7 @@ pub struct RunContext {
     /// The vendor.
     pub provider: Arc<dyn ImageProvider>,
     /// The reader of input images.
-    pub references: Arc<dyn ReferenceReader>,
+    pub references: Arc<dyn ReferenceSource>,
     /// The keeper of images.
     pub images: Arc<dyn ImageStore>,
     /// The keeper of money.

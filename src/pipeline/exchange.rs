@@ -33,7 +33,7 @@ pub(crate) enum Answer {
     Failed(ExchangeFailure),
     /// The process leaves while the attempt is out.
     Left,
-    /// Nothing was sent, since the file could not be opened.
+    /// Nothing was sent, since a file could not be opened: the image's or that of a reference.
     NotSent { reason: String },
     /// Nothing was sent, since the machine slept after the hold was made.
     HeldTooLong,
@@ -177,6 +177,12 @@ pub(crate) async fn exchange(
             }
         },
         Err(ProviderError::NotKept { source }) => not_kept(cx, None, &source),
+        Err(error @ ProviderError::NotSent { .. }) => {
+            body.discard().await;
+            let reason = with_sources(&error);
+            cx.stop.drain(StopReason::Environment(reason.clone()));
+            Answer::NotSent { reason }
+        }
         Err(ProviderError::Failed(failure)) => failed(cx, *failure, body).await,
     }
 }

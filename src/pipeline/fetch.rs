@@ -14,7 +14,8 @@ use crate::pipeline::stop::with_sources;
 pub(crate) async fn fetch(cx: &RunContext, row: &Row) -> Result<Arc<[LoadedReference]>, String> {
     let mut loaded = Vec::with_capacity(row.references.len());
     for reference in row.references.iter().chain(&row.options.mask) {
-        loaded.push(cx.references.read(reference).await.map_err(|error| with_sources(&error))?);
+        let fetched = cx.references.fetch(reference).await;
+        loaded.push(fetched.map_err(|failed| with_sources(&failed.error))?.loaded);
     }
     Ok(loaded.into())
 }

@@ -98,6 +98,15 @@ pub enum ProviderError {
         #[source]
         source: ImageStoreError,
     },
+    /// A reference could not be opened, so nothing was sent.
+    #[error("reference {name} cannot be opened for sending")]
+    NotSent {
+        /// The reference, fit for a report.
+        name: String,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
 }
 
 impl From<ExchangeFailure> for ProviderError {

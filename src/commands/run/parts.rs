@@ -10,7 +10,9 @@ use crate::adapters::output::images::{ImageFolder, NoImages};
 use crate::adapters::output::journal::JournalFile;
 use crate::adapters::output::run_folder::RunFolder;
 use crate::adapters::providers::sim::SimProvider;
-use crate::adapters::references::LocalReferences;
+use crate::adapters::references::cache::ContentCache;
+use crate::adapters::references::every::{References, RehearsedReferences};
+use crate::adapters::references::local::LocalReferences;
 use crate::adapters::system::{SeededEntropy, SystemEntropy, TokioClock};
 use crate::commands::failure::{Failure, store_failure};
 use crate::commands::key::BoundKey;
@@ -29,7 +31,7 @@ use crate::ports::images::ImageStore;
 use crate::ports::journal::JournalStore;
 use crate::ports::ledger::LedgerStore;
 use crate::ports::provider::ImageProvider;
-use crate::ports::references::ReferenceReader;
+use crate::ports::references::ReferenceSource;
 
 /// Where simulated money is booked, below the run's folder.
 const OWN_LEDGER: &str = "ledger";
@@ -39,7 +41,7 @@ pub(super) struct Parts {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) entropy: Arc<dyn Entropy>,
     pub(super) provider: Arc<dyn ImageProvider>,
-    pub(super) references: Arc<dyn ReferenceReader>,
+    pub(super) references: Arc<dyn ReferenceSource>,
     pub(super) images: Arc<dyn ImageStore>,
     pub(super) ledger: Box<dyn LedgerStore>,
     pub(super) options: TaskOptions,
@@ -58,7 +60,9 @@ impl Parts {
         Self {
             entropy: Arc::new(SeededEntropy::new(settings.sim.seed())),
             provider: Arc::new(SimProvider::rehearsing(settings.sim.clone(), Arc::clone(&clock))),
-            references: Arc::new(LocalReferences::rehearsing(&planned.references_below)),
+            references: Arc::new(RehearsedReferences {
+                local: LocalReferences::below(&planned.references_below, &[]),
+            }),
             images: Arc::new(NoImages),
             ledger: Box::new(MemoryLedger::new(&founding, now, &planned.money.zone)),
             options: options(&founding, planned, Ceilings::default()),
@@ -103,7 +107,7 @@ impl Parts {
         Ok(Self {
             entropy: Arc::new(SystemEntropy),
             provider,
-            references: Arc::new(LocalReferences::below(&planned.references_below)),
+            references: references(planned),
             images: Arc::new(images),
             ledger: Box::new(ledger),
             options,
@@ -113,6 +117,13 @@ impl Parts {
             clock,
         })
     }
+}
+
+fn references(planned: &Planned) -> Arc<dyn ReferenceSource> {
+    let local = LocalReferences::below(&planned.references_below, &[]);
+    let nobody = Arc::new(RehearsedReferences { local: local.clone() });
+    let cache = ContentCache::in_folder(std::path::PathBuf::from("cache"));
+    Arc::new(References { local, cache, web: nobody.clone(), buckets: nobody })
 }
 
 fn options(founding: &Founding, planned: &Planned, ceilings: Ceilings) -> TaskOptions {

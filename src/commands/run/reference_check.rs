@@ -1,13 +1,21 @@
 //! Looks at every local reference before a live run spends: a missing file is found for free.
 
-use crate::adapters::references::LocalReferences;
+use crate::adapters::references::local::LocalReferences;
 use crate::commands::failure::Failure;
 use crate::commands::run::planning::Planned;
+use crate::domain::reference::Reference;
 use crate::domain::settings::{OnBadRow, RunSettings};
 use crate::domain::{ids::SceneId, sanitize};
 use crate::exit::Exit;
 use crate::pipeline::stop::with_sources;
 use crate::ports::rows::RowReader;
+
+fn local(reference: &Reference) -> Option<&str> {
+    match reference {
+        Reference::Local(path) => Some(path),
+        Reference::Url(_) => None,
+    }
+}
 
 /// Refuses to start when a reference cannot be used, unless bad rows are to be skipped; those are
 /// then rejected when their turn comes, before money moves for them.
@@ -18,7 +26,7 @@ pub(super) fn refuse_bad_references(
     if settings.on_bad_row == OnBadRow::Skip || planned.batch.local_references() == 0 {
         return Ok(());
     }
-    let references = LocalReferences::below(&planned.references_below);
+    let references = LocalReferences::below(&planned.references_below, &[]);
     let mut first: Option<(SceneId, String)> = None;
     let mut n_bad = 0_u64;
     let positions: Vec<u32> = planned.batch.selected().collect();
@@ -29,7 +37,9 @@ pub(super) fn refuse_bad_references(
         let row =
             planned.reader.read(position).map_err(|error| Failure::new(Exit::Invalid, error))?;
         let bad = row.references.iter().chain(&row.options.mask).find_map(|reference| {
-            references.check(reference).err().map(|error| with_sources(&error))
+            local(reference)
+                .and_then(|path| references.check(path).err())
+                .map(|error| with_sources(&error))
         });
         if let Some(problem) = bad {
             n_bad += 1;

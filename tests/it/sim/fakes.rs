@@ -15,7 +15,6 @@ use imagemill::domain::image::{ImageKind, StoredImage};
 use imagemill::domain::ledger::{CostSource, OwnerId, Record, RecordKind};
 use imagemill::domain::money::NanoUsd;
 use imagemill::domain::reference::Reference;
-use imagemill::domain::request::LoadedReference;
 use imagemill::domain::sidecar::Sidecar;
 use imagemill::ports::clock::Clock;
 use imagemill::ports::images::{ImageBody, ImageStore, ImageStoreError, ImageWriter};
@@ -24,7 +23,7 @@ use imagemill::ports::ledger::{CatchUp, LedgerStore, Manners, StoreError};
 use imagemill::ports::provider::{
     Attempt, ExchangeFailure, Generation, ImageProvider, ProviderError,
 };
-use imagemill::ports::references::{ReferenceError, ReferenceReader};
+use imagemill::ports::references::{FailedTry, Fetched, NextTry, ReferenceError, ReferenceSource};
 use jiff::SignedDuration;
 
 use crate::ledger::support::TestClock;
@@ -378,8 +377,9 @@ impl LedgerStore for FakeLedger {
 pub(crate) struct NoReferences;
 
 #[async_trait]
-impl ReferenceReader for NoReferences {
-    async fn read(&self, reference: &Reference) -> Result<LoadedReference, ReferenceError> {
-        Err(ReferenceError::Outside(reference.clone()))
+impl ReferenceSource for NoReferences {
+    async fn fetch(&self, reference: &Reference) -> Result<Fetched, FailedTry> {
+        let error = ReferenceError::Outside(reference.clone());
+        Err(FailedTry { error, next: NextTry::Never, date: None })
     }
 }

@@ -100,16 +100,17 @@ impl OpenAi {
         Ok(Self { remote, headers, generations, edits })
     }
 
-    fn request(&self, attempt: &Attempt<'_>) -> RequestBuilder {
+    async fn request(&self, attempt: &Attempt<'_>) -> Result<RequestBuilder, ProviderError> {
         let request = attempt.request;
         let fields = Fields::of(request, self.remote.profile);
         let client = &self.remote.client.client;
         let builder = if request.references.is_empty() {
             client.post(self.generations.clone()).json(&fields)
         } else {
-            client.post(self.edits.clone()).multipart(fields.form(request))
+            client.post(self.edits.clone()).multipart(fields.form(request).await?)
         };
-        builder.headers(self.headers.clone()).header(CLIENT_REQUEST_ID, attempt.rid.to_string())
+        let id = attempt.rid.to_string();
+        Ok(builder.headers(self.headers.clone()).header(CLIENT_REQUEST_ID, id))
     }
 
     /// What must not be shown of this exchange.
@@ -309,7 +310,7 @@ impl ImageProvider for OpenAi {
         attempt: &Attempt<'_>,
         body: &mut dyn ImageBody,
     ) -> Result<Generation, ProviderError> {
-        let response = match self.request(attempt).send().await {
+        let response = match self.request(attempt).await?.send().await {
             Ok(response) => response,
             Err(error) => {
                 let detail = redact(&cause(&error), &self.secrets(attempt.request));
@@ -324,7 +325,7 @@ impl ImageProvider for OpenAi {
         };
         answered.map(|generation| Generation { date, ..generation }).map_err(|error| match error {
             ProviderError::Failed(failure) => ExchangeFailure { date, ..*failure }.into(),
-            ProviderError::NotKept { .. } => error,
+            ProviderError::NotKept { .. } | ProviderError::NotSent { .. } => error,
         })
     }
 }

@@ -3,10 +3,17 @@
 use reqwest::Body;
 use reqwest::multipart::{Form, Part};
 use serde::Serialize;
+use tokio::fs::File;
+use tokio::io::AsyncReadExt;
+use tokio_util::io::ReaderStream;
 
 use crate::domain::image::ImageKind;
 use crate::domain::provider::Profile;
-use crate::domain::request::{ImageRequest, LoadedReference};
+use crate::domain::request::{ImageRequest, LoadedReference, ReferenceContent};
+use crate::ports::provider::ProviderError;
+
+/// Bytes of a reference that are read at a time.
+const CHUNK: usize = 64 * 1024;
 
 /// The fields of a request. Size, quality, format and number are always said: a default of the
 /// provider may be dearer.
@@ -47,7 +54,10 @@ impl<'a> Fields<'a> {
     }
 
     /// The fields as a form, with the references and the mask as files.
-    pub(super) fn form(&self, request: &ImageRequest) -> Form {
+    ///
+    /// # Errors
+    /// When one of them cannot be opened; nothing has been sent then.
+    pub(super) async fn form(&self, request: &ImageRequest) -> Result<Form, ProviderError> {
         let text = |text: &str| text.to_owned();
         let mut form = Form::new()
             .text("model", text(self.model))
@@ -70,20 +80,31 @@ impl<'a> Fields<'a> {
         let n_images = references.len() - usize::from(request.has_mask);
         for (n, reference) in references.iter().enumerate() {
             let (field, stem) = if n < n_images { ("image[]", "image") } else { ("mask", "mask") };
-            form = form.part(field, part(reference, &format!("{stem}-{}", n + 1)));
+            form = form.part(field, part(reference, &format!("{stem}-{}", n + 1)).await?);
         }
-        form
+        Ok(form)
     }
 }
 
-/// A file of a form; its bytes are shared, not copied.
-fn part(reference: &LoadedReference, stem: &str) -> Part {
+/// A file of a form; its bytes are read while they are sent, so that no row holds a copy.
+async fn part(reference: &LoadedReference, stem: &str) -> Result<Part, ProviderError> {
+    let length = reference.content.length();
+    let body = match &reference.content {
+        ReferenceContent::File { path, .. } => match File::open(path).await {
+            Ok(file) => Body::wrap_stream(ReaderStream::with_capacity(file.take(length), CHUNK)),
+            Err(source) => {
+                let name = reference.reference.redacted().to_owned();
+                return Err(ProviderError::NotSent { name, source });
+            }
+        },
+        ReferenceContent::Memory(bytes) => Body::from(bytes.clone()),
+        ReferenceContent::Unread => Body::from(""),
+    };
     let kind = reference.kind;
-    let length = reference.bytes.len() as u64;
-    Part::stream_with_length(Body::from(reference.bytes.clone()), length)
+    Ok(Part::stream_with_length(body, length)
         .file_name(format!("{stem}.{}", kind.extension()))
         .mime_str(mime(kind))
-        .expect("the types are constants")
+        .expect("the types are constants"))
 }
 
 const fn mime(kind: ImageKind) -> &'static str {
