@@ -17,7 +17,7 @@ use crate::domain::uri;
 pub const LONGEST_LIFE: Duration = Duration::from_hours(7 * 24);
 
 /// How far ahead of its own clock a store lets the clock of a signer be.
-const SKEW: SignedDuration = SignedDuration::from_mins(15);
+pub(crate) const SKEW: SignedDuration = SignedDuration::from_mins(15);
 
 /// The name of the method.
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
