@@ -1,0 +1,116 @@
+//! The formats of stores, delivery networks and tokens. A parameter alone is no signature: each
+//! format is known by those that only stand together in it.
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+use url::Url;
+
+use super::decode::{claims, epoch, hex_epoch, json_epoch, policy};
+use super::{Lifetime, Parameters};
+use crate::domain::sigv4;
+
+/// Who signed, in formats with `Signature` and `Expires`: S3 of old, Google's storage of old and
+/// its delivery, and CloudFront.
+const SIGNERS: [&str; 4] = ["awsaccesskeyid", "googleaccessid", "keyname", "key-pair-id"];
+
+/// Names of tokens of the kind `st=…~exp=…~hmac=…`.
+const TILDE_TOKENS: [&str; 5] = ["hdnts", "hdnea", "hdntl", "__token__", "__cld_token__"];
+
+/// Stores: signatures with a date and a life, and the older ones with an end.
+pub(super) fn read_stores(parameters: &Parameters, life: &mut Lifetime) {
+    for prefix in ["x-amz", "x-goog"] {
+        let name = |part: &str| format!("{prefix}-{part}");
+        if parameters.has(&name("signature")) || parameters.has(&name("algorithm")) {
+            let (date, seconds) = (name("date"), name("expires"));
+            let begin = parameters.earliest(&date, sigv4::parse_time);
+            read_dated(begin, parameters.get(&seconds), life);
+        }
+    }
+    if parameters.has("x-amz-security-token") {
+        life.may_end_early = true;
+    }
+    let is_signed_by = |name: &&str| parameters.has(name);
+    if parameters.has("signature") && SIGNERS.iter().any(is_signed_by) {
+        life.ends(parameters.earliest("expires", epoch));
+    }
+}
+
+/// A signature that is good for some seconds from a time on.
+fn read_dated(begin: Option<Timestamp>, seconds: Option<&str>, life: &mut Lifetime) {
+    let most = sigv4::LONGEST_LIFE.as_secs();
+    let is_number = |text: &&str| !text.is_empty() && text.bytes().all(|it| it.is_ascii_digit());
+    // More digits than a number has room for are too long a life as well.
+    let seconds = seconds.filter(is_number).map(|text| text.parse().unwrap_or(u64::MAX));
+    if seconds.is_some_and(|seconds| seconds > most) {
+        life.unusable = Some("is signed for more than 7 days, which stores refuse");
+    }
+    let end = begin.zip(seconds).and_then(|(begin, seconds)| {
+        let seconds = i64::try_from(seconds.min(most)).ok()?;
+        begin.checked_add(SignedDuration::from_secs(seconds)).ok()
+    });
+    life.ends(end);
+    life.begins(begin.and_then(|begin| begin.checked_sub(sigv4::SKEW).ok()));
+}
+
+/// Delivery networks and hosts of files.
+pub(super) fn read_delivery(url: &Url, parameters: &Parameters, life: &mut Lifetime) {
+    if parameters.has("policy") && parameters.has("key-pair-id") {
+        life.ends(None);
+        parameters.all("policy").filter_map(policy).for_each(|it| read_policy(&it, life));
+    }
+    // Cloudflare's images; what has a version beside it is Azure's.
+    if parameters.has("sig") && parameters.has("exp") && !parameters.has("sv") {
+        life.ends(parameters.earliest("exp", epoch));
+    }
+    let has_bunny_token = parameters.has("token") || parameters.has("bcdn_token");
+    if has_bunny_token && parameters.has("expires") {
+        life.ends(parameters.earliest("expires", epoch));
+    }
+    if parameters.has("signature") && parameters.has("expires_at") {
+        life.ends(parameters.earliest("expires_at", epoch));
+    }
+    if parameters.has("ex") && parameters.has("is") && parameters.has("hm") {
+        life.ends(parameters.earliest("ex", hex_epoch));
+    }
+    let is_supabase = url.path().contains("/object/sign/");
+    let is_firebase = parameters.get("alt") == Some("media");
+    if parameters.has("token") && (is_supabase || is_firebase) {
+        life.ends(None);
+    }
+}
+
+/// The conditions of a policy about time.
+fn read_policy(policy: &Value, life: &mut Lifetime) {
+    let statements = match policy.get("Statement") {
+        Some(Value::Array(statements)) => statements.as_slice(),
+        Some(statement) => std::slice::from_ref(statement),
+        None => &[],
+    };
+    for condition in statements.iter().filter_map(|statement| statement.get("Condition")) {
+        let time = |name: &str| {
+            let value = condition.get(name)?.get("AWS:EpochTime")?;
+            json_epoch(value)
+        };
+        life.ends(time("DateLessThan"));
+        life.begins(time("DateGreaterThan"));
+    }
+}
+
+/// Tokens that say by themselves when they end, whatever the parameter is called.
+pub(super) fn read_tokens(parameters: &Parameters, life: &mut Lifetime) {
+    for (name, value) in &parameters.0 {
+        let is_tilde_token = TILDE_TOKENS.contains(&name.as_str());
+        if is_tilde_token || (value.contains("exp=") && value.contains("~hmac=")) {
+            let field = |wanted: &str| {
+                let fields = value.split('~').filter_map(|field| field.split_once('='));
+                fields.filter(|(name, _)| *name == wanted).filter_map(|(_, it)| epoch(it)).min()
+            };
+            life.ends(field("exp"));
+            life.begins(field("st"));
+        }
+    }
+    for claims in parameters.values().filter_map(claims) {
+        life.ends(claims.get("exp").and_then(json_epoch));
+        life.begins(claims.get("nbf").and_then(json_epoch));
+    }
+}
