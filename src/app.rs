@@ -8,7 +8,9 @@ use crate::cli::env_vars;
 use crate::cli::invocation::Invocation;
 use crate::commands::failure::Failure;
 use crate::commands::world::World;
-use crate::commands::{canary, completions, config, doctor, init, ledger, prices, run, seed, sim};
+use crate::commands::{
+    canary, completions, config, doctor, init, ledger, prices, refs, run, seed, sim,
+};
 use crate::exit::Exit;
 use crate::report::printer::{Printer, Terminal};
 
@@ -25,6 +27,7 @@ pub fn main(invocation: Invocation) -> Exit {
         Command::Seed(args) => seed::run(&world, args),
         Command::Canary(command) => canary::run(&world, command),
         Command::Ledger(command) => ledger::run(&world, command),
+        Command::Refs(command) => refs::run(&world, command),
         Command::Prices(command) => prices::run(&world, command),
         Command::Sim(args) => sim::run(&world, args),
         Command::Doctor(args) => doctor::run(&world, args),

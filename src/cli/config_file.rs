@@ -4,9 +4,7 @@ use std::path::{Path, PathBuf};
 
 use toml_edit::{Document, Item, Value};
 
-use crate::cli::layers::{
-    API_KEY_COMMAND, LIMIT_PER_DAY, Layers, Origin, SETTINGS, Setting, TRUSTED_ONLY,
-};
+use crate::cli::layers::{LIMIT_PER_DAY, Layers, Origin, SETTINGS, Setting, Shape, TRUSTED_ONLY};
 use crate::domain::money::NanoUsd;
 use crate::domain::suggest::{closest, did_you_mean};
 
@@ -100,22 +98,20 @@ pub fn apply(
         message: error.message().to_owned(),
     })?;
     let mut config = ConfigFile::default();
-    for (key, item) in document.iter() {
+    for (key, item) in flattened(&document) {
         let line = line_of(text, item);
         if key == GATES {
             config.gates = Some(gates(item, file, line)?);
             continue;
         }
         let Some(setting) = SETTINGS.iter().find(|setting| setting.key == key) else {
-            return Err(unknown_key(key, file, line));
+            return Err(unknown_key(&key, file, line));
         };
-        let is_command = setting.key == API_KEY_COMMAND.key;
-        let words = if is_command { command_words(item) } else { None };
-        let value = words.or_else(|| scalar(item, text)).ok_or_else(|| ConfigError::WrongType {
+        let value = value_of(*setting, item, text).map_err(|wanted| ConfigError::WrongType {
             file: file.to_owned(),
             line,
-            key: key.to_owned(),
-            wanted: if is_command { "a list of words" } else { "a string or a number" },
+            key: key.clone(),
+            wanted,
         })?;
         let place = format!("{file}:{line}");
         let origin = match whose {
@@ -139,10 +135,35 @@ fn needs_trust(setting: Setting, value: &str, trusted_limit_nanos: i64) -> bool 
     is_too_high || TRUSTED_ONLY.iter().any(|trusted| trusted.key == setting.key)
 }
 
-/// The words of a command as the text of a JSON array.
-fn command_words(item: &Item) -> Option<String> {
-    let words: Option<Vec<&str>> = item.as_array()?.iter().map(Value::as_str).collect();
-    words.and_then(|words| serde_json::to_string(&words).ok())
+/// The keys of a file with their tables before them: `refresh.command`.
+fn flattened<'a>(document: &'a Document<&str>) -> Vec<(String, &'a Item)> {
+    let mut all = Vec::new();
+    for (key, item) in document.iter() {
+        let is_table = SETTINGS.iter().any(|it| it.key.split_once('.').is_some_and(|t| t.0 == key));
+        match item.as_table_like().filter(|_| is_table) {
+            Some(table) => {
+                all.extend(table.iter().map(|(inner, item)| (format!("{key}.{inner}"), item)));
+            }
+            None => all.push((key.to_owned(), item)),
+        }
+    }
+    all
+}
+
+/// A value as the layers keep it; else what it should have been.
+fn value_of(setting: Setting, item: &Item, text: &str) -> Result<String, &'static str> {
+    let strings = || -> Option<Vec<&str>> { item.as_array()?.iter().map(Value::as_str).collect() };
+    match setting.shape() {
+        Shape::One => scalar(item, text).ok_or("a string or a number"),
+        Shape::Words => strings()
+            .and_then(|words| serde_json::to_string(&words).ok())
+            .or_else(|| scalar(item, text))
+            .ok_or("a list of words"),
+        Shape::List => strings()
+            .map(|texts| texts.join(","))
+            .or_else(|| scalar(item, text))
+            .ok_or("a string or a list of strings"),
+    }
 }
 
 /// A string, number or switch as its source text; numbers never pass through a float.
@@ -180,7 +201,9 @@ fn line_of(text: &str, item: &Item) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use crate::cli::layers::{CONCURRENCY, PAID_RETRIES, PROVIDER};
+    use crate::cli::layers::{
+        API_KEY_COMMAND, CONCURRENCY, PAID_RETRIES, PROVIDER, REFRESH_COMMAND, REFS_BUCKETS,
+    };
 
     use super::*;
 
@@ -217,7 +240,9 @@ mod tests {
             api_key_command = [\"sh\", \"-c\", \"x\"]\nconfirm_above = 500\n\
             ledger = \"l\"\nallow_network_ledger = true\n\
             paid_retries = 100\npaid_attempts = 10\npaid_retry_on = \"all\"\n\
-            request_timeout = \"5ms\"\n";
+            request_timeout = \"5ms\"\nfetch_proxy = \"http://p.example\"\n\
+            allow_refs_from = [\"10.0.0.0/8\"]\nallow_refs_below = \"/\"\n\
+            [refresh]\ncommand = [\"sh\"]\nendpoint = \"https://e.example\"\n";
         let all = TRUSTED_ONLY.len();
         for (whose, n_left_out) in
             [(Whose::Project, all), (Whose::TrustedProject, 0), (Whose::User, 0)]
@@ -236,6 +261,16 @@ mod tests {
     }
 
     #[test]
+    fn tables_and_lists_are_settings_too() {
+        let text = "[refs]\nbuckets = [\"s3://a\", \"gs://b\"]\n[refresh]\ncommand = \"sign\"\n";
+        let mut layers = Layers::default();
+        apply(text, "c", Whose::User, TRUSTED, &mut layers).expect("valid");
+        let get = |setting| layers.get(setting).map(|it| (it.text.as_str(), it.origin.to_string()));
+        assert_eq!(get(REFS_BUCKETS), Some(("s3://a,gs://b", "c:2".to_owned())));
+        assert_eq!(get(REFRESH_COMMAND), Some(("sign", "c:4".to_owned())));
+    }
+
+    #[test]
     fn mistakes_are_named_with_their_line() {
         let check = |text: &str, expect: &str| {
             let error = apply(text, "c.toml", Whose::User, TRUSTED, &mut Layers::default())
@@ -243,6 +278,11 @@ mod tests {
             assert_eq!(error.to_string(), expect);
         };
         check("\nprovder = 'x'\n", "c.toml:2: unknown key \"provder\"; did you mean \"provider\"?");
+        check(
+            "[refresh]\ncomand = 'x'\n",
+            "c.toml:2: unknown key \"refresh.comand\"; did you mean \"refresh.command\"?",
+        );
+        check("refs = 3\n", "c.toml:1: unknown key \"refs\"");
         check("model = []\n", "c.toml:1: model takes a string or a number");
         check(
             "gates = 3\n",

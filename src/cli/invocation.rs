@@ -31,6 +31,8 @@ pub struct Invocation {
     pub config_home: Option<PathBuf>,
     /// The user's state folder of imagemill.
     pub state_home: Option<PathBuf>,
+    /// The user's cache folder of imagemill.
+    pub cache_home: Option<PathBuf>,
 }
 
 impl Invocation {
@@ -53,6 +55,7 @@ impl Invocation {
                 .map(|(width, _)| width.0)
                 .filter(|width| *width > 0),
             config_home: base.as_ref().map(|base| base.config_dir().join("imagemill")),
+            cache_home: base.as_ref().map(|base| base.cache_dir().join("imagemill")),
             state_home: base
                 .as_ref()
                 .and_then(BaseStrategy::state_dir)

@@ -172,7 +172,7 @@ pub fn is_variable_name(text: &str) -> bool {
 }
 
 /// A JSON list of words, or words parted by blanks.
-fn words(text: &str) -> Option<Vec<String>> {
+pub(crate) fn words(text: &str) -> Option<Vec<String>> {
     let words = if text.trim_start().starts_with('[') {
         serde_json::from_str::<Vec<String>>(text).ok()?
     } else {

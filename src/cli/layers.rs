@@ -52,6 +52,17 @@ settings! {
     PAID_ATTEMPTS = "paid_attempts", "--paid-attempts", "2";
     PAID_RETRY_ON = "paid_retry_on", "--paid-retry-on", "5xx";
     ON_BAD_ROW = "on_bad_row", "--on-bad-row", "stop";
+    FETCH_CONCURRENCY = "fetch_concurrency", "--fetch-concurrency", "4";
+    FETCH_PER_HOST = "fetch_per_host", "--fetch-per-host", "4";
+    FETCH_TIMEOUT = "fetch_timeout", "--fetch-timeout", "10s";
+    FETCH_RETRIES = "fetch_retries", "--fetch-retries", "2";
+    FRESH_FOR = "fresh_for", "--fresh-for", "5m";
+    FETCH_PROXY = "fetch_proxy", "--fetch-proxy", "none";
+    ALLOW_REFS_FROM = "allow_refs_from", "--allow-refs-from", "none";
+    ALLOW_REFS_BELOW = "allow_refs_below", "--allow-refs-below", "the folder of the rows";
+    REFS_BUCKETS = "refs.buckets", "", "none";
+    REFRESH_COMMAND = "refresh.command", "", "none";
+    REFRESH_ENDPOINT = "refresh.endpoint", "", "none";
     SIM = "sim", "--sim", "latency=12s, or 50ms live";
     CANARY = "canary", "--canary", "every row";
     CANARY_NAME = "canary_name", "--canary-name", "default";
@@ -63,7 +74,8 @@ settings! {
 }
 
 /// What a stranger's file must not decide: where a key comes from and goes to, which commands run,
-/// how much may be spent without a question, where that is booked, and what is paid for twice.
+/// how much may be spent without a question, where that is booked, what is paid for twice, where
+/// references may come from, and who is told their whole addresses.
 pub const TRUSTED_ONLY: &[Setting] = &[
     API_KEY_ENV,
     API_KEY_FILE,
@@ -75,13 +87,66 @@ pub const TRUSTED_ONLY: &[Setting] = &[
     PAID_ATTEMPTS,
     PAID_RETRY_ON,
     REQUEST_TIMEOUT,
+    FETCH_PROXY,
+    ALLOW_REFS_FROM,
+    ALLOW_REFS_BELOW,
+    REFRESH_COMMAND,
+    REFRESH_ENDPOINT,
+];
+
+/// What a saved plan neither keeps nor decides: where things are kept and how they are shown, where
+/// keys come from, which places are opened and which programs run.
+pub const NOT_IN_PLANS: &[Setting] = &[
+    OUT,
+    LEDGER,
+    ALLOW_NETWORK_LEDGER,
+    TZ,
+    PRICES,
+    API_KEY_ENV,
+    API_KEY_FILE,
+    API_KEY_COMMAND,
+    CONFIRM_ABOVE,
+    FETCH_PROXY,
+    ALLOW_REFS_FROM,
+    ALLOW_REFS_BELOW,
+    REFS_BUCKETS,
+    REFRESH_COMMAND,
+    REFRESH_ENDPOINT,
 ];
 
 impl Setting {
     /// The environment variable.
     pub fn env(&self) -> String {
-        format!("{SETTING_PREFIX}{}", self.key.to_ascii_uppercase())
+        format!("{SETTING_PREFIX}{}", self.key.to_ascii_uppercase().replace('.', "_"))
     }
+
+    /// What a config file takes for it.
+    pub fn shape(&self) -> Shape {
+        match self.key {
+            key if [API_KEY_COMMAND.key, REFRESH_COMMAND.key].contains(&key) => Shape::Words,
+            key if [ALLOW_REFS_FROM.key, ALLOW_REFS_BELOW.key, REFS_BUCKETS.key].contains(&key) => {
+                Shape::List
+            }
+            _ => Shape::One,
+        }
+    }
+}
+
+/// Settings that a saved plan keeps.
+pub fn in_plans() -> impl Iterator<Item = &'static Setting> {
+    let is_out = |it: &Setting| NOT_IN_PLANS.iter().any(|out| out.key == it.key);
+    SETTINGS.iter().filter(move |it| !is_out(it))
+}
+
+/// What a config file takes for a setting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// A string, a number or a switch.
+    One,
+    /// A program and its arguments; in the layers the text of a JSON list, or words.
+    Words,
+    /// One or several; in the layers with commas between them.
+    List,
 }
 
 /// Variables that look like ours and mean nothing, each with the one that may be meant.
@@ -171,6 +236,13 @@ impl Layers {
     pub fn put_flag(&mut self, setting: Setting, text: Option<&String>) {
         if let Some(text) = text {
             self.put(setting, text, Origin::Flag(setting.flag));
+        }
+    }
+
+    /// Lays a flag that may be given several times over what is there.
+    pub fn put_flags(&mut self, setting: Setting, texts: &[String]) {
+        if !texts.is_empty() {
+            self.put(setting, texts.join(","), Origin::Flag(setting.flag));
         }
     }
 

@@ -1,6 +1,9 @@
 //! Layers become settings: the one place that parses each value and knows each default.
 
+mod fetch;
 mod remote;
+
+pub use fetch::fetch_settings;
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -189,6 +192,7 @@ pub fn run_settings(
         },
         fit_budget: ask.fit_budget,
         on_bad_row: on_bad_row(layers)?,
+        fetch: fetch_settings(layers)?,
         rejected: ask.rejected,
         paid_retries: paid_retries(layers)?,
         sim,

@@ -5,10 +5,13 @@ mod conclude;
 mod consent;
 mod flow;
 mod folder;
+mod freshness;
+mod late;
 mod launch;
 mod live;
 mod objections;
 mod parts;
+mod pass;
 mod plan_cost;
 mod plan_document;
 mod plan_rows;
@@ -22,12 +25,13 @@ mod setup;
 mod verdict;
 
 use crate::adapters::system::{self, SystemEntropy};
-use crate::cli::args::run::{FormatArg, ModeArg, RunArgs};
+use crate::cli::args::run::{ModeArg, RunArgs};
 use crate::cli::layers::Layers;
 use crate::commands::failure::Failure;
 use crate::commands::progress_choice;
 use crate::commands::run::flow::Start;
 use crate::commands::run::folder::run_folder;
+use crate::commands::run::late::LateRows;
 use crate::commands::run::plan_sources::Sources;
 use crate::commands::run::planning::{Planned, PlanningAsk};
 use crate::commands::run::report::Header;
@@ -39,8 +43,6 @@ use crate::domain::row_format::RowFormat;
 use crate::domain::settings::{Mode, RunSettings};
 use crate::exit::Exit;
 use crate::ports::entropy::Entropy;
-use crate::ports::sink::EventSink;
-use crate::report::ndjson::EventLines;
 use crate::report::progress::ProgressKind;
 
 /// Does what was asked, and prints the result whatever happens.
@@ -92,12 +94,7 @@ fn proceed(
         display_zone: &display_zone,
     };
     let made = plan_document::make(&sources)?;
-    if let (Some(saved), Some(file)) = (&saved, &args.plan) {
-        saved.must_match(&made, file).map_err(|error| {
-            Failure::new(Exit::Invalid, error)
-                .with_hint("plan again with --plan-out, look at it, and run that")
-        })?;
-    }
+    plan_document::must_match(saved.as_ref(), args.plan.as_deref(), &made)?;
     let made = plan.insert(made);
     show_plan(world, args, header.format, made)?;
     if args.plan_only {
@@ -118,27 +115,31 @@ fn start(
     if plan.rows.accepted == 0 {
         return Ok(report::refused(header, Some(plan), Exit::NoRows, "the input has no rows"));
     }
-    let views: Vec<Box<dyn EventSink>> = match header.format {
-        FormatArg::Ndjson => vec![Box::new(EventLines::new(world.printer))],
-        FormatArg::Table | FormatArg::Json => Vec::new(),
-    };
+    let late = LateRows::default();
     let begin = Start {
         run_id: header.run_id,
         identity: plan_document::identity(&settings, &plan.bound.rows_sha256),
         now: header.started_at,
         progress,
-        views,
+        views: late.with_views(world, header.format),
     };
+    let mut source = planned.source.take();
     if header.mode == Mode::DryRun {
         let ended = launch::rehearse(settings.clone(), planned, begin)?;
-        return Ok(conclude::ended(header, &settings, plan, ended));
+        let report = conclude::ended(header, &settings, plan, ended);
+        late.write(world, &settings, source.as_mut());
+        return Ok(report);
     }
     folder::refuse_same_run(world, &settings, &begin.identity)?;
     let key = live::prepare(world, layers, &settings, plan, &mut planned)?;
     let folder = run_folder(world, header, &settings, plan, &begin.identity)?;
     header.start(&settings);
-    match launch::live(settings.clone(), planned, begin, key, &folder) {
-        Ok(ended) => Ok(conclude::ended(header, &settings, plan, ended)),
+    match launch::live(world, settings.clone(), planned, begin, key, &folder) {
+        Ok(ended) => {
+            let report = conclude::ended(header, &settings, plan, ended);
+            late.write(world, &settings, source.as_mut());
+            Ok(report)
+        }
         Err(failure) => {
             // It fails only before its first row, so the same command may be tried again.
             folder.abandon();

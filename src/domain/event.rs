@@ -91,6 +91,11 @@ pub enum RunEvent {
         /// What is to be said, in one sentence.
         reason: String,
     },
+    /// Something about the hosts of references that a person should know.
+    ReferenceNews {
+        /// What is to be said, in one sentence.
+        reason: String,
+    },
     /// An attempt cost more than its worst case; the difference is booked.
     Overrun {
         /// The attempt.
@@ -132,9 +137,9 @@ impl RunEvent {
                 humantime::format_duration(*probe_in)
             )),
             Self::CircuitClosed => Some("the provider answers again".to_owned()),
-            Self::ClockDoubted { reason, .. } | Self::LedgerWaits { reason, .. } => {
-                Some(reason.clone())
-            }
+            Self::ClockDoubted { reason, .. }
+            | Self::LedgerWaits { reason, .. }
+            | Self::ReferenceNews { reason } => Some(reason.clone()),
             Self::Overrun { scene_id, model, amount, max, .. } => Some(format!(
                 "{scene_id} cost {}, more than the worst case of {}: the price of {model} is wrong",
                 amount.dollars(),

@@ -76,6 +76,7 @@ impl Measure {
             | RunEvent::CircuitClosed
             | RunEvent::ClockDoubted { .. }
             | RunEvent::LedgerWaits { .. }
+            | RunEvent::ReferenceNews { .. }
             | RunEvent::Overrun { .. }
             | RunEvent::Stopping { .. }
             | RunEvent::RunFinished { .. } => {}

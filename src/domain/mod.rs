@@ -31,6 +31,7 @@ pub mod price;
 pub mod provider;
 pub mod redact;
 pub mod reference;
+pub mod reference_plan;
 pub mod report;
 pub mod request;
 pub mod retry;

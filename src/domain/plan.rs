@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::money::NanoUsd;
+use crate::domain::reference_plan::FreshnessCounts;
 
 /// The name and version of the format.
 pub const SCHEMA: &str = "imagemill.plan/1";
@@ -106,6 +107,9 @@ pub struct PlanRows {
     pub url_references: u64,
     /// References with a path.
     pub local_references: u64,
+    /// How fresh the addresses are; each is counted once.
+    #[serde(default)]
+    pub freshness: FreshnessCounts,
 }
 
 /// What is asked of one provider and model.

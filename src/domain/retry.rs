@@ -35,7 +35,12 @@ struct Growth {
 
 const PAID_RETRY: Growth = Growth { base: Duration::from_secs(1), cap: Duration::from_secs(20) };
 const CONNECTION: Growth = Growth { base: Duration::from_millis(500), cap: Duration::from_secs(5) };
+const FETCH: Growth = Growth { base: Duration::from_millis(250), cap: Duration::from_secs(5) };
 const THROTTLE: Growth = Growth { base: Duration::from_secs(2), cap: Duration::from_secs(60) };
+
+/// The longest pause before a fetch of a reference is tried again, whoever asks for it: a row does
+/// not wait longer for what costs nothing to find missing.
+pub const MAX_FETCH_PAUSE: Duration = Duration::from_secs(30);
 
 /// The most that is added to a wait which the provider asked for, so that those who were told the
 /// same do not come back at the same moment.
@@ -61,6 +66,15 @@ pub fn paid_retry_pause(retry: u32, attempt: AttemptId) -> Duration {
 /// with full jitter.
 pub fn connection_pause(retry: u32, attempt: AttemptId) -> Duration {
     part_of(CONNECTION.ceiling(retry), attempt)
+}
+
+/// The pause before fetch retry number `retry` (from 1) of a reference: what the other side asks
+/// for, else doubling from a quarter of a second to 5 s, with full jitter.
+pub fn fetch_pause(retry: u32, asked: Option<Duration>, draw: AttemptId) -> Duration {
+    match asked {
+        Some(asked) => asked.max(part_of(FETCH.base, draw)),
+        None => part_of(FETCH.ceiling(retry), draw),
+    }
 }
 
 /// The pause after the `throttle`-th (from 1) answer that puts an image off: what the provider asks

@@ -146,6 +146,8 @@ pub struct Row {
 /// What the planning pass needs of a row, borrowed from the reader's buffer.
 #[derive(Clone, Copy, Debug)]
 pub struct RowBrief<'a> {
+    /// Its number among the data records, counted from 1.
+    pub number: u64,
     /// The name of the row.
     pub scene_id: &'a str,
     /// How many images it asks for.
@@ -154,6 +156,10 @@ pub struct RowBrief<'a> {
     pub n_url_references: u32,
     /// How many references are local files.
     pub n_local_references: u32,
+    /// Its references as they stand in the input: a list with `|`, or a JSON array.
+    pub references: &'a str,
+    /// Its mask as it stands in the input; empty when there is none.
+    pub mask: &'a str,
     /// Bytes of its prompt as it is sent, for providers that bill the prompt.
     pub n_prompt_bytes: u32,
     /// The provider it sets, if any.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::base_url::BaseUrl;
+use crate::domain::fetch::FetchSettings;
 use crate::domain::gate::Gate;
 use crate::domain::money::NanoUsd;
 use crate::domain::pace::Rates;
@@ -169,6 +170,8 @@ pub struct RunSettings {
     pub fit_budget: bool,
     /// What bad rows do.
     pub on_bad_row: OnBadRow,
+    /// How references are fetched.
+    pub fetch: FetchSettings,
     /// Where bad rows are written, with the reason.
     pub rejected: Option<PathBuf>,
     /// How often a possibly billed attempt is bought again.

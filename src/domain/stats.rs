@@ -170,6 +170,7 @@ impl RunStats {
             | RunEvent::CircuitClosed
             | RunEvent::ClockDoubted { .. }
             | RunEvent::LedgerWaits { .. }
+            | RunEvent::ReferenceNews { .. }
             | RunEvent::Overrun { .. } => {
                 if let Some(text) = event.lane_news() {
                     self.notice(Notice::Lane(text));

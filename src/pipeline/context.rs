@@ -12,12 +12,12 @@ use crate::pipeline::event_task::EventHandle;
 use crate::pipeline::lane::Lane;
 use crate::pipeline::ledger_task::LedgerHandle;
 use crate::pipeline::persist::PersistHandle;
+use crate::pipeline::reference_pool::ReferencePool;
 use crate::pipeline::stop::Stop;
 use crate::ports::clock::Clock;
 use crate::ports::entropy::Entropy;
 use crate::ports::images::ImageStore;
 use crate::ports::provider::ImageProvider;
-use crate::ports::references::ReferenceSource;
 
 /// The shared parts of one run.
 #[derive(Debug)]
@@ -34,8 +34,8 @@ pub struct RunContext {
     pub entropy: Arc<dyn Entropy>,
     /// The vendor.
     pub provider: Arc<dyn ImageProvider>,
-    /// The reader of input images.
-    pub references: Arc<dyn ReferenceSource>,
+    /// The pool that gets input images.
+    pub references: Arc<ReferencePool>,
     /// The keeper of images.
     pub images: Arc<dyn ImageStore>,
     /// The keeper of money.

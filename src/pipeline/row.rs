@@ -11,7 +11,7 @@ use crate::domain::request::{ImageRequest, ImageSpec, LoadedReference};
 use crate::domain::row::{Outcome, Row};
 use crate::domain::settings::OnBadRow;
 use crate::pipeline::context::RunContext;
-use crate::pipeline::fetch::fetch;
+use crate::pipeline::fetch::{NoReferences, REFERENCE_ERROR, fetch};
 use crate::pipeline::generate::{VariantEnding, VariantJob, VariantReport, generate};
 use crate::pipeline::stop::StopReason;
 
@@ -23,16 +23,11 @@ pub(crate) async fn process(cx: Arc<RunContext>, row: Arc<Row>, class: ClassId) 
     let tags = tags_of(&cx, &row, class);
     let references = match fetch(&cx, &row).await {
         Ok(references) => references,
-        Err(reason) => {
+        Err(ending) => {
             let maximum = cx.batch.quote(class).maximum;
             row.variants.each().for_each(|_| cx.first_attempts_left.leave(maximum));
-            let counts = cx.settings.on_bad_row == OnBadRow::Stop;
-            let rejected = RowFinished {
-                error_kind: Some("reference"),
-                counts_as_error: counts,
-                ..unsent(&row, tags, Outcome::Rejected, reason)
-            };
-            cx.events.emit_counted(RunEvent::RowFinished(Box::new(rejected))).await;
+            let finished = without_references(&cx, &row, tags, ending);
+            cx.events.emit_counted(RunEvent::RowFinished(Box::new(finished))).await;
             return row.number;
         }
     };
@@ -54,6 +49,21 @@ pub(crate) async fn process(cx: Arc<RunContext>, row: Arc<Row>, class: ClassId) 
     };
     cx.events.emit_counted(RunEvent::RowFinished(Box::new(finished))).await;
     row.number
+}
+
+/// The end of a row that goes no further than its references.
+fn without_references(cx: &RunContext, row: &Row, tags: Tags, ending: NoReferences) -> RowFinished {
+    match ending {
+        NoReferences::Unusable(reason) => RowFinished {
+            error_kind: Some(REFERENCE_ERROR),
+            counts_as_error: cx.settings.on_bad_row == OnBadRow::Stop,
+            ..unsent(row, tags, Outcome::Rejected, reason)
+        },
+        NoReferences::Stopped => {
+            let reason = "the run stopped while its references were fetched".to_owned();
+            unsent(row, tags, Outcome::Cancelled, reason)
+        }
+    }
 }
 
 /// Reports a row whose task died: what it sent, if anything, is not known.

@@ -15,6 +15,7 @@ pub mod printer;
 pub mod progress;
 pub mod prompt;
 pub mod reconcile;
+pub mod references;
 pub mod seed;
 pub mod tables;
 pub mod words;

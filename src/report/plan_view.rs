@@ -87,12 +87,21 @@ fn references(plan: &Plan) -> String {
     if rows.with_references == 0 {
         return "none".to_owned();
     }
-    format!(
-        "{} with references: {} local, {} by URL (not fetched by this version)",
+    let mut text = format!(
+        "{} with references: {} local, {} by URL",
         words::count(rows.with_references, "row"),
         rows.local_references,
         rows.url_references
-    )
+    );
+    let fresh = &rows.freshness;
+    if rows.url_references > 0 {
+        let _ = write!(
+            text,
+            " ({} fresh, {} to refresh, {} without known expiry, {} doomed)",
+            fresh.fresh, fresh.refreshed, fresh.unknown, fresh.doomed
+        );
+    }
+    text
 }
 
 fn requests(plan: &Plan) -> Vec<String> {

@@ -66,9 +66,17 @@ pub(crate) fn name_of<'a>(
 /// What the planning pass needs of a checked record.
 ///
 /// `filled` is the prompt with its places filled, for a prompt that has places.
-pub(crate) fn brief<'a>(checked: &Checked<'a>, name: &'a str, filled: &str) -> RowBrief<'a> {
+pub(crate) fn brief<'a>(
+    number: u64,
+    checked: &Checked<'a>,
+    name: &'a str,
+    filled: &str,
+) -> RowBrief<'a> {
     let n_prompt_bytes = if checked.has_places { filled.len() } else { checked.prompt.len() };
     RowBrief {
+        number,
+        references: checked.references,
+        mask: checked.mask_text,
         n_prompt_bytes: u32::try_from(n_prompt_bytes).expect("prompts are short"),
         scene_id: name,
         variants: checked.variants,

@@ -24,6 +24,10 @@ pub(crate) struct Checked<'a> {
     pub(crate) variants: Variants,
     pub(crate) n_url_references: u32,
     pub(crate) n_local_references: u32,
+    /// The references as they stand in their cell.
+    pub(crate) references: &'a str,
+    /// The mask as it stands in its cell.
+    pub(crate) mask_text: &'a str,
     pub(crate) provider: Option<&'a str>,
     pub(crate) model: Option<&'a str>,
     pub(crate) size: Option<&'a str>,
@@ -63,8 +67,11 @@ pub(crate) fn check<'a>(
     let (n_url_references, n_local_references) = checker.references();
     checker.tags();
     let mask = checker.given(Field::Mask, cell::check_reference);
+    let text = |field: Field| record.field(field).map_or("", |(_, text)| text);
     Checked {
         mask,
+        references: text(Field::References),
+        mask_text: text(Field::Mask),
         scene_id,
         prompt,
         has_places,

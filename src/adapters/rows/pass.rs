@@ -137,7 +137,7 @@ impl Checker<'_> {
                 .map_err(|lost| read_error(self.file, lost))?;
             match twin {
                 Some(twin) => problems.push(twin_problem(&record, &checked, name, &twin)),
-                None => match on_row(brief(&checked, name, filled)) {
+                None => match on_row(brief(number, &checked, name, filled)) {
                     Ok(()) => {
                         self.seen.add(name, self.index.len());
                         self.index.add(place.offset, place.line, place.check);

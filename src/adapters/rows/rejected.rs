@@ -1,7 +1,7 @@
 //! Writes bad rows in the input's own columns and format, with a reason: mend and feed back.
 
-use std::fs;
-use std::io::{self, BufWriter, Write};
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Read, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -35,23 +35,54 @@ impl RejectedWriter {
     /// # Errors
     /// When the folder cannot be written to.
     pub fn create(path: &Path, shape: &RecordShape) -> io::Result<Self> {
+        let mut writer = Self::without_head(path, shape)?;
+        match shape.format {
+            RowFormat::Csv | RowFormat::Tsv => writer.table_row(&shape.header, ERROR_COLUMN)?,
+            RowFormat::Json => writer.out.write_all(b"[")?,
+            RowFormat::Jsonl => {}
+        }
+        Ok(writer)
+    }
+
+    fn without_head(path: &Path, shape: &RecordShape) -> io::Result<Self> {
         let folder = match path.parent() {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
             _ => Path::new("."),
         };
         let temporary =
             tempfile::Builder::new().prefix(".rejected-").suffix(".tmp").tempfile_in(folder)?;
-        let mut writer = Self {
+        Ok(Self {
             out: BufWriter::new(temporary),
             path: path.to_owned(),
             shape: shape.clone(),
             error_column: shape.columns.find(ERROR_COLUMN),
             n_rows: 0,
+        })
+    }
+
+    /// Starts with what is in a file of bad rows of the same input already; without one, as
+    /// [`Self::create`].
+    ///
+    /// # Errors
+    /// When the file cannot be read, or the folder not be written to.
+    pub fn extend(path: &Path, shape: &RecordShape) -> io::Result<Self> {
+        let mut earlier = match File::open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Self::create(path, shape);
+            }
+            Err(error) => return Err(error),
         };
-        match shape.format {
-            RowFormat::Csv | RowFormat::Tsv => writer.table_row(&shape.header, ERROR_COLUMN)?,
-            RowFormat::Json => writer.out.write_all(b"[")?,
-            RowFormat::Jsonl => {}
+        let mut writer = Self::without_head(path, shape)?;
+        if shape.format == RowFormat::Json {
+            // The end of the list goes; it is written anew behind the last row.
+            let mut text = String::new();
+            earlier.read_to_string(&mut text)?;
+            let list = text.trim_end().trim_end_matches(']').trim_end();
+            writer.out.write_all(list.as_bytes())?;
+            writer.n_rows = u64::from(list != "[");
+        } else {
+            io::copy(&mut earlier, &mut writer.out)?;
         }
         Ok(writer)
     }

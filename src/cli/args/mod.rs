@@ -3,9 +3,11 @@
 pub mod canary;
 pub mod config;
 pub mod doctor;
+pub mod fetch;
 pub mod init;
 pub mod ledger;
 pub mod prices;
+pub mod refs;
 pub mod run;
 pub mod seed;
 pub mod sim;
@@ -74,6 +76,9 @@ pub enum Command {
     /// What was spent, what is held, and the limit
     #[command(subcommand)]
     Ledger(ledger::LedgerCommand),
+    /// References of rows: which can be used, before anything is paid
+    #[command(subcommand)]
+    Refs(refs::RefsCommand),
     /// The price book: what an image costs, and where that figure comes from
     #[command(subcommand)]
     Prices(prices::PricesCommand),

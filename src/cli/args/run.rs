@@ -2,6 +2,7 @@
 
 use clap::{Args, ValueEnum};
 
+use crate::cli::args::fetch::FetchArgs;
 use crate::cli::args::{RowFormatArg, TEMPLATE};
 
 /// Arguments of `run`.
@@ -55,6 +56,10 @@ pub struct RunArgs {
     /// Write bad rows here, in the input's own columns, with the reason
     #[arg(long, value_name = "FILE", help_heading = "Rows")]
     pub rejected: Option<String>,
+
+    /// References.
+    #[command(flatten)]
+    pub fetch: FetchArgs,
 
     /// The provider; a dry run takes sim when none is given
     #[arg(long, value_name = "NAME", help_heading = "Request")]

@@ -13,6 +13,7 @@ use crate::commands::run::flow::{Start, run_pipeline};
 use crate::commands::run::parts::Parts;
 use crate::commands::run::planning::Planned;
 use crate::commands::signals;
+use crate::commands::world::World;
 use crate::domain::event::RunEvent;
 use crate::domain::measure::Measure;
 use crate::domain::settings::RunSettings;
@@ -77,6 +78,7 @@ pub(super) fn rehearse(
 
 /// Runs for real, into the run's folder.
 pub(super) fn live(
+    world: &World,
     settings: RunSettings,
     planned: Planned,
     start: Start,
@@ -92,7 +94,7 @@ pub(super) fn live(
         .map_err(|error| Failure::new(Exit::Environment, error))?;
     let parts = {
         let _guard = runtime.enter();
-        Parts::live(&settings, &planned, start.now, key, folder)?
+        Parts::live(world, &settings, &planned, start.now, key, folder)?
     };
     execute(runtime, settings, planned, start, parts)
 }

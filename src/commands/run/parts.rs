@@ -10,21 +10,22 @@ use crate::adapters::output::images::{ImageFolder, NoImages};
 use crate::adapters::output::journal::JournalFile;
 use crate::adapters::output::run_folder::RunFolder;
 use crate::adapters::providers::sim::SimProvider;
-use crate::adapters::references::cache::ContentCache;
-use crate::adapters::references::every::{References, RehearsedReferences};
-use crate::adapters::references::local::LocalReferences;
+use crate::adapters::references::every::RehearsedReferences;
 use crate::adapters::system::{SeededEntropy, SystemEntropy, TokioClock};
 use crate::commands::failure::{Failure, store_failure};
 use crate::commands::key::BoundKey;
 use crate::commands::ledger_access::{self, TOOL};
+use crate::commands::reference_parts::live_source;
 use crate::commands::run::planning::Planned;
 use crate::commands::run::registry::live_provider;
+use crate::commands::world::World;
 use crate::domain::ledger::{Ceilings, Founding};
 use crate::domain::money::NanoUsd;
 use crate::domain::settings::RunSettings;
 use crate::exit::Exit;
 use crate::pipeline::context::Advice;
 use crate::pipeline::ledger_task::TaskOptions;
+use crate::pipeline::reference_pool::ReferencePool;
 use crate::ports::clock::Clock;
 use crate::ports::entropy::Entropy;
 use crate::ports::images::ImageStore;
@@ -41,7 +42,7 @@ pub(super) struct Parts {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) entropy: Arc<dyn Entropy>,
     pub(super) provider: Arc<dyn ImageProvider>,
-    pub(super) references: Arc<dyn ReferenceSource>,
+    pub(super) references: Arc<ReferencePool>,
     pub(super) images: Arc<dyn ImageStore>,
     pub(super) ledger: Box<dyn LedgerStore>,
     pub(super) options: TaskOptions,
@@ -57,12 +58,12 @@ impl Parts {
         // A plan that does not fit is rehearsed whole: its ledger has room for all of it.
         let limit = (NanoUsd::MAX, planned.money.founding_limit.1);
         let founding = ledger_access::founding(true, limit);
+        let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(settings.sim.seed()));
+        let local = planned.reference_places.local.clone();
+        let source: Arc<dyn ReferenceSource> = Arc::new(RehearsedReferences { local });
         Self {
-            entropy: Arc::new(SeededEntropy::new(settings.sim.seed())),
             provider: Arc::new(SimProvider::rehearsing(settings.sim.clone(), Arc::clone(&clock))),
-            references: Arc::new(RehearsedReferences {
-                local: LocalReferences::below(&planned.references_below, &[]),
-            }),
+            references: pool(settings, planned, source, &clock, &entropy),
             images: Arc::new(NoImages),
             ledger: Box::new(MemoryLedger::new(&founding, now, &planned.money.zone)),
             options: options(&founding, planned, Ceilings::default()),
@@ -70,11 +71,13 @@ impl Parts {
             advice: Advice { key: String::new() },
             is_rehearsal: true,
             clock,
+            entropy,
         }
     }
 
     /// Images, journal and simulated money go into the run's folder.
     pub(super) fn live(
+        world: &World,
         settings: &RunSettings,
         planned: &Planned,
         now: Timestamp,
@@ -104,10 +107,11 @@ impl Parts {
             .map_err(|error| Failure::new(Exit::Environment, error))?;
         let journal = JournalFile::create(folder.path())
             .map_err(|error| Failure::new(Exit::Environment, error))?;
+        let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
+        let source = live_source(world, &settings.fetch, &planned.reference_places, &clock)?;
         Ok(Self {
-            entropy: Arc::new(SystemEntropy),
             provider,
-            references: references(planned),
+            references: pool(settings, planned, source, &clock, &entropy),
             images: Arc::new(images),
             ledger: Box::new(ledger),
             options,
@@ -115,15 +119,22 @@ impl Parts {
             advice,
             is_rehearsal: false,
             clock,
+            entropy,
         })
     }
 }
 
-fn references(planned: &Planned) -> Arc<dyn ReferenceSource> {
-    let local = LocalReferences::below(&planned.references_below, &[]);
-    let nobody = Arc::new(RehearsedReferences { local: local.clone() });
-    let cache = ContentCache::in_folder(std::path::PathBuf::from("cache"));
-    Arc::new(References { local, cache, web: nobody.clone(), buckets: nobody })
+/// The pool over a source of references.
+fn pool(
+    settings: &RunSettings,
+    planned: &Planned,
+    source: Arc<dyn ReferenceSource>,
+    clock: &Arc<dyn Clock>,
+    entropy: &Arc<dyn Entropy>,
+) -> Arc<ReferencePool> {
+    let (clock, entropy) = (Arc::clone(clock), Arc::clone(entropy));
+    let refresher = Arc::clone(&planned.refresher);
+    Arc::new(ReferencePool::new(settings.fetch.clone(), source, refresher, clock, entropy))
 }
 
 fn options(founding: &Founding, planned: &Planned, ceilings: Ceilings) -> TaskOptions {

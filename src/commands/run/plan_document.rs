@@ -3,32 +3,21 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::cli::layers::{self, SETTINGS};
+use crate::cli::layers::{self, in_plans};
 use crate::commands::failure::Failure;
 use crate::commands::run::plan_cost::{cost, unusual};
 use crate::commands::run::plan_rows::{requests, rows};
 use crate::commands::run::plan_server::server;
 use crate::commands::run::plan_sources::Sources;
 use crate::commands::run::planning::input_name;
+use crate::domain::batch::Batch;
 use crate::domain::digest::Sha256Digest;
 use crate::domain::gate::Gate;
 use crate::domain::plan::{Plan, PlanBinding, SCHEMA};
 use crate::domain::retry::MAX_THROTTLES;
 use crate::domain::settings::{Mode, RunSettings};
 use crate::domain::sim::{Flow, RetryPlan, forecast_with};
-
-/// Settings that a saved plan is not bound to: where things are kept and how they are shown.
-const UNBOUND: &[&str] = &[
-    layers::OUT.key,
-    layers::LEDGER.key,
-    layers::ALLOW_NETWORK_LEDGER.key,
-    layers::TZ.key,
-    layers::PRICES.key,
-    layers::API_KEY_ENV.key,
-    layers::API_KEY_FILE.key,
-    layers::API_KEY_COMMAND.key,
-    layers::CONFIRM_ABOVE.key,
-];
+use crate::exit::Exit;
 
 /// Makes the plan.
 pub(super) fn make(sources: &Sources<'_>) -> Result<Plan, Failure> {
@@ -37,13 +26,6 @@ pub(super) fn make(sources: &Sources<'_>) -> Result<Plan, Failure> {
     let rows_sha256 = planned.rows_sha256.clone();
     let identity = identity(settings, &rows_sha256);
     let retries = settings.paid_retries.allowance(batch.chosen().images);
-    let shape = RetryPlan {
-        paid_attempts: settings.paid_retries.attempts,
-        paid_retries: retries,
-        throttled_attempts: MAX_THROTTLES,
-    };
-    let flow = Flow { concurrency: settings.concurrency, interval: settings.rates.interval() };
-    let forecast = forecast_with(batch.chosen().images, flow, &settings.sim, shape);
     let is_remote = settings.mode == Mode::Live && settings.base_url.is_some();
     Ok(Plan {
         schema: SCHEMA.to_owned(),
@@ -54,7 +36,7 @@ pub(super) fn make(sources: &Sources<'_>) -> Result<Plan, Failure> {
         requests: requests(batch),
         cost: cost(sources, retries)?,
         server: server(sources),
-        forecast_ms: whole_ms(forecast),
+        forecast_ms: whole_ms(forecast(settings, batch)),
         assumed_latency_ms: is_remote.then(|| whole_ms(settings.sim.latency())),
         concurrency: settings.concurrency,
         requests_per_minute: settings.rates.requests_per_minute,
@@ -63,6 +45,30 @@ pub(super) fn make(sources: &Sources<'_>) -> Result<Plan, Failure> {
         output: format!("{}/RUN/images/SCENE-vN.png", settings.out.display()),
         unusual: unusual(sources),
     })
+}
+
+/// Refuses a saved plan that does not match what would be planned now.
+pub(super) fn must_match(
+    saved: Option<&Plan>,
+    file: Option<&str>,
+    made: &Plan,
+) -> Result<(), Failure> {
+    let (Some(saved), Some(file)) = (saved, file) else { return Ok(()) };
+    saved.must_match(made, file).map_err(|error| {
+        Failure::new(Exit::Invalid, error)
+            .with_hint("plan again with --plan-out, look at it, and run that")
+    })
+}
+
+/// How long the selected rows of a batch take.
+pub(super) fn forecast(settings: &RunSettings, batch: &Batch) -> Duration {
+    let shape = RetryPlan {
+        paid_attempts: settings.paid_retries.attempts,
+        paid_retries: settings.paid_retries.allowance(batch.chosen().images),
+        throttled_attempts: MAX_THROTTLES,
+    };
+    let flow = Flow { concurrency: settings.concurrency, interval: settings.rates.interval() };
+    forecast_with(batch.chosen().images, flow, &settings.sim, shape)
 }
 
 fn whole_ms(time: Duration) -> u64 {
@@ -86,7 +92,7 @@ pub(super) fn identity(settings: &RunSettings, rows_sha256: &str) -> Sha256Diges
 fn binding(sources: &Sources<'_>, rows_sha256: String) -> PlanBinding {
     let settings = sources.settings;
     let mut bound = BTreeMap::new();
-    for setting in SETTINGS.iter().filter(|setting| !UNBOUND.contains(&setting.key)) {
+    for setting in in_plans() {
         if let Some(given) = sources.layers.get(*setting) {
             bound.insert(setting.key.to_owned(), given.text.clone());
         }

@@ -26,6 +26,7 @@ pub(super) fn rows(settings: &RunSettings, planned: &Planned) -> PlanRows {
         with_references: batch.whole().rows_with_references,
         url_references: batch.url_references(),
         local_references: batch.local_references(),
+        freshness: planned.freshness,
     }
 }
 

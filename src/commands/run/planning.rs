@@ -1,26 +1,29 @@
 //! The planning pass: reads every row once, prices it, and makes the plan. Nothing is sent.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::adapters::rows::{self, FileRowReader, ReadOptions, RowInput, RowSource};
+use crate::adapters::rows::{FileRowReader, ReadOptions, RowSource};
 use crate::cli::layers::Layers;
 use crate::commands::failure::Failure;
 use crate::commands::ledger_access;
 use crate::commands::money_view::MoneyView;
-use crate::commands::run::bad_rows::BadRows;
-use crate::commands::run::objections::{check_gates, objection, refuse_unpriced, row_objection};
+use crate::commands::reference_parts::{ReferencePlaces, refresher};
+use crate::commands::rows_input::{input_of, rows_failure};
+use crate::commands::run::freshness;
+use crate::commands::run::objections::{Refused, check_gates, refuse_unpriced};
+use crate::commands::run::pass::{Pass, PassAsk};
 use crate::commands::world::World;
-use crate::domain::batch::{Batch, Planner};
+use crate::domain::batch::Batch;
 use crate::domain::gate::GateBook;
 use crate::domain::measure::{Frame, Measure};
-use crate::domain::money::NanoUsd;
 use crate::domain::price::PriceBook;
+use crate::domain::reference_plan::FreshnessCounts;
 use crate::domain::row_format::RowFormat;
 use crate::domain::settings::{RowsInput, RunSettings};
 use crate::exit::Exit;
+use crate::ports::references::UrlRefresher;
 
 /// How standard input is named.
 const STDIN: &str = "standard input";
@@ -31,10 +34,16 @@ pub(super) struct Planned {
     pub(super) batch: Batch,
     /// Reads them again.
     pub(super) reader: FileRowReader,
+    /// The input, until whoever writes some of its rows again takes it.
+    pub(super) source: Option<RowSource>,
     /// Rows of the input that are not good.
     pub(super) n_bad: u64,
-    /// The folder in which local references are looked for.
-    pub(super) references_below: PathBuf,
+    /// Where references are read and kept.
+    pub(super) reference_places: ReferencePlaces,
+    /// How fresh the addresses of references are.
+    pub(super) freshness: FreshnessCounts,
+    /// Who signs addresses anew.
+    pub(super) refresher: Arc<dyn UrlRefresher>,
     /// The SHA-256 of the rows' bytes; empty where nothing is bound to it.
     pub(super) rows_sha256: String,
     /// What the ledger says.
@@ -75,56 +84,49 @@ pub(super) struct PlanningAsk<'a> {
     pub(super) binds: bool,
 }
 
-/// Reads and prices every row.
+/// Reads and prices every row; rows whose references would be dead when their turn comes are bad
+/// rows as well, and then the others are planned without them.
 pub(super) fn plan(world: &World, ask: &PlanningAsk<'_>) -> Result<Planned, Failure> {
     let settings = ask.settings;
     let money = ledger_access::view(world, ask.layers, settings, ask.now)?;
-    let (input, references_below) = input(world, &settings.rows);
+    let (input, folder) = input_of(world, &settings.rows);
+    let reference_places = ReferencePlaces::of(world, &folder, &settings.fetch);
     let options = ReadOptions { format: ask.format, spool_folder: None };
-    let mut source =
-        RowSource::open(&input, &options).map_err(|error| rows_failure(world, error))?;
-    let mut planner = Planner::new(ask.book, money.day, &settings.spec, settings.canary.as_ref());
-    let mut bad = BadRows::new(world, settings, source.shape().clone());
-    let index = source
-        .index(
-            &mut |brief| match row_objection(settings, &brief) {
-                Some(objection) => Err(objection),
-                None => planner.add(&brief).map_err(|it| objection(&it)),
-            },
-            &mut |row| bad.take(&row),
-        )
-        .map_err(|error| rows_failure(world, error))?;
-    let n_good = u64::from(index.len());
-    bad.finish(n_good)?;
-    let mut batch = planner
-        .finish(settings.canary.as_ref())
-        .map_err(|error| Failure::new(Exit::Invalid, error))?;
+    let failed = |error| rows_failure(world, error);
+    let mut source = RowSource::open(&input, &options).map_err(failed)?;
+    let refresher = refresher(world, &settings.fetch)?;
+    let pass_ask = PassAsk { world, ask, money: &money, refresher: &*refresher };
+    let mut refused = Refused::new();
+    let (pass, freshness) = loop {
+        let mut pass = Pass::run(&pass_ask, &mut source, &refused).map_err(failed)?;
+        let (counts, too_late) = freshness::judge(&mut pass, ask);
+        if too_late.is_empty() {
+            break (pass, counts);
+        }
+        refused.extend(too_late);
+    };
+    let Pass { index, batch, bad, .. } = pass;
+    bad.finish(u64::from(index.len()))?;
+    let batch = batch.map_err(|error| Failure::new(Exit::Invalid, error))?;
     refuse_unpriced(&batch)?;
     check_gates(&settings.gates, &batch)?;
-    if settings.fit_budget {
-        let mut room = money.room();
-        room.all = room.all.min(settings.limit_per_run.unwrap_or(NanoUsd::MAX));
-        batch.fit(&room).map_err(|error| Failure::new(Exit::Invalid, error))?;
-    }
     let rows_sha256 = match ask.binds {
-        true => source.sha256().map_err(|error| rows_failure(world, error))?,
+        true => source.sha256().map_err(failed)?,
         false => String::new(),
     };
-    let index = Arc::new(index);
-    let reader = source.reader(&index).map_err(|error| rows_failure(world, error))?;
-    Ok(Planned { batch, reader, n_bad: index.n_bad(), references_below, rows_sha256, money })
-}
-
-/// The input as the reader wants it, and the folder of its local references.
-fn input(world: &World, rows: &RowsInput) -> (RowInput, PathBuf) {
-    match rows {
-        RowsInput::Stdin => (RowInput::Stdin, world.invocation.cwd.clone()),
-        RowsInput::File(path) => {
-            let full = world.path(path);
-            let folder = full.parent().map_or_else(|| world.invocation.cwd.clone(), Path::to_owned);
-            (RowInput::Path(path.clone()), folder)
-        }
-    }
+    let (n_bad, index) = (index.n_bad(), Arc::new(index));
+    let reader = source.reader(&index).map_err(failed)?;
+    Ok(Planned {
+        batch,
+        reader,
+        source: Some(source),
+        n_bad,
+        reference_places,
+        freshness,
+        refresher,
+        rows_sha256,
+        money,
+    })
 }
 
 /// The name of the input as it is shown.
@@ -132,16 +134,5 @@ pub(super) fn input_name(rows: &RowsInput) -> String {
     match rows {
         RowsInput::Stdin => STDIN.to_owned(),
         RowsInput::File(path) => path.display().to_string(),
-    }
-}
-
-fn rows_failure(world: &World, error: rows::Error) -> Failure {
-    match error {
-        rows::Error::Input(diagnostic) => {
-            let picture =
-                crate::report::diagnostic::render(&diagnostic, world.printer.color_stderr());
-            Failure::new(Exit::Invalid, diagnostic.title.clone()).with_picture(picture)
-        }
-        rows::Error::Io { .. } => Failure::new(Exit::Invalid, error),
     }
 }

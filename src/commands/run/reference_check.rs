@@ -1,6 +1,5 @@
 //! Looks at every local reference before a live run spends: a missing file is found for free.
 
-use crate::adapters::references::local::LocalReferences;
 use crate::commands::failure::Failure;
 use crate::commands::run::planning::Planned;
 use crate::domain::reference::Reference;
@@ -26,7 +25,7 @@ pub(super) fn refuse_bad_references(
     if settings.on_bad_row == OnBadRow::Skip || planned.batch.local_references() == 0 {
         return Ok(());
     }
-    let references = LocalReferences::below(&planned.references_below, &[]);
+    let references = &planned.reference_places.local;
     let mut first: Option<(SceneId, String)> = None;
     let mut n_bad = 0_u64;
     let positions: Vec<u32> = planned.batch.selected().collect();

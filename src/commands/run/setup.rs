@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::adapters::canary_file::StandingShare;
 use crate::adapters::output::run_folder::write_whole;
 use crate::cli::args::run::{FormatArg, RunArgs};
-use crate::cli::layers::{self, Layers, Origin, SETTINGS};
+use crate::cli::layers::{self, Layers, Origin, in_plans};
 use crate::cli::resolve::{self, RunAsk};
 use crate::commands::failure::Failure;
 use crate::commands::run::folder::rejected_file;
@@ -32,7 +32,7 @@ pub(super) fn settings(
 ) -> Result<(RunSettings, Layers, PriceBook), Failure> {
     let (mut layers, config) = world.layers()?;
     if let (Some(plan), Some(file)) = (saved, &args.plan) {
-        for setting in SETTINGS {
+        for setting in in_plans() {
             if let Some(text) = plan.bound.settings.get(setting.key) {
                 layers.put(*setting, text, Origin::Plan(file.clone()));
             }
@@ -102,6 +102,7 @@ fn put_flags(layers: &mut Layers, args: &RunArgs) {
     ] {
         layers.put_flag(setting, flag.as_ref());
     }
+    args.fetch.put(layers);
     if args.allow_network_ledger {
         let setting = layers::ALLOW_NETWORK_LEDGER;
         layers.put(setting, "true", Origin::Flag(setting.flag));

@@ -1,6 +1,6 @@
 //! A planned batch: which rows are sent in which order, and what that costs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::domain::batch::class::{ClassId, RowClass};
@@ -241,6 +241,19 @@ impl Batch {
         self.n_selected = fitting;
         self.chosen = self.totals_of_selected()?;
         Ok(())
+    }
+
+    /// Sends some of the selected rows before the others, in the order given; which rows are sent
+    /// stays as it is.
+    pub fn hasten(&mut self, first: &[u32]) {
+        if first.is_empty() {
+            return;
+        }
+        let hastened: BTreeSet<u32> = first.iter().copied().collect();
+        let rest = self.selected().filter(|position| !hastened.contains(position));
+        let order: Vec<u32> = first.iter().copied().chain(rest).collect();
+        debug_assert_eq!(order.len() as u64, self.n_selected, "the same rows");
+        self.order = Some(order.into());
     }
 
     /// The worst case of every first attempt at a model, over the rows that this run sends.

@@ -9,6 +9,7 @@ use imagemill::adapters::ledger::directory::DirectoryLedger;
 use imagemill::adapters::ledger::memory::MemoryLedger;
 use imagemill::adapters::system::SeededEntropy;
 use imagemill::domain::batch::{Batch, Planner};
+use imagemill::domain::fetch::FetchSettings;
 use imagemill::domain::gate::{Gate, GateBook};
 use imagemill::domain::ids::SceneId;
 use imagemill::domain::ledger::Ceilings;
@@ -16,6 +17,7 @@ use imagemill::domain::measure::{Frame, Measure};
 use imagemill::domain::money::NanoUsd;
 use imagemill::domain::pace::Rates;
 use imagemill::domain::price::PriceBook;
+use imagemill::domain::reference::Reference;
 use imagemill::domain::request::ImageSpec;
 use imagemill::domain::row::{CanaryChoice, Row, RowBrief, RowOptions, RowWants, Variants};
 use imagemill::domain::settings::{
@@ -27,21 +29,23 @@ use imagemill::pipeline::event_task::EventTask;
 use imagemill::pipeline::lane::Lane;
 use imagemill::pipeline::ledger_task::{self, TaskOptions};
 use imagemill::pipeline::persist::PersistHandle;
+use imagemill::pipeline::reference_pool::ReferencePool;
 use imagemill::pipeline::stop::{Stop, StopReason};
 use imagemill::ports::clock::Clock;
 use imagemill::ports::images::ImageStore;
 use imagemill::ports::ledger::LedgerStore;
 use imagemill::ports::rows::{RowReadError, RowReader};
 use imagemill::ports::sink::EventSink;
-use jiff::SignedDuration;
 use jiff::civil::date;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::ledger::support::{self, TestClock, cents};
 use crate::sim::fakes::{
-    Call, FakeImages, FakeJournal, FakeLedger, FakeProvider, ImageFaults, LedgerFaults, Log,
-    NoReferences, Play, Reply, Script,
+    Call, FakeImages, FakeJournal, FakeLedger, FakeProvider, ImageFaults, LedgerFaults, Log, Play,
+    Reply, Script,
 };
 use crate::sim::ran::Ran;
+use crate::sim::reference_fakes::{Place, Signer, signed};
 
 /// One image costs four cents, or at worst ten; the dear model thirty, or at worst forty.
 const PRICES: &str = "schema = 1\n\
@@ -63,6 +67,17 @@ pub(crate) enum Act {
     Jump(SignedDuration),
     /// Looks how many permits of the lane are free.
     Look,
+}
+
+/// The references of the rows of a run: one for each, whose address ends.
+#[derive(Clone, Debug)]
+pub(crate) struct References {
+    /// How long the addresses live from the start of the run.
+    pub(crate) life: Duration,
+    /// Whether somebody signs them anew.
+    pub(crate) has_signer: bool,
+    /// Rows that are not run, by position; ascending.
+    pub(crate) skip: Vec<u32>,
 }
 
 /// A run.
@@ -87,6 +102,7 @@ pub(crate) struct Bench {
     pub(crate) acts: Vec<(Duration, Act)>,
     pub(crate) gates: Vec<Gate>,
     pub(crate) view_panics: bool,
+    pub(crate) references: Option<References>,
 }
 
 impl Bench {
@@ -116,6 +132,7 @@ impl Bench {
             acts: Vec::new(),
             gates: Vec::new(),
             view_panics: false,
+            references: None,
         }
     }
 
@@ -178,7 +195,7 @@ impl Bench {
                 clock: clock.clone(),
                 log: log.clone(),
             }),
-            references: Arc::new(NoReferences),
+            references: self.pool(&clock),
             images,
             ledger: ledger.clone(),
             events: events.clone(),
@@ -206,6 +223,29 @@ impl Bench {
             is_persist_sound: persist_ended.is_ok(),
             free_permits: std::mem::take(&mut *free_permits.lock().expect("no holder panics")),
         }
+    }
+
+    /// When the runs of benches start by the wall clock.
+    pub(crate) fn started_at(&self) -> Timestamp {
+        support::START.parse().expect("a time")
+    }
+
+    fn pool(&self, clock: &Arc<TestClock>) -> Arc<ReferencePool> {
+        let has_signer = self.references.as_ref().is_some_and(|it| it.has_signer);
+        let signer = if has_signer { Signer::new(clock) } else { Signer::nobody(clock) };
+        Arc::new(ReferencePool::new(
+            FetchSettings::default(),
+            Arc::new(Place::new(clock)),
+            Arc::new(signer),
+            clock.clone(),
+            Arc::new(SeededEntropy::new(self.seed)),
+        ))
+    }
+
+    fn references(&self, number: u64) -> Vec<Reference> {
+        let Some(references) = &self.references else { return Vec::new() };
+        let object = format!("https://refs.example/{number}.png");
+        vec![Reference::Url(signed(&object, self.started_at(), references.life))]
     }
 
     fn views(&self) -> Vec<Box<dyn EventSink>> {
@@ -267,9 +307,15 @@ impl Bench {
     fn batch(&self, spec: &ImageSpec) -> Batch {
         let book = PriceBook::parse(PRICES, "test").expect("a price book");
         let mut planner = Planner::new(&book, date(2026, 11, 21), spec, None);
-        for position in 0..self.rows {
+        let skipped = |position: &u32| {
+            self.references.as_ref().is_some_and(|it| it.skip.binary_search(position).is_ok())
+        };
+        for position in (0..self.rows).filter(|position| !skipped(position)) {
             let row = self.row(position);
             let brief = RowBrief {
+                number: 1,
+                references: "",
+                mask: "",
                 scene_id: row.scene_id.as_str(),
                 variants: row.variants,
                 n_url_references: 0,
@@ -297,7 +343,7 @@ impl Bench {
             scene_id: SceneId::new(format!("S-{number}")),
             prompt: "a cat".to_owned(),
             variants: Variants::try_from((self.variants)(position)).expect("1 to 10"),
-            references: Vec::new(),
+            references: self.references(number),
             options: RowOptions { model, ..RowOptions::default() },
             canary: CanaryChoice::Auto,
             extra: Vec::new(),
@@ -327,6 +373,7 @@ impl Bench {
             limit_per_day: None,
             limit_per_run: self.per_run,
             fit_budget: false,
+            fetch: FetchSettings::default(),
             on_bad_row: OnBadRow::Stop,
             rejected: None,
             paid_retries: self.paid_retries.clone(),

@@ -14,7 +14,6 @@ use imagemill::domain::failure::{Charge, FailureClass, RefusalStage};
 use imagemill::domain::image::{ImageKind, StoredImage};
 use imagemill::domain::ledger::{CostSource, OwnerId, Record, RecordKind};
 use imagemill::domain::money::NanoUsd;
-use imagemill::domain::reference::Reference;
 use imagemill::domain::sidecar::Sidecar;
 use imagemill::ports::clock::Clock;
 use imagemill::ports::images::{ImageBody, ImageStore, ImageStoreError, ImageWriter};
@@ -23,7 +22,6 @@ use imagemill::ports::ledger::{CatchUp, LedgerStore, Manners, StoreError};
 use imagemill::ports::provider::{
     Attempt, ExchangeFailure, Generation, ImageProvider, ProviderError,
 };
-use imagemill::ports::references::{FailedTry, Fetched, NextTry, ReferenceError, ReferenceSource};
 use jiff::SignedDuration;
 
 use crate::ledger::support::TestClock;
@@ -369,17 +367,5 @@ impl LedgerStore for FakeLedger {
 
     fn manners(&self) -> Manners {
         self.inner.manners()
-    }
-}
-
-/// No row of these tests has references.
-#[derive(Debug)]
-pub(crate) struct NoReferences;
-
-#[async_trait]
-impl ReferenceSource for NoReferences {
-    async fn fetch(&self, reference: &Reference) -> Result<Fetched, FailedTry> {
-        let error = ReferenceError::Outside(reference.clone());
-        Err(FailedTry { error, next: NextTry::Never, date: None })
     }
 }

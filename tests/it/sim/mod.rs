@@ -8,6 +8,8 @@ mod histories;
 mod lane;
 mod order;
 mod ran;
+mod reference_fakes;
+mod references;
 mod retries;
 mod room;
 mod stops;

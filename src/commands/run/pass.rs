@@ -1,0 +1,119 @@
+//! One reading of all rows: each is priced, and its addresses are judged.
+
+use url::Url;
+
+use crate::adapters::rows::{self, RowIndex, RowSource};
+use crate::commands::money_view::MoneyView;
+use crate::commands::run::bad_rows::BadRows;
+use crate::commands::run::objections::{Refused, objection, refusal, row_objection, url_objection};
+use crate::commands::run::planning::PlanningAsk;
+use crate::commands::world::World;
+use crate::domain::batch::{Batch, BatchError, Planner};
+use crate::domain::cell::for_each_item;
+use crate::domain::column::Field;
+use crate::domain::fetch::StoreKind;
+use crate::domain::money::NanoUsd;
+use crate::domain::reference_plan::UrlLives;
+use crate::domain::row::RowBrief;
+use crate::domain::settings::RunSettings;
+use crate::domain::signed_url::lifetime;
+use crate::ports::references::UrlRefresher;
+
+/// What a reading of all rows needs to know.
+pub(super) struct PassAsk<'a> {
+    pub(super) world: &'a World,
+    pub(super) ask: &'a PlanningAsk<'a>,
+    pub(super) money: &'a MoneyView,
+    pub(super) refresher: &'a dyn UrlRefresher,
+}
+
+/// What one reading of all rows came to.
+pub(super) struct Pass<'a> {
+    /// Where the good rows are.
+    pub(super) index: RowIndex,
+    /// Their order and their cost.
+    pub(super) batch: Result<Batch, BatchError>,
+    /// The others.
+    pub(super) bad: BadRows<'a>,
+    /// The addresses of the good rows.
+    pub(super) lives: UrlLives,
+}
+
+impl<'a> Pass<'a> {
+    /// Reads every row; what stands in `refused` is bad whatever its cells say.
+    pub(super) fn run(
+        pass: &PassAsk<'a>,
+        source: &mut RowSource,
+        refused: &Refused,
+    ) -> Result<Self, rows::Error> {
+        let PassAsk { world, ask, money, refresher } = *pass;
+        let settings = ask.settings;
+        let mut planner =
+            Planner::new(ask.book, money.day, &settings.spec, settings.canary.as_ref());
+        let mut bad = BadRows::new(world, settings, source.shape().clone());
+        let mut lives = UrlLives::default();
+        let mut position = 0;
+        let index = source.index(
+            &mut |brief| {
+                if let Some(reason) = refused.get(&brief.number) {
+                    return Err(refusal(reason));
+                }
+                if let Some(objection) = row_objection(settings, &brief) {
+                    return Err(objection);
+                }
+                look_at_addresses(settings, &brief, |_| Ok(()))?;
+                planner.add(&brief).map_err(|it| objection(&it))?;
+                look_at_addresses(settings, &brief, |url| {
+                    note(url, position, refresher, &mut lives);
+                    Ok(())
+                })?;
+                position += 1;
+                Ok(())
+            },
+            &mut |row| bad.take(&row),
+        )?;
+        let batch = planner.finish(settings.canary.as_ref()).and_then(|mut batch| {
+            if settings.fit_budget {
+                let mut room = money.room();
+                room.all = room.all.min(settings.limit_per_run.unwrap_or(NanoUsd::MAX));
+                batch.fit(&room)?;
+            }
+            Ok(batch)
+        });
+        Ok(Self { index, batch, bad, lives })
+    }
+}
+
+/// Judges each address of a row, and hands those that may be asked to `each`.
+fn look_at_addresses(
+    settings: &RunSettings,
+    brief: &RowBrief<'_>,
+    mut each: impl FnMut(&str) -> Result<(), rows::Objection>,
+) -> Result<(), rows::Objection> {
+    if brief.n_url_references == 0 && !brief.mask.contains("://") {
+        return Ok(());
+    }
+    for (field, text) in [(Field::References, brief.references), (Field::Mask, brief.mask)] {
+        let mut objection = None;
+        // The list was checked; the first objection ends it.
+        let _ = for_each_item(text, |item| {
+            if objection.is_none() && item.contains("://") {
+                objection = url_objection(settings, field, item).or_else(|| each(item).err());
+            }
+            Ok(())
+        });
+        if let Some(objection) = objection {
+            return Err(objection);
+        }
+    }
+    Ok(())
+}
+
+/// Notes when an address ends.
+fn note(text: &str, position: u32, refresher: &dyn UrlRefresher, lives: &mut UrlLives) {
+    let Ok(url) = Url::parse(text) else { return };
+    match StoreKind::of_scheme(url.scheme()) {
+        Some(_) => lives.add_in_bucket(),
+        None => lives.add(position, &lifetime(&url), refresher.can_refresh(text)),
+    }
+}

@@ -1,0 +1,293 @@
+//! The pool of reference fetches: so many at once in all and from one host, each object once, with
+//! a deadline for each try, and an address that is signed anew before it can expire.
+
+mod hosts;
+mod objects;
+mod tally;
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::Semaphore;
+use url::Url;
+
+use crate::domain::fetch::{FetchSettings, StoreKind};
+use crate::domain::freshness::{Claim, decide, need, signature_life};
+use crate::domain::reference::Reference;
+use crate::domain::request::LoadedReference;
+use crate::domain::retry::{MAX_FETCH_PAUSE, fetch_pause};
+use crate::domain::signed_url::{lifetime, same_object};
+use crate::pipeline::reference_pool::hosts::Hosts;
+use crate::pipeline::reference_pool::objects::{Object, Objects};
+use crate::ports::clock::Clock;
+use crate::ports::entropy::Entropy;
+use crate::ports::references::{
+    FailedTry, Fetched, NextTry, ReferenceError, ReferenceSource, UrlRefresher,
+};
+
+pub use tally::FetchTally;
+
+/// The most refreshes at once: each may be a program.
+const MAX_REFRESHES: usize = 4;
+
+/// Gets references within limits.
+#[derive(Debug)]
+pub struct ReferencePool {
+    source: Arc<dyn ReferenceSource>,
+    refresher: Arc<dyn UrlRefresher>,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    settings: FetchSettings,
+    /// How long an address must live for all tries.
+    need: Duration,
+    permits: Semaphore,
+    refreshes: Semaphore,
+    hosts: Hosts,
+    objects: Objects,
+    tally: Mutex<FetchTally>,
+}
+
+impl ReferencePool {
+    /// Makes a pool over a source.
+    pub fn new(
+        settings: FetchSettings,
+        source: Arc<dyn ReferenceSource>,
+        refresher: Arc<dyn UrlRefresher>,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Self {
+        Self {
+            need: need(&settings),
+            permits: Semaphore::new(settings.concurrency as usize),
+            refreshes: Semaphore::new(MAX_REFRESHES),
+            hosts: Hosts::new(settings.per_host),
+            objects: Objects::default(),
+            tally: Mutex::default(),
+            source,
+            refresher,
+            clock,
+            entropy,
+            settings,
+        }
+    }
+
+    /// Gets one reference; who asks for the same object at the same time waits for the same fetch.
+    ///
+    /// # Errors
+    /// When it must not or cannot be used; the error is shared by all who asked for the object.
+    pub async fn get(&self, reference: &Reference) -> Result<LoadedReference, Arc<ReferenceError>> {
+        let object = self.objects.of(reference);
+        // Held while the object is fetched: a task that leaves gives it to the next.
+        let mut object = object.lock().await;
+        match &object.ending {
+            Some(Ok(loaded)) => {
+                self.tally(|tally| tally.shared += 1);
+                return Ok(LoadedReference { reference: reference.clone(), ..loaded.clone() });
+            }
+            Some(Err(error)) => return Err(Arc::clone(error)),
+            None => {}
+        }
+        match self.obtain(reference, &mut object).await {
+            Ok(loaded) => {
+                object.ending = Some(Ok(loaded.clone()));
+                Ok(loaded)
+            }
+            Err((error, is_final)) => {
+                let error = Arc::new(error);
+                if is_final {
+                    object.ending = Some(Err(Arc::clone(&error)));
+                }
+                self.tally(|tally| tally.failed += 1);
+                Err(error)
+            }
+        }
+    }
+
+    /// What has been done so far.
+    pub fn tallied(&self) -> FetchTally {
+        *self.tally.lock().expect("no holder panics")
+    }
+
+    /// What has come to light about hosts since this was asked last.
+    pub fn take_news(&self) -> Vec<String> {
+        self.hosts.take_news()
+    }
+
+    fn tally(&self, change: impl FnOnce(&mut FetchTally)) {
+        change(&mut self.tally.lock().expect("no holder panics"));
+    }
+
+    /// Tries until there is an object or no hope; whether another row may try again.
+    async fn obtain(
+        &self,
+        reference: &Reference,
+        object: &mut Object,
+    ) -> Result<LoadedReference, (ReferenceError, bool)> {
+        let mut current = self.claimed(reference, object).await.map_err(|error| (error, false))?;
+        let mut has_refreshed = object.address.is_some() && current != *reference;
+        let mut retry = 0;
+        loop {
+            let failed = match self.one_try(&current).await {
+                Ok(fetched) => return Ok(self.received(reference, fetched)),
+                Err(failed) => failed,
+            };
+            match failed.next {
+                NextTry::Never => return Err((failed.error, true)),
+                NextTry::MayBeExpired if has_refreshed || !self.can_refresh(reference) => {
+                    return Err((failed.error, false));
+                }
+                // Not one of the retries: what has ended is no fault of the other side.
+                NextTry::MayBeExpired => {
+                    current = self.refreshed(reference, object).await.map_err(|e| (e, false))?;
+                    has_refreshed = true;
+                }
+                NextTry::MayHeal(asked) => {
+                    retry += 1;
+                    let is_too_long = asked.is_some_and(|asked| asked > MAX_FETCH_PAUSE);
+                    if retry > self.settings.retries || is_too_long {
+                        return Err((failed.error, false));
+                    }
+                    self.tally(|tally| tally.retries += 1);
+                    self.clock.sleep(fetch_pause(retry, asked, self.entropy.attempt_id())).await;
+                    if !self.lives_for_a_try(&current) && !has_refreshed {
+                        current = match self.can_refresh(reference) {
+                            true => self.refreshed(reference, object).await,
+                            false => Err(expired(reference, "expired while it was tried again")),
+                        }
+                        .map_err(|error| (error, false))?;
+                        has_refreshed = true;
+                    }
+                }
+            }
+        }
+    }
+
+    /// One try, within the limits on how many are made at once.
+    async fn one_try(&self, reference: &Reference) -> Result<Fetched, FailedTry> {
+        let host = self.hosts.of(reference);
+        // The host first: who waits for a busy host must not keep others from theirs.
+        let _at_host = match &host {
+            Some(host) => Some(host.permits.acquire().await.expect("nobody closes it")),
+            None => None,
+        };
+        let _permit = self.permits.acquire().await.expect("nobody closes it");
+        self.tally(FetchTally::begin);
+        let _running = Running(self);
+        let after = self.settings.timeout;
+        let tried = tokio::select! {
+            // Biased: an object that is there with the end of its time is taken.
+            biased;
+            tried = self.source.fetch(reference) => tried,
+            () = self.clock.sleep(after) => {
+                let error = ReferenceError::TimedOut { reference: reference.clone(), after };
+                Err(FailedTry { error, next: NextTry::MayHeal(None), date: None })
+            }
+        };
+        let date = match &tried {
+            Ok(fetched) => fetched.date,
+            Err(failed) => failed.date,
+        };
+        if let (Some(host), Some(date)) = (&host, date) {
+            self.hosts.note_date(host, date, self.clock.now());
+        }
+        tried
+    }
+
+    fn received(&self, reference: &Reference, fetched: Fetched) -> LoadedReference {
+        self.tally(|tally| {
+            tally.fetched += 1;
+            tally.bytes += fetched.n_received;
+            tally.unchanged += u64::from(fetched.n_received == 0);
+        });
+        LoadedReference { reference: reference.clone(), ..fetched.loaded }
+    }
+
+    /// The address to ask, fresh for its row: as it is, or signed anew.
+    async fn claimed(
+        &self,
+        reference: &Reference,
+        object: &mut Object,
+    ) -> Result<Reference, ReferenceError> {
+        let known = object.address.as_ref().unwrap_or(reference).clone();
+        let Some(url) = web_address(&known) else { return Ok(known) };
+        let now = self.now_at(&known);
+        let can_refresh = self.can_refresh(reference);
+        let fresh_for = self.settings.fresh_for;
+        match decide(&lifetime(&url), now, self.need, fresh_for, can_refresh) {
+            Claim::Fetch => Ok(known),
+            Claim::Refresh => self.refreshed(reference, object).await,
+            Claim::Reject(problem) => Err(expired(reference, &problem)),
+        }
+    }
+
+    /// Signs the address of an object anew, for all rows that share it.
+    async fn refreshed(
+        &self,
+        reference: &Reference,
+        object: &mut Object,
+    ) -> Result<Reference, ReferenceError> {
+        let Some(old) = web_address(reference) else { return Ok(reference.clone()) };
+        let life = signature_life(Duration::ZERO, self.need.max(self.settings.fresh_for));
+        let answer = {
+            let _permit = self.refreshes.acquire().await.expect("nobody closes it");
+            self.refresher.refresh(old.as_str(), life).await
+        };
+        let text =
+            answer.map_err(|error| expired(reference, &format!("was not refreshed: {error}")))?;
+        let parsed = Url::parse(&text);
+        let Some(new) = parsed.ok().filter(|new| same_object(&old, new)) else {
+            return Err(expired(reference, "was refreshed to the address of another object"));
+        };
+        let now = self.now_at(reference);
+        if let Claim::Reject(problem) =
+            decide(&lifetime(&new), now, self.need, Duration::ZERO, false)
+        {
+            return Err(expired(reference, &format!("{problem}, although it was refreshed")));
+        }
+        self.tally(|tally| tally.refreshed += 1);
+        let new = Reference::Url(text);
+        object.address = Some(new.clone());
+        Ok(new)
+    }
+
+    fn can_refresh(&self, reference: &Reference) -> bool {
+        web_address(reference).is_some_and(|url| self.refresher.can_refresh(url.as_str()))
+    }
+
+    /// Whether an address outlives one more try.
+    fn lives_for_a_try(&self, reference: &Reference) -> bool {
+        let Some(url) = web_address(reference) else { return true };
+        let least = SignedDuration::try_from(self.settings.timeout).unwrap_or(SignedDuration::MAX);
+        let life = lifetime(&url).expires.map(|end| end.duration_since(self.now_at(reference)));
+        life.is_none_or(|life| life >= least)
+    }
+
+    /// The time by the clock of the host that the reference is at.
+    fn now_at(&self, reference: &Reference) -> Timestamp {
+        self.hosts.now_at(reference, self.clock.now())
+    }
+}
+
+/// Counts a try as running for as long as it lives.
+struct Running<'a>(&'a ReferencePool);
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.0.tally(FetchTally::end);
+    }
+}
+
+fn expired(reference: &Reference, problem: &str) -> ReferenceError {
+    ReferenceError::Expired { reference: reference.clone(), problem: problem.to_owned() }
+}
+
+/// The parsed address of a reference that is asked over HTTP.
+fn web_address(reference: &Reference) -> Option<Url> {
+    match reference {
+        Reference::Local(_) => None,
+        Reference::Url(text) => {
+            Url::parse(text).ok().filter(|url| StoreKind::of_scheme(url.scheme()).is_none())
+        }
+    }
+}
