@@ -124,27 +124,21 @@ fn start(
         views: late.with_views(world, header.format),
     };
     let mut source = planned.source.take();
-    if header.mode == Mode::DryRun {
-        let ended = launch::rehearse(settings.clone(), planned, begin)?;
-        let report = conclude::ended(header, &settings, plan, ended);
-        late.write(world, &settings, source.as_mut());
-        return Ok(report);
-    }
-    folder::refuse_same_run(world, &settings, &begin.identity)?;
-    let key = live::prepare(world, layers, &settings, plan, &mut planned)?;
-    let folder = run_folder(world, header, &settings, plan, &begin.identity)?;
-    header.start(&settings);
-    match launch::live(world, settings.clone(), planned, begin, key, &folder) {
-        Ok(ended) => {
-            let report = conclude::ended(header, &settings, plan, ended);
-            late.write(world, &settings, source.as_mut());
-            Ok(report)
-        }
-        Err(failure) => {
+    let ended = if header.mode == Mode::DryRun {
+        launch::rehearse(settings.clone(), planned, begin)?
+    } else {
+        folder::refuse_same_run(world, &settings, &begin.identity)?;
+        let key = live::prepare(world, layers, &settings, plan, &mut planned)?;
+        let folder = run_folder(world, header, &settings, plan, &begin.identity)?;
+        header.start(&settings);
+        let ended = launch::live(world, settings.clone(), planned, begin, key, &folder);
+        ended.inspect_err(|_| {
             // It fails only before its first row, so the same command may be tried again.
             folder.abandon();
             header.folder = None;
-            Err(failure)
-        }
-    }
+        })?
+    };
+    let report = conclude::ended(header, &settings, plan, ended);
+    late.write(world, &settings, source.as_mut());
+    Ok(report)
 }
