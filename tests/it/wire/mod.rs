@@ -12,7 +12,7 @@ mod odd_answers;
 mod points;
 #[cfg(unix)]
 mod pty;
-mod raw;
+pub(crate) mod raw;
 mod requests;
 mod secrets;
 mod server;
