@@ -166,3 +166,6 @@ fn http_kind(error: &object_store::Error) -> Option<HttpErrorKind> {
     }
     None
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,8 @@
 
 pub mod buckets;
 pub mod cache;
+#[cfg(test)]
+mod canned;
 pub mod every;
 pub mod inspect;
 pub mod local;

@@ -77,3 +77,6 @@ impl UrlRefresher for StoreSigner {
         Ok(signed.into())
     }
 }
+
+#[cfg(test)]
+mod tests;
