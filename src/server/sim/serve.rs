@@ -26,6 +26,7 @@ use crate::ports::clock::Clock;
 use crate::server::sim::answer::Cut;
 use crate::server::sim::books::{Bill, Books, Stats};
 use crate::server::sim::handle::{Shared, images};
+use crate::server::sim::references;
 
 /// How the server behaves.
 #[derive(Clone, Debug)]
@@ -117,6 +118,7 @@ fn router(shared: Arc<Shared>) -> Router {
         .route("/v1/images/generations", post(images))
         .route("/v1/images/edits", post(images))
         .route("/v1/models", get(models))
+        .route("/refs/{*key}", get(references::reference))
         .route("/bill", get(bill))
         .route("/stats", get(stats))
         .layer(DefaultBodyLimit::disable())

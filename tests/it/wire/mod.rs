@@ -13,6 +13,7 @@ mod points;
 #[cfg(unix)]
 mod pty;
 mod raw;
+mod references_server;
 mod requests;
 mod secrets;
 mod server;
