@@ -100,6 +100,13 @@ impl ReferenceStats {
         self.served += 1;
     }
 
+    /// Counts a request whose signature is not good.
+    pub(super) fn refused(&mut self, has_expired: bool) {
+        let counter =
+            if has_expired { &mut self.refused_expired } else { &mut self.refused_signature };
+        *counter += 1;
+    }
+
     /// Counts a picture that need not be sent.
     pub(super) fn not_modified(&mut self) {
         self.not_modified += 1;

@@ -39,6 +39,8 @@ pub struct SimOptions {
     pub provider: String,
     /// The length of an image's file, when it is to have one.
     pub n_image_bytes: Option<usize>,
+    /// Whether references need a signature; one that is there is always checked.
+    pub refs_signed: bool,
 }
 
 /// A server that listens.
@@ -59,9 +61,9 @@ impl SimServer {
         clock: Arc<dyn Clock>,
     ) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
-        let SimOptions { spec, book, provider, n_image_bytes } = options;
+        let SimOptions { spec, book, provider, n_image_bytes, refs_signed } = options;
         let books = Mutex::new(Books::default());
-        let shared = Shared { spec, book, provider, n_image_bytes, clock, books };
+        let shared = Shared { spec, book, provider, n_image_bytes, refs_signed, clock, books };
         Ok(Self { listener, shared: Arc::new(shared) })
     }
 

@@ -1,5 +1,7 @@
-//! References below `/refs/`: small pictures, whole or with a fault that their path asks for.
+//! References below `/refs/`: small pictures, whole or with a fault that their path asks for. They
+//! are the objects of a bucket, so that addresses of them can be signed and expire.
 
+mod access;
 mod body;
 mod path;
 
@@ -13,13 +15,10 @@ use axum::http::header::{
 use axum::http::{HeaderMap, HeaderName, Request, Response, StatusCode};
 use bytes::Bytes;
 
-use crate::domain::sim::SimKey;
+use crate::domain::sim::{SimKey, store};
 use crate::server::sim::answer;
 use crate::server::sim::handle::Shared;
 use crate::server::sim::references::path::{Conduct, FORMS};
-
-/// Where references are: a bucket of this name on a server that puts buckets into the path.
-const BUCKET: &str = "/refs/";
 
 /// What a picture is said to be.
 const PICTURE: &str = "image/png";
@@ -53,6 +52,8 @@ struct Asked {
     known: Option<String>,
     /// The address as it was asked for, from the path on.
     target: String,
+    /// Where the picture itself is.
+    next: String,
 }
 
 /// `GET /refs/…`.
@@ -63,15 +64,22 @@ pub(super) async fn reference(
     shared.books().references().begin();
     let in_flight = InFlight(Arc::clone(&shared));
     let uri = request.uri();
-    let key = uri.path().strip_prefix(BUCKET).unwrap_or_default();
+    let now = shared.clock.now();
+    let access = match access::judge(uri, request.headers(), now, shared.refs_signed) {
+        Ok(access) => access,
+        Err(refusal) => return refusal.answer(now, shared.books().references()),
+    };
+    let prefix = format!("/{}/", store::BUCKET);
+    let key = uri.path().strip_prefix(&prefix).unwrap_or_default();
     let Some((conduct, name)) = path::read(key) else {
         let text = format!("The specified key does not exist: it is {FORMS}.");
         return problem(404, "NoSuchKey", &text, "");
     };
     let target = uri.path_and_query().map_or(uri.path(), |target| target.as_str()).to_owned();
+    let next = access::next(access, request.headers(), &format!("{prefix}{name}"), now);
     let known = text_of(request.headers(), &IF_NONE_MATCH).map(str::to_owned);
     let digest = SimKey::row_of(uri.path());
-    Asked { shared: Arc::clone(&shared), in_flight, name: name.to_owned(), known, target }
+    Asked { shared: Arc::clone(&shared), in_flight, name: name.to_owned(), known, target, next }
         .answer(conduct, digest)
         .await
 }
@@ -115,7 +123,7 @@ impl Asked {
             Conduct::WrongType => self.content(PICTURE, Bytes::from_static(body::PAGE)),
             Conduct::Svg => self.content("image/svg+xml", Bytes::from_static(body::DRAWING)),
             Conduct::Bomb => self.content(PICTURE, Bytes::from(body::bomb())),
-            Conduct::Redirect => leads_to(&format!("{BUCKET}{}", self.name)),
+            Conduct::Redirect => leads_to(&self.next),
             Conduct::RedirectToPrivate => leads_to(PRIVATE),
             Conduct::RedirectLoop => leads_to(&self.target),
         }
