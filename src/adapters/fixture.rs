@@ -78,10 +78,8 @@ pub fn write(plan: &SeedPlan, out: &Path, overwrite: Overwrite) -> Result<SeedSu
         file: out.display().to_string(),
         totals: plan.totals(),
         seed: plan.seed(),
-        reference_base: match plan.references_at() {
-            ReferencePlace::Local => None,
-            ReferencePlace::Base(base) => Some(base.as_str().to_owned()),
-        },
+        reference_base: plan.references_at().base().map(str::to_owned),
+        signed_until: plan.references_at().signed_until(),
         sha256,
     })
 }
