@@ -17,6 +17,20 @@ impl Sha256Digest {
         Self(Sha256::digest(bytes).into())
     }
 
+    /// Reads 64 hexadecimal digits; nothing when they are none.
+    pub fn parse(text: &str) -> Option<Self> {
+        let digits = text.as_bytes();
+        if digits.len() != 64 {
+            return None;
+        }
+        let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|it| u8::try_from(it).ok());
+        let mut bytes = [0; 32];
+        for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+            *byte = digit(pair[0])? << 4 | digit(pair[1])?;
+        }
+        Some(Self(bytes))
+    }
+
     /// The digest of all that a hasher has been given.
     pub fn finish(hasher: Sha256) -> Self {
         Self(hasher.finalize().into())
@@ -50,6 +64,10 @@ mod tests {
         // The first example of FIPS 180-4.
         let expect = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(Sha256Digest::of(b"abc").to_string(), expect);
+        assert_eq!(Sha256Digest::parse(expect), Some(Sha256Digest::of(b"abc")));
+        for text in ["", &expect[2..], &expect.replace('b', "g"), &"é".repeat(32)] {
+            assert_eq!(Sha256Digest::parse(text), None, "{text}");
+        }
         let mut hasher = Sha256::new();
         hasher.update(b"a");
         hasher.update(b"bc");

@@ -2,3 +2,4 @@
 
 pub mod paid;
 pub mod probe;
+pub mod trust;

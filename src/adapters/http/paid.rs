@@ -7,10 +7,13 @@ use std::error::Error as _;
 use std::io;
 use std::time::Duration;
 
-use reqwest::{Certificate, Client, ClientBuilder};
+use reqwest::{Client, ClientBuilder};
 
+use crate::adapters::http::trust::{USER_AGENT, plain_client, trusting_client};
 use crate::domain::base_url::BaseUrl;
 use crate::domain::failure::FailureClass;
+
+pub use crate::adapters::http::trust::{ClientError, Roots};
 
 /// How long a connection may take; nothing is sent before it stands.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -18,20 +21,6 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long an idle connection is kept. Servers commonly close theirs after five seconds, and a
 /// request that crosses with such an end may have been seen or not: nobody knows what it costs.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
-
-/// How this tool calls itself.
-const USER_AGENT: &str = concat!("imagemill/", env!("CARGO_PKG_VERSION"));
-
-/// Whose certificates a client trusts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Roots {
-    /// Those of the machine.
-    System,
-    /// Those that are built in, since the machine has none.
-    Bundled,
-    /// None at all: the address is one of plain HTTP.
-    None,
-}
 
 /// A client and whose certificates it trusts.
 #[derive(Debug)]
@@ -42,32 +31,18 @@ pub struct PaidClient {
     pub roots: Roots,
 }
 
-/// Why there is no client.
-#[derive(Debug, thiserror::Error)]
-#[error("the HTTP client cannot be made")]
-pub struct ClientError(#[source] reqwest::Error);
-
 /// Makes a client for an address, or for one that is not known yet; it keeps one idle connection
 /// for each of `n_slots`.
 ///
 /// # Errors
 /// When not even the built-in certificates can be used.
 pub fn paid_client(base: Option<&BaseUrl>, n_slots: usize) -> Result<PaidClient, ClientError> {
-    // An earlier client has installed it already, or this one does.
-    let _ = rustls::crypto::ring::default_provider().install_default();
     if base.is_some_and(BaseUrl::is_plain_http) {
         // Hundreds of files are not read for nothing; no redirect can lead to another scheme.
-        let client = policy(n_slots).tls_certs_only([]).build().map_err(ClientError)?;
-        return Ok(PaidClient { client, roots: Roots::None });
+        return Ok(PaidClient { client: plain_client(policy(n_slots))?, roots: Roots::None });
     }
-    if let Ok(client) = policy(n_slots).build() {
-        return Ok(PaidClient { client, roots: Roots::System });
-    }
-    let bundled = webpki_root_certs::TLS_SERVER_ROOT_CERTS
-        .iter()
-        .filter_map(|certificate| Certificate::from_der(certificate).ok());
-    let client = policy(n_slots).tls_certs_only(bundled).build().map_err(ClientError)?;
-    Ok(PaidClient { client, roots: Roots::Bundled })
+    let (client, roots) = trusting_client(|| policy(n_slots))?;
+    Ok(PaidClient { client, roots })
 }
 
 fn policy(n_slots: usize) -> ClientBuilder {

@@ -1,27 +1,34 @@
 //! References by their content: each is one file, named by the SHA-256 of its bytes, that all runs
 //! of the user share.
 
-use std::fs;
+use std::fs::{self, DirEntry};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
+use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use crate::adapters::references::inspect::{ContentError, MAX_BYTES, check_image};
+use crate::adapters::output::run_folder::private_folder;
+use crate::adapters::references::inspect::{ContentError, HEAD, MAX_BYTES, check_file};
+use crate::adapters::references::validators::{VALIDATORS, touch};
 use crate::domain::digest::Sha256Digest;
 use crate::domain::image::ImageKind;
 use crate::domain::request::ReferenceContent;
 
-/// The first bytes of a file: enough for the magic bytes and for the size in most headers.
-const HEAD: usize = 64 * 1024;
-
 /// Chunks that wait for the disk; the network waits when there are more.
 const QUEUE: usize = 8;
+
+/// How long a file is kept that no run has used.
+const UNUSED: Duration = Duration::from_hours(30 * 24);
+
+/// How the name of a file begins that is not whole yet.
+pub(super) const PART: &str = ".part-";
 
 /// What was received and kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +53,36 @@ impl ContentCache {
         Self { folder: folder.into() }
     }
 
+    /// Where everything is.
+    pub(super) const fn folder(&self) -> &Arc<Path> {
+        &self.folder
+    }
+
+    /// Removes the files that no run has used for 30 days, and says how many those were. Files that
+    /// are not ours by their names are left alone. Whoever reads one that goes has it open.
+    ///
+    /// # Errors
+    /// When the folder cannot be read; a file that cannot be removed stays for the next run.
+    pub fn prune(&self, now: Timestamp) -> io::Result<u64> {
+        let oldest = SystemTime::from(now).checked_sub(UNUSED).unwrap_or(SystemTime::UNIX_EPOCH);
+        let mut n_removed = remove_unused(&self.folder, oldest, &|name| name.starts_with(PART))?;
+        for entry in entries(&self.folder)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            let Some(name) = name.to_str().filter(|_| is_folder(&entry)) else { continue };
+            let is_ours = |file: &str| {
+                let digest = file.strip_suffix(".json").filter(|_| name == VALIDATORS);
+                let is_object = name.len() == 2 && file.starts_with(name);
+                let digest = digest.or_else(|| is_object.then_some(file));
+                file.starts_with(PART) || digest.and_then(Sha256Digest::parse).is_some()
+            };
+            if name == VALIDATORS || name.len() == 2 {
+                n_removed += remove_unused(&entry.path(), oldest, &is_ours)?;
+            }
+        }
+        Ok(n_removed)
+    }
+
     /// Begins to receive one object; it is hashed, checked and written on a thread that may wait.
     pub fn receive(&self) -> Incoming {
         let (sender, receiver) = mpsc::channel(QUEUE);
@@ -64,7 +101,12 @@ pub struct Incoming {
 impl Incoming {
     /// Takes the next bytes. False when no more are wanted: [`Self::finish`] says why.
     pub async fn write(&self, chunk: Bytes) -> bool {
-        self.sender.send(chunk).await.is_ok()
+        // An empty chunk would be taken for the end.
+        if chunk.is_empty() {
+            !self.sender.is_closed()
+        } else {
+            self.sender.send(chunk).await.is_ok()
+        }
     }
 
     /// All bytes have been given: checks the whole and gives the file its name.
@@ -80,10 +122,16 @@ impl Incoming {
     }
 }
 
+/// Where the object with this digest is.
+pub(super) fn content_path(folder: &Path, sha256: &Sha256Digest) -> PathBuf {
+    let name = sha256.to_string();
+    folder.join(&name[..2]).join(name)
+}
+
 /// Receives until the end, and keeps the whole.
 fn keep(folder: &Path, mut chunks: mpsc::Receiver<Bytes>) -> Result<Kept, ContentError> {
-    fs::create_dir_all(folder)?;
-    let mut file = BufWriter::new(NamedTempFile::with_prefix_in(".part-", folder)?);
+    private_folder(folder)?;
+    let mut file = BufWriter::new(NamedTempFile::with_prefix_in(PART, folder)?);
     let (mut digest, mut length, mut head) = (Sha256::new(), 0_u64, Vec::new());
     loop {
         let Some(chunk) = chunks.blocking_recv() else {
@@ -102,17 +150,53 @@ fn keep(folder: &Path, mut chunks: mpsc::Receiver<Bytes>) -> Result<Kept, Conten
         digest.update(&chunk);
         file.write_all(&chunk)?;
     }
-    let kind = check_image(&head)?;
-    let sha256 = Sha256Digest::finish(digest);
-    let name = sha256.to_string();
-    let home = folder.join(&name[..2]);
-    fs::create_dir_all(&home)?;
-    let path = home.join(&name);
     let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
+    let kind = check_file(&head, file.as_file())?;
+    let sha256 = Sha256Digest::finish(digest);
+    let path = content_path(folder, &sha256);
     if fs::metadata(&path).is_ok_and(|known| known.len() == length) {
-        drop(file);
+        // It is used once more; the new file says when that was.
+        let used = file.as_file().metadata().and_then(|it| it.modified());
+        // Else it is removed early, and fetched again.
+        let _ = used.and_then(|at| touch(&path, at));
     } else {
+        private_folder(path.parent().expect("it was joined to a folder"))?;
         file.persist(&path).map_err(|error| error.error)?;
     }
     Ok(Kept { kind, sha256, content: ReferenceContent::File { path: path.into(), length } })
 }
+
+/// What is in a folder; nothing when there is none.
+fn entries(folder: &Path) -> io::Result<Vec<io::Result<DirEntry>>> {
+    match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        entries => Ok(entries?.collect()),
+    }
+}
+
+/// Removes files of a folder that were not used since `oldest` and are ours.
+fn remove_unused(
+    folder: &Path,
+    oldest: SystemTime,
+    is_ours: &dyn Fn(&str) -> bool,
+) -> io::Result<u64> {
+    let mut n_removed = 0;
+    for entry in entries(folder)? {
+        let entry = entry?;
+        let is_old = entry
+            .metadata()
+            .is_ok_and(|it| it.is_file() && it.modified().is_ok_and(|modified| modified < oldest));
+        let is_ours = entry.file_name().to_str().is_some_and(is_ours);
+        if is_old && is_ours && fs::remove_file(entry.path()).is_ok() {
+            n_removed += 1;
+        }
+    }
+    Ok(n_removed)
+}
+
+fn is_folder(entry: &DirEntry) -> bool {
+    entry.file_type().is_ok_and(|it| it.is_dir())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,9 @@
 //! What a reference may be: a png, jpeg or webp of bounded size, told by its bytes alone.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
+
+use imagesize::ImageSize;
 
 use crate::domain::image::ImageKind;
 
@@ -35,6 +38,9 @@ pub enum ContentError {
     Io(#[from] io::Error),
 }
 
+/// The first bytes of a file: enough for the magic bytes and for the size in most headers.
+pub const HEAD: usize = 64 * 1024;
+
 /// Tells what kind of image begins with these bytes, and checks the size that its header says.
 ///
 /// # Errors
@@ -42,9 +48,69 @@ pub enum ContentError {
 pub fn check_image(head: &[u8]) -> Result<ImageKind, ContentError> {
     let kind = ImageKind::from_magic(head).ok_or(ContentError::NotAnImage)?;
     let size = imagesize::blob_size(head).map_err(|_| ContentError::NotAnImage)?;
+    check_pixels(size).map(|()| kind)
+}
+
+/// The same for a file whose first bytes are `head`. A camera's JPEG may have profiles and previews
+/// of megabytes before it says its size; the rest of the file is then looked at, not held.
+///
+/// # Errors
+/// As [`check_image`], and when the file cannot be read.
+pub fn check_file(head: &[u8], file: &File) -> Result<ImageKind, ContentError> {
+    let kind = ImageKind::from_magic(head).ok_or(ContentError::NotAnImage)?;
+    if head.len() < HEAD || imagesize::blob_size(head).is_ok() {
+        return check_image(head);
+    }
+    let mut whole = Steady { reader: BufReader::with_capacity(HEAD, file), position: 0 };
+    whole.seek(SeekFrom::Start(0))?;
+    let size = imagesize::reader_size(whole).map_err(|_| ContentError::NotAnImage)?;
+    check_pixels(size).map(|()| kind)
+}
+
+fn check_pixels(size: ImageSize) -> Result<(), ContentError> {
     let pixels = (size.width as u64).saturating_mul(size.height as u64);
     if pixels > MAX_PIXELS {
         return Err(ContentError::TooManyPixels { pixels, limit: MAX_PIXELS });
     }
-    Ok(kind)
+    Ok(())
+}
+
+/// A file that keeps what it has read when it is told to skip a little: a hostile file can have
+/// millions of tiny segments, and each must not cost a read of its own.
+struct Steady<'a> {
+    reader: BufReader<&'a File>,
+    /// Where it is; the reader would ask the system each time.
+    position: u64,
+}
+
+impl Read for Steady<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n_read = self.reader.read(buffer)?;
+        self.position += n_read as u64;
+        Ok(n_read)
+    }
+}
+
+impl BufRead for Steady<'_> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        self.reader.fill_buf()
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.reader.consume(amount);
+        self.position += amount as u64;
+    }
+}
+
+impl Seek for Steady<'_> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.position = match to {
+            SeekFrom::Current(offset) => {
+                self.reader.seek_relative(offset)?;
+                self.position.saturating_add_signed(offset)
+            }
+            SeekFrom::Start(_) | SeekFrom::End(_) => self.reader.seek(to)?,
+        };
+        Ok(self.position)
+    }
 }

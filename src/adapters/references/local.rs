@@ -10,12 +10,9 @@ use tokio::task::spawn_blocking;
 use tokio_util::io::ReaderStream;
 
 use crate::adapters::references::cache::{ContentCache, Kept};
-use crate::adapters::references::inspect::{ContentError, MAX_BYTES, check_image};
+use crate::adapters::references::inspect::{ContentError, HEAD, MAX_BYTES, check_file};
 use crate::domain::reference::Reference;
 use crate::ports::references::ReferenceError;
-
-/// The first bytes of a file: enough for the magic bytes and for the size in most headers.
-const HEAD: u64 = 64 * 1024;
 
 /// Bytes that are read at a time.
 const CHUNK: usize = 64 * 1024;
@@ -43,9 +40,9 @@ impl LocalReferences {
         let reference = Reference::Local(path.to_owned());
         let file = self.open(path)?;
         let mut head = Vec::new();
-        let read = file.take(HEAD).read_to_end(&mut head);
+        let read = (&file).take(HEAD as u64).read_to_end(&mut head);
         read.map_err(|source| unreadable(&reference, source))?;
-        check_image(&head).map(drop).map_err(|error| content_error(&reference, error))
+        check_file(&head, &file).map(drop).map_err(|error| content_error(&reference, error))
     }
 
     /// Reads a whole file into the cache.

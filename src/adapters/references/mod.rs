@@ -4,3 +4,5 @@ pub mod cache;
 pub mod every;
 pub mod inspect;
 pub mod local;
+mod validators;
+pub mod web;

@@ -1,0 +1,106 @@
+//! The clients for references. There is one for each right by which an address is asked: they
+//! resolve names differently, and none may use a connection that another one was allowed to make.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use reqwest::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue};
+use reqwest::{Client, ClientBuilder, Proxy};
+
+use crate::adapters::http::trust::{ClientError, USER_AGENT, trusting_client};
+use crate::adapters::references::web::names::{GatedNames, Names};
+use crate::domain::egress::{AllowList, Passage};
+use crate::domain::fetch::FetchSettings;
+
+/// How long a connection may take, its name and its certificates included. A host that does not
+/// answer within it is down, and two more tries still fit into a row's patience.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How long an idle connection is kept; servers commonly close theirs after five seconds.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// Clients by the right with which they ask.
+#[derive(Debug)]
+pub(super) struct Clients {
+    made: Mutex<BTreeMap<Passage, Client>>,
+    names: Arc<dyn Names>,
+    allowed: Arc<AllowList>,
+    proxy: Option<Proxy>,
+    per_host: usize,
+}
+
+impl Clients {
+    /// Makes the first client, so that whatever is wrong shows before a row is read.
+    ///
+    /// # Errors
+    /// When the proxy is no address, or no certificates can be used.
+    pub(super) fn new(
+        settings: &FetchSettings,
+        names: Arc<dyn Names>,
+        allowed: Arc<AllowList>,
+    ) -> Result<Self, ClientError> {
+        let proxy = settings.proxy.as_deref().map(Proxy::all).transpose();
+        let clients = Self {
+            made: Mutex::default(),
+            names,
+            allowed,
+            // An address of a proxy may have a password in it.
+            proxy: proxy.map_err(|error| ClientError(error.without_url()))?,
+            per_host: settings.per_host as usize,
+        };
+        clients.client(&Passage::First)?;
+        Ok(clients)
+    }
+
+    /// Whether a proxy that the user has named decides where requests go.
+    pub(super) const fn has_proxy(&self) -> bool {
+        self.proxy.is_some()
+    }
+
+    /// The client for addresses that are asked by this right.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub(super) fn client(&self, passage: &Passage) -> Result<Client, ClientError> {
+        let mut made = self.made.lock().expect("no holder panics");
+        if let Some(client) = made.get(passage) {
+            return Ok(client.clone());
+        }
+        let (client, _) = trusting_client(|| self.policy(passage))?;
+        made.insert(passage.clone(), client.clone());
+        Ok(client)
+    }
+
+    /// No retries, no redirects, no proxy of the environment, no decompression, HTTP/1.1 only: each
+    /// of those is decided elsewhere, or hides the size or the place of what comes.
+    fn policy(&self, passage: &Passage) -> ClientBuilder {
+        let identity = HeaderValue::from_static("identity");
+        let names = GatedNames {
+            names: Arc::clone(&self.names),
+            passage: passage.clone(),
+            allowed: Arc::clone(&self.allowed),
+        };
+        let policy = Client::builder()
+            .user_agent(USER_AGENT)
+            .default_headers(HeaderMap::from_iter([(ACCEPT_ENCODING, identity)]))
+            .http1_only()
+            .retry(reqwest::retry::never())
+            .redirect(reqwest::redirect::Policy::none())
+            .referer(false)
+            .no_proxy()
+            .no_gzip()
+            .no_brotli()
+            .no_zstd()
+            .no_deflate()
+            .dns_resolver(Arc::new(names))
+            .connect_timeout(CONNECT_TIMEOUT)
+            .pool_max_idle_per_host(self.per_host)
+            .pool_idle_timeout(IDLE_TIMEOUT)
+            .tcp_nodelay(true);
+        match &self.proxy {
+            Some(proxy) => policy.proxy(proxy.clone()),
+            None => policy,
+        }
+    }
+}
