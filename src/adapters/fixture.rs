@@ -8,11 +8,8 @@ use sha2::{Digest, Sha256};
 
 use crate::domain::digest::Sha256Digest;
 use crate::domain::seed::{REFERENCE_FOLDER, ReferencePlace, SeedPlan, SeedRow, SeedSummary};
-use crate::domain::sim::SimKey;
-use crate::domain::sim::paint::{PaintSpec, paint_plain};
+use crate::domain::sim::paint::paint_reference;
 
-/// The side of a reference picture in pixels: small, and large enough for its number.
-const REFERENCE_SIDE: u32 = 64;
 /// Bytes that are compared at a time.
 const COMPARE_BUFFER: usize = 64 * 1024;
 
@@ -81,10 +78,8 @@ pub fn write(plan: &SeedPlan, out: &Path, overwrite: Overwrite) -> Result<SeedSu
         file: out.display().to_string(),
         totals: plan.totals(),
         seed: plan.seed(),
-        reference_base: match plan.references_at() {
-            ReferencePlace::Local => None,
-            ReferencePlace::Base(base) => Some(base.as_str().to_owned()),
-        },
+        reference_base: plan.references_at().base().map(str::to_owned),
+        signed_until: plan.references_at().signed_until(),
         sha256,
     })
 }
@@ -109,14 +104,7 @@ pub fn write_rows(plan: &SeedPlan, out: &mut dyn Write) -> io::Result<String> {
 
 /// The picture that a row refers to: its number on a ground that the seed and the row decide.
 pub fn reference_picture(plan: &SeedPlan, row: &SeedRow) -> Vec<u8> {
-    let id = row.scene_id.as_str();
-    let number = id.rsplit('-').next().unwrap_or(id);
-    paint_plain(&PaintSpec {
-        lines: vec!["REF".to_owned(), number.to_owned()],
-        width: REFERENCE_SIDE,
-        height: REFERENCE_SIDE,
-        hue_seed: SimKey::row_of(id) ^ plan.seed(),
-    })
+    paint_reference(row.scene_id.as_str(), plan.seed())
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

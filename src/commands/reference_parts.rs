@@ -7,7 +7,7 @@ use crate::adapters::references::buckets::BucketReferences;
 use crate::adapters::references::cache::ContentCache;
 use crate::adapters::references::every::References;
 use crate::adapters::references::local::LocalReferences;
-use crate::adapters::references::signer::StoreSigner;
+use crate::adapters::references::refresh::Refreshers;
 use crate::adapters::references::stores::Stores;
 use crate::adapters::references::web::WebReferences;
 use crate::commands::failure::Failure;
@@ -48,8 +48,8 @@ pub(super) fn refresher(
     world: &World,
     settings: &FetchSettings,
 ) -> Result<Arc<dyn UrlRefresher>, Failure> {
-    let buckets = settings.refresh.buckets.clone();
-    Ok(Arc::new(StoreSigner::new(stores(world, settings), buckets)))
+    let refreshers = Refreshers::of_settings(settings, &stores(world, settings));
+    Ok(Arc::new(refreshers.map_err(|error| Failure::new(Exit::Invalid, error))?))
 }
 
 /// The source of whatever really fetches: files, addresses and buckets.

@@ -3,11 +3,12 @@
 use std::path::Path;
 
 use crate::adapters::fixture::{self, Overwrite};
+use crate::adapters::system;
 use crate::cli::args::seed::SeedArgs;
 use crate::commands::failure::Failure;
 use crate::commands::world::World;
 use crate::domain::row_format::RowFormat;
-use crate::domain::seed::{ReferencePlace, SeedPlan};
+use crate::domain::seed::{PlaceError, PlaceKind, ReferencePlace, SeedPlan};
 use crate::exit::Exit;
 use crate::report;
 
@@ -63,9 +64,32 @@ fn plan(args: &SeedArgs) -> Result<SeedPlan, Failure> {
     if let Some(format) = args.format.map(RowFormat::from).or(by_name) {
         plan = plan.with_format(format);
     }
-    if let Some(base) = &args.reference_base {
-        let base = base.parse().map_err(usage)?;
-        plan = plan.with_references_at(ReferencePlace::Base(base));
-    }
-    Ok(plan)
+    Ok(plan.with_references_at(place(args)?))
+}
+
+fn place(args: &SeedArgs) -> Result<ReferencePlace, Failure> {
+    let life = args.references_ttl.as_deref().map(humantime::parse_duration).transpose();
+    let life = life.map_err(|error| {
+        Failure::new(Exit::Usage, format!("--references-ttl takes a time such as 15m: {error}"))
+    })?;
+    let (kind, base) = (args.references_kind.map(PlaceKind::from), args.reference_base.as_deref());
+    ReferencePlace::of(kind, base, life, system::now()).map_err(|error| {
+        let hint = match &error {
+            PlaceError::Base(_) | PlaceError::Life => None,
+            PlaceError::LocalBase => {
+                Some("leave --references-kind out: the address tells the kind")
+            }
+            PlaceError::NoBase => Some("--reference-base URL"),
+            PlaceError::OtherKind { .. } => Some("leave out --references-kind or --reference-base"),
+            PlaceError::NotSigned(_) | PlaceError::NotRehearsal(_) => Some(
+                "--references-ttl goes with --reference-base http://127.0.0.1:8787/refs and \
+                 imagemill sim",
+            ),
+        };
+        let failure = Failure::new(Exit::Usage, error);
+        match hint {
+            Some(hint) => failure.with_hint(hint),
+            None => failure,
+        }
+    })
 }

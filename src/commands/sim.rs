@@ -87,7 +87,13 @@ fn options(world: &World, args: &SimArgs) -> Result<SimOptions, Failure> {
         return Err(Failure::new(Exit::Usage, text)
             .with_hint("imagemill prices list shows those that have, --prices FILE adds others"));
     }
-    Ok(SimOptions { spec, book, provider: args.provider.clone(), n_image_bytes: args.image_bytes })
+    Ok(SimOptions {
+        spec,
+        book,
+        provider: args.provider.clone(),
+        n_image_bytes: args.image_bytes,
+        refs_signed: args.refs_signed,
+    })
 }
 
 /// An address of this machine that nobody else can reach.
@@ -119,7 +125,16 @@ fn duration(text: &str) -> Result<Duration, Failure> {
 }
 
 fn goodbye(bill: &Bill, stats: &Stats) -> String {
-    format!(
+    let references = match stats.references.requests {
+        0 => String::new(),
+        n => format!(
+            "received {} for references, at most {} at once; served {}\n",
+            words::count(n, "request"),
+            stats.references.max_in_flight,
+            stats.references.served
+        ),
+    };
+    let images = format!(
         "received {} on {}, at most {} at once; would bill {} ({} delivered, {} not)\n",
         words::count(stats.requests, "request"),
         words::count(stats.connections, "connection"),
@@ -127,5 +142,6 @@ fn goodbye(bill: &Bill, stats: &Stats) -> String {
         words::dollars(bill.total),
         words::dollars(bill.delivered),
         words::dollars(bill.undelivered)
-    )
+    );
+    references + &images
 }

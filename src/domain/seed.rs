@@ -1,10 +1,13 @@
 //! The standard fixture: rows that are the same for the same wishes, on every machine.
 
-use std::fmt;
-use std::str::FromStr;
+mod place;
 
+use std::fmt;
+
+use jiff::Timestamp;
 use serde::Serialize;
-use url::Url;
+
+pub use place::{PlaceError, PlaceKind, REHEARSAL_BASE, ReferenceBase, ReferencePlace};
 
 use crate::domain::ids::SceneId;
 use crate::domain::row_format::RowFormat;
@@ -27,42 +30,6 @@ const CYCLE: u64 = 3;
 /// The shortest number in a row's name: `BATCH-001`.
 const MIN_NUMBER_WIDTH: usize = 3;
 
-/// Where the references of a fixture are.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum ReferencePlace {
-    /// Small pictures in a folder beside the rows file.
-    #[default]
-    Local,
-    /// Under an address that the user looks after.
-    Base(ReferenceBase),
-}
-
-/// An address under which references are: without query, and without a slash at its end.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ReferenceBase(String);
-
-impl ReferenceBase {
-    /// The address without a slash at its end.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl FromStr for ReferenceBase {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self, Error> {
-        let bad = || Error::BadBase(text.to_owned());
-        let url = Url::parse(text).map_err(|_| bad())?;
-        let known = matches!(url.scheme(), "https" | "http" | "gs" | "s3" | "az");
-        let plain = url.query().is_none() && url.fragment().is_none();
-        if !known || !plain || !url.has_host() {
-            return Err(bad());
-        }
-        Ok(Self(url.as_str().trim_end_matches('/').to_owned()))
-    }
-}
-
 /// Why a fixture cannot be made.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
@@ -77,9 +44,6 @@ pub enum Error {
         /// As asked for.
         rows: u64,
     },
-    /// No address for references.
-    #[error("{0:?} is no base address: https, http, gs, s3 or az, without ? and #")]
-    BadBase(String),
 }
 
 /// A fixture, decided in full: the same plan gives the same bytes.
@@ -233,10 +197,7 @@ impl SeedPlan {
         let share = |n: u64| u128::from(n) * u128::from(self.references) / u128::from(self.rows);
         let scene_id = self.scene_id(number);
         let has_reference = share(number) > share(number - 1);
-        let reference = has_reference.then(|| match &self.place {
-            ReferencePlace::Local => format!("{REFERENCE_FOLDER}/{scene_id}.png"),
-            ReferencePlace::Base(base) => format!("{}/{scene_id}.png", base.as_str()),
-        });
+        let reference = has_reference.then(|| self.place.reference(scene_id.as_str()));
         SeedRow {
             number,
             prompt: format!("product on clean bg #{number}"),
@@ -303,6 +264,9 @@ pub struct SeedSummary {
     pub seed: u64,
     /// The base address of the references; nothing when they are local.
     pub reference_base: Option<String>,
+    /// When the signatures of the references end; nothing when they have none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signed_until: Option<Timestamp>,
     /// The SHA-256 of the rows file in hexadecimal digits.
     pub sha256: String,
     /// Whether the file was there already, with the same bytes.

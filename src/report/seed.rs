@@ -7,17 +7,22 @@ const SHORT_DIGEST: usize = 12;
 
 /// The summary for people, with a line end after each line.
 pub fn text(summary: &SeedSummary) -> String {
-    let SeedSummary { file, totals, seed, reference_base, sha256, unchanged } = summary;
+    let SeedSummary { file, totals, seed, reference_base, signed_until, sha256, unchanged } =
+        summary;
     let references = match (totals.references, reference_base) {
         (0, _) => "no references".to_owned(),
         (n, None) => format!("{n} rows with a reference (pictures in refs/)"),
         (n, Some(base)) => format!("{n} rows with a reference URL under {base}/"),
     };
+    let sameness = match signed_until {
+        None => "(same flags, same bytes)".to_owned(),
+        Some(end) => format!("· signed until {}", end.strftime("%Y-%m-%dT%H:%M:%SZ")),
+    };
     let state = if *unchanged { " (was there already, unchanged)" } else { "" };
     format!(
         "{file}: {} rows, {} images (variants 1-3), {references}{state}\n  \
          {totals}\n  \
-         ids {} … {} · seed {seed} (same flags, same bytes) · sha256 {}\n\
+         ids {} … {} · seed {seed} {sameness} · sha256 {}\n\
          Next: imagemill run {file}\n",
         totals.rows,
         totals.images,
@@ -46,6 +51,7 @@ mod tests {
             totals: SeedPlan::default().totals(),
             seed: 42,
             reference_base: None,
+            signed_until: None,
             sha256: "3f9c0123456789abcdef".to_owned(),
             unchanged: false,
         };
@@ -68,6 +74,9 @@ mod tests {
             ),
             "{first}"
         );
+        summary.signed_until = Some(jiff::Timestamp::UNIX_EPOCH);
+        let signed = text(&summary);
+        assert!(signed.contains("seed 42 · signed until 1970-01-01T00:00:00Z · sha"), "{signed}");
         assert!(json(&summary).contains("\"rows_by_variants\": [\n      34,"));
     }
 }

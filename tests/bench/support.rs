@@ -14,7 +14,7 @@ pub(crate) type Failure = Box<dyn std::error::Error>;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Look {
     /// What it has now.
-    now: u64,
+    pub(crate) now: u64,
     /// The most that it ever had.
     pub(crate) peak: u64,
 }
@@ -26,11 +26,15 @@ pub(crate) fn growth(looks: &[Look]) -> Option<f64> {
     Some(largest(second)? as f64 / largest(first)? as f64)
 }
 
+/// Looks at the memory of a process once; nothing where the system does not tell.
+pub(crate) fn look(id: u32) -> Option<Look> {
+    fs::read_to_string(format!("/proc/{id}/status")).ok().as_deref().and_then(look_of)
+}
+
 /// Looks at the memory of a process until it is gone.
 pub(crate) fn look_at_memory(id: u32) -> Vec<Look> {
-    let path = format!("/proc/{id}/status");
     let mut looks = Vec::new();
-    while let Some(look) = fs::read_to_string(&path).ok().as_deref().and_then(look_of) {
+    while let Some(look) = look(id) {
         looks.push(look);
         thread::sleep(LOOK_EVERY);
     }

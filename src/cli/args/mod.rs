@@ -15,6 +15,7 @@ pub mod sim;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::domain::row_format::RowFormat;
+use crate::domain::seed::PlaceKind;
 
 /// Help that starts with examples.
 const TEMPLATE: &str =
@@ -127,6 +128,33 @@ pub enum TableOrJson {
     Table,
     /// One JSON document
     Json,
+}
+
+/// What references are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ReferencesKindArg {
+    /// Pictures beside the rows file
+    Local,
+    /// Addresses of https or http
+    Url,
+    /// Objects of Google Cloud Storage
+    Gs,
+    /// Objects of S3
+    S3,
+    /// Objects of Azure
+    Az,
+}
+
+impl From<ReferencesKindArg> for PlaceKind {
+    fn from(kind: ReferencesKindArg) -> Self {
+        match kind {
+            ReferencesKindArg::Local => Self::Local,
+            ReferencesKindArg::Url => Self::Url,
+            ReferencesKindArg::Gs => Self::Gs,
+            ReferencesKindArg::S3 => Self::S3,
+            ReferencesKindArg::Az => Self::Az,
+        }
+    }
 }
 
 /// How rows are written.

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use crate::cli::args::{RowFormatArg, TEMPLATE};
+use crate::cli::args::{ReferencesKindArg, RowFormatArg, TEMPLATE};
 
 /// Arguments of `seed`.
 #[derive(Clone, Debug, Args)]
@@ -13,6 +13,9 @@ Examples:
   imagemill seed --rows 500 --out rows-500.csv        a larger one
   imagemill seed --format jsonl --out rows.jsonl      as JSON lines
   imagemill seed --reference-base https://cdn.example/refs --out rows-url.csv   references by URL
+  imagemill seed --references-kind s3 --out rows-s3.csv       references in the bucket s3://refs
+  imagemill seed --reference-base http://127.0.0.1:8787/refs --references-ttl 15m --out rows-15m.csv
+                                    on imagemill sim, by signed addresses that expire in 15 minutes
 ",
     help_template = TEMPLATE
 )]
@@ -33,9 +36,17 @@ pub struct SeedArgs {
     #[arg(long, value_name = "N", default_value_t = 42)]
     pub seed: u64,
 
-    /// References as URLs below this address instead of local files
+    /// What references are [default: by --reference-base, else local]
+    #[arg(long, value_enum, value_name = "KIND")]
+    pub references_kind: Option<ReferencesKindArg>,
+
+    /// References below this address, not as local files; for gs, s3, az [default: bucket refs]
     #[arg(long, value_name = "URL")]
     pub reference_base: Option<String>,
+
+    /// Sign addresses on imagemill sim (below /refs) for this time, then they expire; 1s to 7days
+    #[arg(long, value_name = "TIME")]
+    pub references_ttl: Option<String>,
 
     /// The rows file; local references go into refs/ beside it [default: rows.csv]
     #[arg(long, value_name = "FILE")]

@@ -6,6 +6,7 @@ mod engine;
 mod forecast;
 pub mod paint;
 mod spec;
+pub mod store;
 
 pub use behavior::{Behavior, MAGIC_WORDS, MagicWord};
 pub use bill::{Charged, SimPrice};

@@ -7,8 +7,12 @@ use font8x8::UnicodeFonts;
 use png::chunk::ChunkType;
 use png::{BitDepth, ColorType, DeflateCompression, Encoder, Filter};
 
+use crate::domain::sim::SimKey;
+
 /// The longest side that is painted; larger wishes are cut down to it.
 pub const MAX_SIDE: u32 = 4_096;
+/// The side of a reference picture in pixels: small, and large enough for its number.
+const REFERENCE_SIDE: u32 = 64;
 /// Pixels of a letter's side before it is enlarged.
 const GLYPH: u32 = 8;
 /// Pixels in a byte: two bits each, four colors.
@@ -48,6 +52,23 @@ pub fn paint_padded(spec: &PaintSpec, n_padding: usize) -> Vec<u8> {
 /// version, which is what a committed file needs.
 pub fn paint_plain(spec: &PaintSpec) -> Vec<u8> {
     encode(spec, DeflateCompression::NoCompression, Filter::NoFilter, 0)
+}
+
+/// What is on the reference picture of a row: its number on a ground that the seed and the row
+/// decide.
+pub fn reference_spec(id: &str, seed: u64) -> PaintSpec {
+    let number = id.rsplit('-').next().unwrap_or(id);
+    PaintSpec {
+        lines: vec!["REF".to_owned(), number.to_owned()],
+        width: REFERENCE_SIDE,
+        height: REFERENCE_SIDE,
+        hue_seed: SimKey::row_of(id) ^ seed,
+    }
+}
+
+/// The reference picture of a row as the bytes of a PNG file.
+pub fn paint_reference(id: &str, seed: u64) -> Vec<u8> {
+    paint_plain(&reference_spec(id, seed))
 }
 
 fn encode(

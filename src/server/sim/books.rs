@@ -59,6 +59,58 @@ pub struct Stats {
     pub repeated_request_ids: u64,
     /// Requests by what happened to them.
     pub outcomes: BTreeMap<&'static str, u64>,
+    /// References.
+    pub references: ReferenceStats,
+}
+
+/// What the server has seen of requests for references.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct ReferenceStats {
+    /// Requests for references.
+    pub requests: u64,
+    /// Pictures sent.
+    pub served: u64,
+    /// Pictures that were still those which the client had.
+    pub not_modified: u64,
+    /// Requests that were refused because their signature had expired.
+    pub refused_expired: u64,
+    /// Requests that were refused for any other reason that lies in their signature.
+    pub refused_signature: u64,
+    /// Requests whose answer is not sent yet.
+    pub in_flight: u64,
+    /// The most at one moment.
+    pub max_in_flight: u64,
+}
+
+impl ReferenceStats {
+    /// Counts a request that begins.
+    pub(super) fn begin(&mut self) {
+        self.requests += 1;
+        self.in_flight += 1;
+        self.max_in_flight = self.max_in_flight.max(self.in_flight);
+    }
+
+    /// Counts a request that ends, however it does.
+    pub(super) fn end(&mut self) {
+        self.in_flight = self.in_flight.saturating_sub(1);
+    }
+
+    /// Counts a picture that is sent.
+    pub(super) fn served(&mut self) {
+        self.served += 1;
+    }
+
+    /// Counts a request whose signature is not good.
+    pub(super) fn refused(&mut self, has_expired: bool) {
+        let counter =
+            if has_expired { &mut self.refused_expired } else { &mut self.refused_signature };
+        *counter += 1;
+    }
+
+    /// Counts a picture that need not be sent.
+    pub(super) fn not_modified(&mut self) {
+        self.not_modified += 1;
+    }
 }
 
 /// The books.
@@ -80,6 +132,11 @@ impl Books {
         let count = self.repeats.entry(digest).or_default();
         *count += 1;
         *count
+    }
+
+    /// The counters of references.
+    pub(super) fn references(&mut self) -> &mut ReferenceStats {
+        &mut self.stats.references
     }
 
     /// Counts a connection.

@@ -34,6 +34,7 @@ pub(super) struct Shared {
     pub(super) book: PriceBook,
     pub(super) provider: String,
     pub(super) n_image_bytes: Option<usize>,
+    pub(super) refs_signed: bool,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) books: Mutex<Books>,
 }

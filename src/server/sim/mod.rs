@@ -6,7 +6,8 @@ mod ask;
 mod books;
 mod handle;
 mod picture;
+mod references;
 mod serve;
 
-pub use books::{Bill, BillEntry, Stats};
+pub use books::{Bill, BillEntry, ReferenceStats, Stats};
 pub use serve::{SimOptions, SimServer};

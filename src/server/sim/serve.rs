@@ -26,6 +26,7 @@ use crate::ports::clock::Clock;
 use crate::server::sim::answer::Cut;
 use crate::server::sim::books::{Bill, Books, Stats};
 use crate::server::sim::handle::{Shared, images};
+use crate::server::sim::references;
 
 /// How the server behaves.
 #[derive(Clone, Debug)]
@@ -38,6 +39,8 @@ pub struct SimOptions {
     pub provider: String,
     /// The length of an image's file, when it is to have one.
     pub n_image_bytes: Option<usize>,
+    /// Whether references need a signature; one that is there is always checked.
+    pub refs_signed: bool,
 }
 
 /// A server that listens.
@@ -58,9 +61,9 @@ impl SimServer {
         clock: Arc<dyn Clock>,
     ) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
-        let SimOptions { spec, book, provider, n_image_bytes } = options;
+        let SimOptions { spec, book, provider, n_image_bytes, refs_signed } = options;
         let books = Mutex::new(Books::default());
-        let shared = Shared { spec, book, provider, n_image_bytes, clock, books };
+        let shared = Shared { spec, book, provider, n_image_bytes, refs_signed, clock, books };
         Ok(Self { listener, shared: Arc::new(shared) })
     }
 
@@ -117,6 +120,7 @@ fn router(shared: Arc<Shared>) -> Router {
         .route("/v1/images/generations", post(images))
         .route("/v1/images/edits", post(images))
         .route("/v1/models", get(models))
+        .route("/refs/{*key}", get(references::reference))
         .route("/bill", get(bill))
         .route("/stats", get(stats))
         .layer(DefaultBodyLimit::disable())
