@@ -14,6 +14,7 @@ pub mod egress;
 pub mod event;
 pub mod failure;
 pub mod fetch;
+pub mod fetch_tally;
 pub mod file_name;
 pub mod file_system;
 pub mod freshness;

@@ -17,6 +17,9 @@ const MARGIN_PERCENT: u32 = 20;
 pub struct FreshnessCounts {
     /// They outlive the moment at which their row is fetched, or are read from a bucket.
     pub fresh: u64,
+    /// Of those, the ones that are read from a bucket, with the user's credentials.
+    #[serde(default)]
+    pub in_buckets: u64,
     /// They will be signed anew before they are fetched.
     pub refreshed: u64,
     /// They say no expiry.
@@ -126,6 +129,7 @@ impl UrlLives {
     ) -> (FreshnessCounts, Vec<TooLate>) {
         let mut counts = FreshnessCounts {
             fresh: self.n_in_buckets,
+            in_buckets: self.n_in_buckets,
             unknown: self.n_unknown,
             ..FreshnessCounts::default()
         };
@@ -208,7 +212,8 @@ mod tests {
         lives.add(4, &life(250), false);
         lives.add(4, &life(251), false);
         let (counts, too_late) = lives.judge((0..6).map(|row| (row, 1)), &pace(6));
-        let expect = FreshnessCounts { fresh: 2, refreshed: 1, unknown: 1, doomed: 3 };
+        let expect =
+            FreshnessCounts { fresh: 2, in_buckets: 1, refreshed: 1, unknown: 1, doomed: 3 };
         assert_eq!(counts, expect);
         let named: Vec<(u32, Timestamp)> =
             too_late.iter().map(|it| (it.position, it.start)).collect();

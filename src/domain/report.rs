@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::domain::fetch_tally::FetchTally;
 use crate::domain::gate::GateResult;
 use crate::domain::ids::RunId;
 use crate::domain::money::NanoUsd;
@@ -38,6 +39,8 @@ pub struct RunReport {
     pub rows: ReportRows,
     /// Images.
     pub images: ReportImages,
+    /// What was done to get references.
+    pub references: FetchTally,
     /// Attempts sent.
     pub attempts: u64,
     /// Latencies of rows in milliseconds.

@@ -9,6 +9,7 @@ use crate::domain::batch::ClassId;
 use crate::domain::event::RunEvent;
 use crate::domain::row::Row;
 use crate::pipeline::context::RunContext;
+use crate::pipeline::outlook::Outlook;
 use crate::pipeline::row::{finish_lost, process};
 use crate::pipeline::stop::{StopReason, with_sources};
 use crate::ports::rows::RowReader;
@@ -20,7 +21,7 @@ type OpenRows = BTreeMap<u64, (Arc<Row>, ClassId)>;
 ///
 /// As many rows are open as requests may be in flight. Rows are read here, one by one, so
 /// memory does not grow with their number.
-pub async fn run(cx: &Arc<RunContext>, rows: &mut dyn RowReader) {
+pub async fn run(cx: &Arc<RunContext>, rows: &mut dyn RowReader, mut outlook: Outlook) {
     let mut tasks = JoinSet::new();
     let mut open = BTreeMap::new();
     let n_open = cx.settings.concurrency as usize;
@@ -36,6 +37,7 @@ pub async fn run(cx: &Arc<RunContext>, rows: &mut dyn RowReader) {
         }
         match rows.read(position) {
             Ok(row) => {
+                outlook.look(cx, n_started).await;
                 n_started += 1;
                 let (row, class) = (Arc::new(row), cx.batch.class_of(position));
                 open.insert(row.number, (Arc::clone(&row), class));

@@ -14,6 +14,7 @@ mod lane_news;
 pub mod ledger_task;
 pub mod linger;
 pub mod lock_watch;
+pub mod outlook;
 mod patience;
 pub mod persist;
 mod recourse;

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::domain::digest::Sha256Digest;
+use crate::domain::fetch_tally::FetchTally;
 use crate::domain::image::ImageKind;
 use crate::domain::reference_plan::FreshnessCounts;
 use crate::domain::sanitize::one_line;
@@ -93,7 +94,7 @@ impl SeenReference {
 
 /// What was found.
 #[derive(Clone, Debug)]
-pub struct ReferencesReport<T> {
+pub struct ReferencesReport {
     /// Good rows of the input.
     pub n_rows: u64,
     /// Rows that have a reference or a mask.
@@ -103,14 +104,14 @@ pub struct ReferencesReport<T> {
     /// Every reference in the order of the rows.
     pub references: Vec<SeenReference>,
     /// What was fetched.
-    pub tally: T,
+    pub tally: FetchTally,
     /// What a person should know of the hosts.
     pub news: Vec<String>,
     /// When.
     pub checked_at: Timestamp,
 }
 
-impl<T> ReferencesReport<T> {
+impl ReferencesReport {
     /// Whether every row and every reference can be used.
     pub fn is_good(&self) -> bool {
         self.bad_rows.is_empty() && self.references.iter().all(SeenReference::is_usable)
@@ -121,7 +122,11 @@ impl<T> ReferencesReport<T> {
         for seen in &self.references {
             match seen.freshness {
                 Freshness::File => {}
-                Freshness::Bucket | Freshness::Fresh { .. } => counts.fresh += 1,
+                Freshness::Bucket => {
+                    counts.fresh += 1;
+                    counts.in_buckets += 1;
+                }
+                Freshness::Fresh { .. } => counts.fresh += 1,
                 Freshness::Refresh { .. } => counts.refreshed += 1,
                 Freshness::Unknown => counts.unknown += 1,
                 Freshness::Doomed { .. } => counts.doomed += 1,
@@ -132,9 +137,9 @@ impl<T> ReferencesReport<T> {
 }
 
 /// For a script.
-pub fn references_json<T: Serialize>(report: &ReferencesReport<T>) -> String {
+pub fn references_json(report: &ReferencesReport) -> String {
     #[derive(Serialize)]
-    struct Document<'a, T> {
+    struct Document<'a> {
         schema: &'static str,
         rows: u64,
         rows_with_references: u64,
@@ -142,7 +147,7 @@ pub fn references_json<T: Serialize>(report: &ReferencesReport<T>) -> String {
         freshness: FreshnessCounts,
         usable: u64,
         unusable: u64,
-        fetches: &'a T,
+        fetches: &'a FetchTally,
         references: &'a [SeenReference],
         news: &'a [String],
         checked_at: Timestamp,
@@ -172,7 +177,7 @@ pub fn references_json<T: Serialize>(report: &ReferencesReport<T>) -> String {
 }
 
 /// For people: what cannot be used, then the rest as far as it is not too much.
-pub fn references_table<T>(report: &ReferencesReport<T>, width: u16, all: bool) -> String {
+pub fn references_table(report: &ReferencesReport, width: u16, all: bool) -> String {
     let mut text = String::new();
     for (row, error) in &report.bad_rows {
         let _ = writeln!(text, "row {row} cannot be read: {}", one_line(error));

@@ -7,7 +7,14 @@ use crate::cli::args::{RowFormatArg, TEMPLATE, TableOrJson};
 
 /// What to do with the references of rows.
 #[derive(Clone, Debug, Subcommand)]
-#[command(help_template = TEMPLATE)]
+#[command(
+    before_help = "\
+Examples:
+  imagemill refs check rows.csv                fetch every reference once, for free
+  imagemill refs check rows.csv --no-fetch     only judge the addresses; nothing is asked
+",
+    help_template = TEMPLATE
+)]
 pub enum RefsCommand {
     /// Fetch every reference once, for free: what can be used, until when, and what cannot and why
     Check(RefsCheckArgs),

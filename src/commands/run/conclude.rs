@@ -7,6 +7,7 @@ use crate::commands::run::report::{Header, fill, refused};
 use crate::commands::run::verdict::{choose, verdict_word};
 use crate::commands::world::World;
 use crate::domain::event::RunEvent;
+use crate::domain::fetch_tally::FetchTally;
 use crate::domain::money::NanoUsd;
 use crate::domain::plan::Plan;
 use crate::domain::report::RunReport;
@@ -22,7 +23,7 @@ pub(super) fn ended(
     plan: &Plan,
     ended: Ended,
 ) -> RunReport {
-    let Ended { measure, reasons, elapsed, finished_at, closing } = ended;
+    let Ended { measure, references, reasons, elapsed, finished_at, closing } = ended;
     let (report, last) = {
         let measure = measure.lock().expect("the event task does not panic with the lock");
         let gates = measure.verdicts(elapsed);
@@ -33,6 +34,9 @@ pub(super) fn ended(
         report.verdict = verdict;
         report.simulated = header.mode == Mode::DryRun || settings.is_simulated();
         report.gates = gates;
+        if header.mode == Mode::Live {
+            report.references = references;
+        }
         report.finished_at = finished_at;
         let last = RunEvent::RunFinished { exit: exit.code(), verdict, reason };
         (report, last)
@@ -54,6 +58,9 @@ pub(super) fn print(world: &World, header: &Header, report: &RunReport) -> Exit 
             if !report.gates.is_empty() {
                 let simulated = header.mode == Mode::DryRun;
                 text = gate_table(&report.gates, simulated, printer.width(), printer.color());
+            }
+            if header.mode == Mode::Live {
+                text.push_str(&references_line(&report.references));
             }
             if let Some(folder) = &report.folder {
                 text.push_str(&format!("Run {} in {folder}\n", report.run_id.alias()));
@@ -90,6 +97,18 @@ pub(super) fn failed(
         report.rows.rejected = n_bad;
     }
     print(world, header, &report)
+}
+
+/// What was done to get references, when there were any.
+fn references_line(tally: &FetchTally) -> String {
+    if tally.fetched + tally.failed == 0 {
+        return String::new();
+    }
+    format!(
+        "References: {} fetched ({} bytes), {} unchanged since an earlier run, shared {} times, {} \
+         signed anew, {} failed\n",
+        tally.fetched, tally.bytes, tally.unchanged, tally.shared, tally.refreshed, tally.failed
+    )
 }
 
 /// What is said of money that may be gone: it is never hidden.

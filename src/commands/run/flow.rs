@@ -20,6 +20,7 @@ use crate::pipeline::event_task::{EventHandle, EventTask};
 use crate::pipeline::lane::Lane;
 use crate::pipeline::ledger_task;
 use crate::pipeline::lock_watch::tell_lock_waits;
+use crate::pipeline::outlook::Outlook;
 use crate::pipeline::persist::PersistHandle;
 use crate::pipeline::stop::{Stop, StopReason};
 use crate::ports::clock::Clock;
@@ -51,7 +52,7 @@ pub(super) async fn run_pipeline(
     measure: Arc<Mutex<Measure>>,
     stop: Arc<Stop>,
 ) -> (EventHandle, JoinHandle<()>) {
-    let Planned { batch, mut reader, .. } = planned;
+    let Planned { batch, mut reader, lives, .. } = planned;
     let task = EventTask {
         clock: Arc::clone(&parts.clock),
         journal: parts.journal,
@@ -88,7 +89,7 @@ pub(super) async fn run_pipeline(
         stop: Arc::clone(&stop),
     });
     let told = tokio::spawn(tell_stop(Arc::clone(&stop), events.clone()));
-    crate::pipeline::run(&cx, &mut reader).await;
+    crate::pipeline::run(&cx, &mut reader, Outlook::new(lives)).await;
     // The last handle of the persist task goes with the context; it empties its queue and ends.
     drop(cx);
     hurry.now();

@@ -15,6 +15,7 @@ use crate::commands::run::planning::Planned;
 use crate::commands::signals;
 use crate::commands::world::World;
 use crate::domain::event::RunEvent;
+use crate::domain::fetch_tally::FetchTally;
 use crate::domain::measure::Measure;
 use crate::domain::settings::RunSettings;
 use crate::exit::Exit;
@@ -30,6 +31,8 @@ pub(super) struct Ended {
     pub(super) reasons: Vec<StopReason>,
     /// Active time.
     pub(super) elapsed: Duration,
+    /// What was done to get references.
+    pub(super) references: FetchTally,
     /// When it ended.
     pub(super) finished_at: Timestamp,
     /// Tells the last event once the exit is known.
@@ -111,6 +114,7 @@ fn execute(
     let progress = Progress::start(start.progress, Arc::clone(&measure), parts.is_rehearsal);
     let stop = Arc::new(Stop::default());
     let clock = Arc::clone(&parts.clock);
+    let references = Arc::clone(&parts.references);
     let _signals = signals::listen(&stop);
     let run =
         run_pipeline(settings, planned, start, parts, Arc::clone(&measure), Arc::clone(&stop));
@@ -120,6 +124,7 @@ fn execute(
     })?;
     let ended = Ended {
         measure,
+        references: references.tallied(),
         reasons: stop.reasons(),
         elapsed: runtime.block_on(async { clock.elapsed() }),
         finished_at: runtime.block_on(async { clock.now() }),

@@ -30,6 +30,7 @@ pub(super) fn prepare(
     if !settings.is_simulated() {
         refuse_network_ledger(&world.ledger_folder(layers), layers)?;
     }
+    refuse_strangers_address(layers, settings, plan)?;
     refuse_bad_references(settings, planned)?;
     let key = match (profile, &settings.base_url) {
         (Some(profile), Some(base)) => {
@@ -78,6 +79,28 @@ fn refuse_strangers_prices(layers: &Layers, settings: &RunSettings) -> Result<()
             Err(Failure::new(Exit::Invalid, text).with_hint(
                 "look at them and name them yourself with --prices, or imagemill config trust",
             ))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// A stranger's file could name an address to which objects of the user's buckets would be sent.
+fn refuse_strangers_address(
+    layers: &Layers,
+    settings: &RunSettings,
+    plan: &Plan,
+) -> Result<(), Failure> {
+    let address = layers.get(layers::BASE_URL).filter(|given| given.origin.is_untrusted());
+    let signs = !settings.fetch.refresh.buckets.is_empty() && plan.rows.url_references > 0;
+    match address {
+        Some(given) if plan.rows.freshness.in_buckets > 0 || signs => {
+            let text = format!(
+                "references would be read from your buckets and sent to {}, which a project's file \
+                 names ({})",
+                given.text, given.origin
+            );
+            Err(Failure::new(Exit::Invalid, text)
+                .with_hint("name the address yourself with --base-url, or imagemill config trust"))
         }
         Some(_) | None => Ok(()),
     }

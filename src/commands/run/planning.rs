@@ -19,7 +19,7 @@ use crate::domain::batch::Batch;
 use crate::domain::gate::GateBook;
 use crate::domain::measure::{Frame, Measure};
 use crate::domain::price::PriceBook;
-use crate::domain::reference_plan::FreshnessCounts;
+use crate::domain::reference_plan::{FreshnessCounts, UrlLives};
 use crate::domain::row_format::RowFormat;
 use crate::domain::settings::{RowsInput, RunSettings};
 use crate::exit::Exit;
@@ -40,7 +40,9 @@ pub(super) struct Planned {
     pub(super) n_bad: u64,
     /// Where references are read and kept.
     pub(super) reference_places: ReferencePlaces,
-    /// How fresh the addresses of references are.
+    /// When the addresses of references end.
+    pub(super) lives: UrlLives,
+    /// How fresh they are.
     pub(super) freshness: FreshnessCounts,
     /// Who signs addresses anew.
     pub(super) refresher: Arc<dyn UrlRefresher>,
@@ -105,7 +107,7 @@ pub(super) fn plan(world: &World, ask: &PlanningAsk<'_>) -> Result<Planned, Fail
         }
         refused.extend(too_late);
     };
-    let Pass { index, batch, bad, .. } = pass;
+    let Pass { index, batch, bad, lives } = pass;
     bad.finish(u64::from(index.len()))?;
     let batch = batch.map_err(|error| Failure::new(Exit::Invalid, error))?;
     refuse_unpriced(&batch)?;
@@ -122,6 +124,7 @@ pub(super) fn plan(world: &World, ask: &PlanningAsk<'_>) -> Result<Planned, Fail
         source: Some(source),
         n_bad,
         reference_places,
+        lives,
         freshness,
         refresher,
         rows_sha256,

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use crate::cli::args::run::FormatArg;
 use crate::commands::run::verdict::over_budget;
+use crate::domain::fetch_tally::FetchTally;
 use crate::domain::ids::RunId;
 use crate::domain::measure::Measure;
 use crate::domain::money::NanoUsd;
@@ -71,6 +72,7 @@ pub(super) fn refused(header: &Header, plan: Option<&Plan>, exit: Exit, reason: 
         folder: header.folder.clone(),
         rows,
         images: ReportImages { expected: plan.map_or(0, |plan| plan.rows.images), stored: 0 },
+        references: FetchTally::default(),
         attempts: 0,
         latency_ms: LatencySummary::default(),
         elapsed_ms: 0,

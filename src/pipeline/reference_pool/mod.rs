@@ -3,7 +3,6 @@
 
 mod hosts;
 mod objects;
-mod tally;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -13,6 +12,7 @@ use tokio::sync::Semaphore;
 use url::Url;
 
 use crate::domain::fetch::{FetchSettings, StoreKind};
+use crate::domain::fetch_tally::FetchTally;
 use crate::domain::freshness::{Claim, decide, need, signature_life};
 use crate::domain::reference::Reference;
 use crate::domain::request::LoadedReference;
@@ -25,8 +25,6 @@ use crate::ports::entropy::Entropy;
 use crate::ports::references::{
     FailedTry, Fetched, NextTry, ReferenceError, ReferenceSource, UrlRefresher,
 };
-
-pub use tally::FetchTally;
 
 /// The most refreshes at once: each may be a program.
 const MAX_REFRESHES: usize = 4;

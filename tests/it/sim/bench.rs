@@ -18,16 +18,19 @@ use imagemill::domain::money::NanoUsd;
 use imagemill::domain::pace::Rates;
 use imagemill::domain::price::PriceBook;
 use imagemill::domain::reference::Reference;
+use imagemill::domain::reference_plan::UrlLives;
 use imagemill::domain::request::ImageSpec;
 use imagemill::domain::row::{CanaryChoice, Row, RowBrief, RowOptions, RowWants, Variants};
 use imagemill::domain::settings::{
     Consent, Mode, OnBadRow, PaidRetries, PaidRetryOn, RowsInput, RunSettings,
 };
+use imagemill::domain::signed_url::lifetime;
 use imagemill::domain::sim::SimSpec;
 use imagemill::pipeline::context::{Advice, FirstAttempts, Overruns, RunContext};
 use imagemill::pipeline::event_task::EventTask;
 use imagemill::pipeline::lane::Lane;
 use imagemill::pipeline::ledger_task::{self, TaskOptions};
+use imagemill::pipeline::outlook::Outlook;
 use imagemill::pipeline::persist::PersistHandle;
 use imagemill::pipeline::reference_pool::ReferencePool;
 use imagemill::pipeline::stop::{Stop, StopReason};
@@ -203,7 +206,8 @@ impl Bench {
             stop: Arc::clone(&stop),
         });
         let free_permits = self.act(&clock, &cx);
-        imagemill::pipeline::run(&cx, &mut Rows(self.clone())).await;
+        let outlook = Outlook::new(self.lives());
+        imagemill::pipeline::run(&cx, &mut Rows(self.clone()), outlook).await;
         drop(cx);
         let persist_ended = persist_task.await;
         let closing = ledger.shutdown().await;
@@ -240,6 +244,20 @@ impl Bench {
             clock.clone(),
             Arc::new(SeededEntropy::new(self.seed)),
         ))
+    }
+
+    /// The addresses of the rows as the planning pass would note them.
+    fn lives(&self) -> UrlLives {
+        let mut lives = UrlLives::default();
+        let can_refresh = self.references.as_ref().is_some_and(|it| it.has_signer);
+        for position in 0..self.rows {
+            for reference in self.references(u64::from(position) + 1) {
+                let Reference::Url(text) = reference else { continue };
+                let life = lifetime(&text.parse().expect("an address"));
+                lives.add(position, &life, can_refresh);
+            }
+        }
+        lives
     }
 
     fn references(&self, number: u64) -> Vec<Reference> {

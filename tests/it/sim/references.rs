@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use imagemill::adapters::system::SeededEntropy;
+use imagemill::domain::event::RunEvent;
 use imagemill::domain::fetch::FetchSettings;
 use imagemill::domain::freshness::need;
 use imagemill::domain::reference::Reference;
@@ -290,4 +291,24 @@ fn without_a_signer_whatever_will_die_is_named_before_the_first_reservation() {
     let rejected = ran.rows().values().filter(|row| row.outcome == Outcome::Rejected).count();
     assert!((1_960..=1_972).contains(&rejected), "{rejected}");
     assert_eq!(ran.count("reserve"), 2_000 - rejected);
+}
+
+#[test]
+fn a_run_that_is_slower_than_forecast_says_how_many_rows_will_come_too_late() {
+    // Eight rows would be fresh at a row every 18 s; each takes three minutes.
+    let play = Play { after: Duration::from_secs(180), ..image() };
+    let references = References { life: MINUTE * 15, has_signer: false, skip: Vec::new() };
+    let ran = Bench { concurrency: 1, references: Some(references), ..Bench::new(8) }
+        .plays(move |_| play)
+        .run();
+    let news: Vec<&String> = ran
+        .events
+        .iter()
+        .filter_map(|event| {
+            let RunEvent::ReferenceNews { reason } = event else { return None };
+            Some(reason)
+        })
+        .collect();
+    assert!(news.iter().any(|it| it.contains("rows will come after")), "{news:?}");
+    assert!(ran.stats.rows.rejected > 0 && ran.stats.rows.ok > 0);
 }

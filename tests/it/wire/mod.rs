@@ -13,6 +13,8 @@ mod points;
 #[cfg(unix)]
 mod pty;
 pub(crate) mod raw;
+#[cfg(unix)]
+mod references;
 mod references_server;
 mod requests;
 mod secrets;

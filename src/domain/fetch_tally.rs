@@ -1,8 +1,8 @@
-//! What the pool has done, for reports.
+//! What has been done to get references, for reports.
 
 use serde::Serialize;
 
-/// Counters of a pool.
+/// Counters of a run's references.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct FetchTally {
     /// Objects that were fetched, each once.
@@ -26,12 +26,14 @@ pub struct FetchTally {
 }
 
 impl FetchTally {
-    pub(super) fn begin(&mut self) {
+    /// A try begins.
+    pub fn begin(&mut self) {
         self.running += 1;
         self.most_at_once = self.most_at_once.max(self.running);
     }
 
-    pub(super) fn end(&mut self) {
+    /// A try has ended.
+    pub fn end(&mut self) {
         self.running -= 1;
     }
 }
