@@ -95,8 +95,11 @@ async fn azure(url: &str, key: &str, image: Sha256Digest) {
 
     let signer = signer(&env, "az://refs");
     let old = format!("{url}/refs/plain.png?sv=1&sig=old");
-    let lasting = signer.refresh(&old, TIMEOUT * 60).await.expect("signed");
-    assert_eq!(get(&lasting).await, (200, image), "{lasting}");
+    let odd = format!("{url}/refs/{KEY_IN_ADDRESS}?sv=1&sig=old");
+    for old in [&old, &odd] {
+        let lasting = signer.refresh(old, TIMEOUT * 60).await.expect("signed");
+        assert_eq!(get(&lasting).await, (200, image), "{lasting}");
+    }
     // This server looks at its clock: what we read in the address is what it does.
     let clock = TokioClock::live();
     let short = signer.refresh(&old, Duration::from_secs(2)).await.expect("signed");

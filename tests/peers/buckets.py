@@ -85,7 +85,13 @@ class Servers:
     def stop(self):
         for process in self.processes:
             process.terminate()
-            process.wait(timeout=20)
+        for process in self.processes:
+            try:
+                process.wait(timeout=5)
+            except subprocess.TimeoutExpired:
+                # Azurite closes its port when it is told to end, but may live on.
+                process.kill()
+                process.wait(timeout=5)
         self.log.close()
         for port in self.ports:
             check(not is_open(port), f"port {port} is closed")
