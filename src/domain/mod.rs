@@ -1,5 +1,6 @@
 //! Floor 0: values, arithmetic and decisions. No async, no I/O, no clock.
 
+pub mod azure_sas;
 pub mod base_url;
 pub mod batch;
 pub mod canary;

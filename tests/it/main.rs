@@ -1,5 +1,6 @@
 //! The one integration-test binary.
 
+mod bucket_peers;
 mod cli;
 mod docs;
 mod faults;

@@ -10,6 +10,7 @@ use tokio::task::spawn_blocking;
 use url::Url;
 
 use crate::adapters::references::stores::Stores;
+use crate::domain::azure_sas::sign_anew;
 use crate::domain::fetch::{Bucket, StoreKind};
 use crate::domain::signed_url::same_object;
 use crate::domain::sigv4::LONGEST_LIFE;
@@ -45,6 +46,18 @@ impl StoreSigner {
     }
 }
 
+impl StoreSigner {
+    /// Azure's client signs a name as it is percent-encoded, where Azure reads it decoded.
+    fn for_odd_name(&self, signed: Url, bucket: &Bucket, key: &str) -> Option<Url> {
+        if bucket.kind != StoreKind::Azure || !signed.path().contains('%') {
+            return Some(signed);
+        }
+        let account = self.endpoints.azure_account.as_deref()?;
+        let resource = format!("{account}/{}/{key}", bucket.name);
+        sign_anew(&signed, &resource, self.stores.azure_key()?)
+    }
+}
+
 #[async_trait]
 impl UrlRefresher for StoreSigner {
     fn can_refresh(&self, url: &str) -> bool {
@@ -71,6 +84,9 @@ impl UrlRefresher for StoreSigner {
             .map_err(|_| failed("was not signed for in time"))?
             // The store's own text is not shown: it may name what it signs with.
             .map_err(|_| failed("cannot be signed for with the credentials of the environment"))?;
+        let signed = self
+            .for_odd_name(signed, &bucket, path.as_ref())
+            .ok_or_else(|| failed("has a name that cannot be signed for with a lent key"))?;
         if !same_object(&old, &signed) {
             return Err(failed("has no object of such a name that can be signed for"));
         }

@@ -243,6 +243,13 @@ impl Stores {
         RetryConfig { max_retries: 0, retry_timeout: self.timeout, ..RetryConfig::default() }
     }
 
+    /// The key of the account of Azure; of several, the one that its client takes.
+    pub(crate) fn azure_key(&self) -> Option<&str> {
+        let names =
+            ["AZURE_STORAGE_MASTER_KEY", "AZURE_STORAGE_ACCOUNT_KEY", "AZURE_STORAGE_ACCESS_KEY"];
+        names.into_iter().find_map(|name| self.get(name))
+    }
+
     /// What is missing before such a store can be asked.
     fn missing(&self, kind: StoreKind) -> Option<&'static str> {
         match kind {

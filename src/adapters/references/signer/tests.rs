@@ -92,6 +92,36 @@ async fn containers_of_azure_are_signed_with_the_key_of_the_account() {
     assert!(!new.contains("old"), "{new}");
 }
 
+/// The value of one parameter.
+fn parameter(url: &Url, name: &str) -> Option<String> {
+    url.query_pairs().find(|(known, _)| known == name).map(|(_, value)| value.into_owned())
+}
+
+#[tokio::test]
+async fn odd_names_of_azure_are_signed_as_they_are_read() {
+    let key = "Q0FOQVJZLXNlY3JldC0wMTIzNDU2Nzg5";
+    let env = [("AZURE_STORAGE_ACCOUNT_NAME", "account"), ("AZURE_STORAGE_ACCOUNT_KEY", key)];
+    let signer = signer(&env, &["az://box"]);
+    let root = "https://account.blob.core.windows.net/box";
+    let sign = async |name: &str| {
+        let new = signer.refresh(&format!("{root}/{name}"), MINUTES).await.expect(name);
+        Url::parse(&new).expect("an address")
+    };
+    // For a plain name there is only one way, so the client's signature must be ours.
+    let plain = sign("a/k.png").await;
+    let ours = sign_anew(&plain, "account/box/a/k.png", key).expect("signed");
+    assert_eq!(parameter(&ours, "sig"), parameter(&plain, "sig"));
+    let odd = sign("a%20b/%C3%A4.png").await;
+    let ours = sign_anew(&odd, "account/box/a b/ä.png", key).expect("signed");
+    assert_eq!(parameter(&ours, "sig"), parameter(&odd, "sig"));
+    let encoded = sign_anew(&odd, "account/box/a%20b/%C3%A4.png", key).expect("signed");
+    assert_ne!(parameter(&encoded, "sig"), parameter(&odd, "sig"));
+    assert_eq!(lifetime(&ours), lifetime(&odd));
+    let lent = Url::parse(&format!("{odd}&skoid=1")).expect("an address");
+    assert_eq!(sign_anew(&lent, "account/box/k", key), None);
+    assert_eq!(sign_anew(&odd, "account/box/k", "no base64!"), None);
+}
+
 #[tokio::test]
 async fn what_cannot_be_signed_is_known_before_it_is_asked() {
     let with = |more: &[(&'static str, &'static str)]| [s3(), more.to_vec()].concat();
