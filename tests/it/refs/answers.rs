@@ -26,12 +26,10 @@ async fn a_status_says_what_may_follow() {
     ] {
         for status in statuses {
             let failed = site.fails(&format!("http://{}/{status}", server.address)).await;
-            assert!(
-                matches!(failed.error, ReferenceError::Answered { status: it, .. } if it == *status),
-                "{}",
-                said(&failed)
-            );
-            assert_eq!(failed.next, next, "{status}");
+            let ReferenceError::Answered { status: answered, .. } = failed.error else {
+                panic!("{status}: {}", said(&failed));
+            };
+            assert_eq!((answered, failed.next), (*status, next));
         }
     }
     assert!(site.files().is_empty(), "none of these is the object");
