@@ -5,6 +5,7 @@ mod docs;
 mod faults;
 mod fixtures;
 mod ledger;
+mod refs;
 mod same_plan;
 mod sim;
 mod support;

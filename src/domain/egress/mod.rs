@@ -60,10 +60,10 @@ pub enum EgressError {
     #[error("the address names no whole host")]
     NoHost,
     /// The host's name is one of the local network or of a cloud's services.
-    #[error("{0} is a local name; --allow-refs-from opens it")]
+    #[error("{0} is a local name that --allow-refs-from does not open")]
     LocalName(String),
     /// The host is, or resolves to, an address that is not public.
-    #[error("{address} is a {class} address; --allow-refs-from opens it")]
+    #[error("{address} is a {class} address that --allow-refs-from does not open")]
     Address {
         /// The address.
         address: IpAddr,
@@ -71,10 +71,10 @@ pub enum EgressError {
         class: AddressClass,
     },
     /// Plain http to a host that nobody opened.
-    #[error("plain http is fetched from hosts that --allow-refs-from names only")]
+    #[error("plain http is fetched only from hosts that --allow-refs-from opens")]
     PlainHttp,
     /// A port on which references are not served.
-    #[error("port {0} is none of https; --allow-refs-from opens the host")]
+    #[error("port {0} is none of https, and --allow-refs-from does not open the host")]
     Port(u16),
     /// A redirect from https to http.
     #[error("a redirect leads from https to http")]

@@ -34,7 +34,7 @@ pub(super) fn is_local(name: &str) -> bool {
     let is_below = |suffix: &&str| {
         name.strip_suffix(*suffix).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
     };
-    !name.contains('.') || LOCAL.iter().any(|it| is_below(&it)) || METADATA.contains(&name)
+    !name.contains('.') || LOCAL.iter().any(is_below) || METADATA.contains(&name)
 }
 
 /// Whether each label has letters: `a..b` and `.a` mean different things to different resolvers.

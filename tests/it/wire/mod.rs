@@ -12,7 +12,7 @@ mod odd_answers;
 mod points;
 #[cfg(unix)]
 mod pty;
-mod raw;
+pub(crate) mod raw;
 mod references_server;
 mod requests;
 mod secrets;

@@ -78,7 +78,7 @@ impl Clients {
         let identity = HeaderValue::from_static("identity");
         let names = GatedNames {
             names: Arc::clone(&self.names),
-            passage: passage.clone(),
+            passage: self.proxy.is_none().then(|| passage.clone()),
             allowed: Arc::clone(&self.allowed),
         };
         let policy = Client::builder()

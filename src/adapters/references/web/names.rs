@@ -37,7 +37,8 @@ impl Names for SystemNames {
 #[derive(Debug)]
 pub(super) struct GatedNames {
     pub(super) names: Arc<dyn Names>,
-    pub(super) passage: Passage,
+    /// By what right is asked; nothing for the name of a proxy, which the user has chosen.
+    pub(super) passage: Option<Passage>,
     pub(super) allowed: Arc<AllowList>,
 }
 
@@ -48,7 +49,8 @@ impl Resolve for GatedNames {
         Box::pin(async move {
             let (mut open, mut refused) = (Vec::new(), None);
             for address in names.addresses(name.as_str()).await? {
-                match passage.check_peer(address, &allowed) {
+                let judged = passage.as_ref().map(|it| it.check_peer(address, &allowed));
+                match judged.transpose() {
                     // The port is the one of the address that is asked.
                     Ok(_) => open.push(SocketAddr::new(address, 0)),
                     Err(error) => refused = refused.or(Some(error)),
@@ -62,5 +64,65 @@ impl Resolve for GatedNames {
                 Some(_) | None => Ok(Box::new(open.into_iter()) as Addrs),
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    /// One answer for each question, in their order.
+    #[derive(Debug)]
+    struct Script(Mutex<Vec<&'static [&'static str]>>);
+
+    #[async_trait]
+    impl Names for Script {
+        async fn addresses(&self, _host: &str) -> io::Result<Vec<IpAddr>> {
+            let answer = self.0.lock().expect("no holder panics").remove(0);
+            Ok(answer.iter().map(|it| it.parse().expect(it)).collect())
+        }
+    }
+
+    fn gated(
+        answers: &[&'static [&'static str]],
+        passage: Option<Passage>,
+        allowed: &str,
+    ) -> GatedNames {
+        let names = Arc::new(Script(Mutex::new(answers.to_vec())));
+        GatedNames { names, passage, allowed: Arc::new(allowed.parse().expect("a list")) }
+    }
+
+    async fn ask(names: &GatedNames) -> Result<Vec<String>, String> {
+        let name = "refs.example".parse().expect("a name");
+        match names.resolve(name).await {
+            Ok(addresses) => Ok(addresses.map(|it| it.ip().to_string()).collect()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    #[tokio::test]
+    async fn of_a_mixed_answer_the_open_ones_are_left_in_their_order_row_66() {
+        let mixed: &[&str] = &["10.0.0.1", "8.8.8.8", "::1", "2606:4700:4700::1111", "10.1.0.1"];
+        for (passage, allowed, wanted) in [
+            (Passage::First, "", &["8.8.8.8", "2606:4700:4700::1111"][..]),
+            (Passage::Public, "10.0.0.0/8", &["8.8.8.8", "2606:4700:4700::1111"]),
+            (Passage::First, "10.1.0.0/16", &["8.8.8.8", "2606:4700:4700::1111", "10.1.0.1"]),
+        ] {
+            let names = gated(&[mixed], Some(passage), allowed);
+            assert_eq!(ask(&names).await.expect("some are left"), wanted, "{allowed}");
+        }
+        let names = gated(&[mixed], None, "");
+        assert_eq!(ask(&names).await.expect("a proxy is the user's choice").len(), 5);
+    }
+
+    #[tokio::test]
+    async fn an_earlier_answer_vouches_for_no_later_one_row_65() {
+        let names = gated(&[&["8.8.8.8"], &["127.0.0.1"], &[]], Some(Passage::First), "");
+        assert_eq!(ask(&names).await.expect("public"), ["8.8.8.8"]);
+        let refused = ask(&names).await.expect_err("it leads home now");
+        assert!(refused.starts_with("127.0.0.1 is a loopback address"), "{refused}");
+        assert_eq!(ask(&names).await.expect_err("none"), "the name has no address");
     }
 }
