@@ -13,6 +13,7 @@ mod points;
 #[cfg(unix)]
 mod pty;
 pub(crate) mod raw;
+mod references_met;
 mod references_server;
 mod requests;
 mod secrets;
