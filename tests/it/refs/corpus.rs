@@ -131,9 +131,10 @@ async fn no_hostile_address_is_asked_row_59_60_61_62_63_64_70_71_72_73() {
     let mut wrong = Vec::new();
     for (address, wanted) in &lines {
         let failed = site.fails(address).await;
-        let got = match &failed.error {
-            ReferenceError::Refused { source, .. } => word(source),
-            _ => "something else",
+        let got = if let ReferenceError::Refused { source, .. } = &failed.error {
+            word(source)
+        } else {
+            "something else"
         };
         if got != wanted || failed.next != NextTry::Never {
             wrong.push(format!("{address:?}: {got}, not {wanted}: {}", said(&failed)));

@@ -78,7 +78,7 @@ async fn only_what_is_whole_has_a_name_row_76() {
     while is_left() {
         n_looks += 1;
         assert!(n_looks < 500, "something half-received stays");
-        std::thread::sleep(Duration::from_millis(10));
+        crate::adapters::system::pause(Duration::from_millis(10));
     }
 }
 

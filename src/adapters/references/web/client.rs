@@ -2,6 +2,7 @@
 //! resolve names differently, and none may use a connection that another one was allowed to make.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -21,13 +22,21 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// Clients by the right with which they ask.
-#[derive(Debug)]
 pub(super) struct Clients {
     made: Mutex<BTreeMap<Passage, Client>>,
     names: Arc<dyn Names>,
     allowed: Arc<AllowList>,
     proxy: Option<Proxy>,
     per_host: usize,
+}
+
+impl fmt::Debug for Clients {
+    /// The address of a proxy may have a password in it.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = out.debug_struct("Clients");
+        shown.field("allowed", &self.allowed).field("has_proxy", &self.has_proxy());
+        shown.finish_non_exhaustive()
+    }
 }
 
 impl Clients {
@@ -45,7 +54,7 @@ impl Clients {
             made: Mutex::default(),
             names,
             allowed,
-            // An address of a proxy may have a password in it.
+            // So may an error about it.
             proxy: proxy.map_err(|error| ClientError(error.without_url()))?,
             per_host: settings.per_host as usize,
         };
