@@ -29,8 +29,8 @@ GET /bill says what it would charge (?entries=1: each request), GET /stats what 
 References: GET /refs/NAME.png is a small picture, the same for the same name. These before the
 name make it otherwise: size/BYTES slow/TIME flaky/TIMES status/CODE trickle endless short drop gzip
 wrong-type svg bomb redirect redirect-to-private redirect-loop, as in /refs/slow/3s/a.png. They are
-the bucket s3://refs; seed --references-kind url signs addresses of it that expire. The key and its
-name are both imagemill-sim. They are public and no secret, they open this server only:
+the bucket s3://refs; seed --references-ttl signs addresses of it that expire. The key and its name
+are both imagemill-sim. They are public and no secret, and they open this server only:
   AWS_ENDPOINT_URL=http://127.0.0.1:8787 AWS_ACCESS_KEY_ID=imagemill-sim
   AWS_SECRET_ACCESS_KEY=imagemill-sim AWS_REGION=us-east-1
 An address that has expired or is signed wrongly gets 403 as from S3; of a signature in a header

@@ -15,6 +15,7 @@ mod pty;
 pub(crate) mod raw;
 #[cfg(unix)]
 mod references;
+mod references_met;
 mod references_server;
 mod requests;
 mod secrets;

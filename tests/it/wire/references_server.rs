@@ -2,12 +2,13 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use imagemill::adapters::fixture::reference_picture;
-use imagemill::adapters::system::now;
+use imagemill::adapters::system::{TokioClock, now};
 use imagemill::domain::seed::SeedPlan;
 use imagemill::domain::sim::store;
+use imagemill::ports::clock::Clock;
 use object_store::ObjectStoreExt;
 use object_store::aws::AmazonS3Builder;
 use object_store::signer::Signer;
@@ -49,7 +50,7 @@ fn ask_with(address: &str, line: &str, headers: &str, most: usize, patience: Dur
     stream.set_read_timeout(Some(Duration::from_millis(100))).expect("a time-out");
     write!(stream, "{line} HTTP/1.1\r\nHost: {address}\r\n{headers}Connection: close\r\n\r\n")
         .expect("a request");
-    let begin = Instant::now();
+    let begin = TokioClock::live();
     let mut bytes = Vec::new();
     let mut buffer = [0; 64 * 1_024];
     let is_cut = loop {
@@ -157,10 +158,10 @@ fn bodies_that_do_not_end_as_they_should() {
     // A byte comes in a chunk of six.
     let n_bytes = trickle.body.len() / 6;
     assert!(trickle.is_cut && (2..=6).contains(&n_bytes), "{n_bytes}: {trickle:?}");
-    let begin = Instant::now();
+    let begin = TokioClock::live();
     assert_eq!(ask(&server, "/refs/slow/300ms/a.png").size(), (64, 64));
     assert!(begin.elapsed() >= Duration::from_millis(300));
-    let until_gone = Instant::now();
+    let until_gone = TokioClock::live();
     while server.stats()["references"]["in_flight"] != 0 {
         assert!(until_gone.elapsed() < Duration::from_secs(10), "{}", server.stats());
         std::thread::sleep(Duration::from_millis(50));
