@@ -1,5 +1,6 @@
 //! `imagemill refs`: what references of rows can be used, before anything is paid.
 
+mod judge;
 mod look;
 
 use std::sync::Arc;

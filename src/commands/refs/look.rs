@@ -6,24 +6,20 @@ use std::sync::Arc;
 use tokio::runtime::Runtime;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
-use url::Url;
 
 use crate::adapters::system::{SystemEntropy, TokioClock};
 use crate::commands::failure::Failure;
 use crate::commands::reference_parts::{ReferencePlaces, live_source, refresher};
+use crate::commands::refs::judge::{freshness, judged};
 use crate::commands::world::World;
-use crate::domain::egress::check_url;
-use crate::domain::fetch::{FetchSettings, StoreKind};
+use crate::domain::fetch::FetchSettings;
 use crate::domain::fetch_tally::FetchTally;
-use crate::domain::freshness::{Claim, decide, need};
-use crate::domain::reference::Reference;
 use crate::domain::row::Row;
-use crate::domain::signed_url::lifetime;
 use crate::pipeline::reference_pool::ReferencePool;
 use crate::pipeline::stop::with_sources;
 use crate::ports::clock::Clock;
 use crate::ports::references::UrlRefresher;
-use crate::report::references::{Freshness, SeenReference, Use};
+use crate::report::references::{SeenReference, Use};
 
 /// References that may wait for the pool at once: more would only fill memory.
 const AHEAD: usize = 256;
@@ -80,8 +76,12 @@ impl Look {
                 row: row.number,
                 scene_id: row.scene_id.as_str().to_owned(),
                 reference: reference.redacted().to_owned(),
-                freshness: self.freshness(reference),
-                used: self.judged(reference),
+                freshness: freshness(reference, &self.settings, &*self.refresher, self.clock.now()),
+                used: judged(
+                    reference,
+                    &self.settings,
+                    self.only_judges.then_some(&self.places.local),
+                ),
             };
             let (pool, reference) = (Arc::clone(&self.pool), reference.clone());
             let wants_fetch = !self.only_judges && matches!(seen.used, Use::NotFetched);
@@ -122,40 +122,4 @@ impl Look {
     pub(super) fn news(&self) -> Vec<String> {
         self.pool.take_news()
     }
-
-    /// What can be said without asking anybody.
-    fn judged(&self, reference: &Reference) -> Use {
-        let refused = match reference {
-            Reference::Local(path) if self.only_judges => {
-                self.places.local.check(path).err().map(|error| with_sources(&error))
-            }
-            Reference::Local(_) => None,
-            Reference::Url(text) if is_bucket(text) => None,
-            Reference::Url(text) => {
-                check_url(text, None, &self.settings.allowed).err().map(|it| it.to_string())
-            }
-        };
-        refused.map_or(Use::NotFetched, |reason| Use::Unusable { reason })
-    }
-
-    fn freshness(&self, reference: &Reference) -> Freshness {
-        let Reference::Url(text) = reference else { return Freshness::File };
-        if is_bucket(text) {
-            return Freshness::Bucket;
-        }
-        let Ok(url) = Url::parse(text) else { return Freshness::Unknown };
-        let life = lifetime(&url);
-        let Some(expires) = life.expires else { return Freshness::Unknown };
-        let can_refresh = self.refresher.can_refresh(text);
-        let (least, fresh_for) = (need(&self.settings), self.settings.fresh_for);
-        match decide(&life, self.clock.now(), least, fresh_for, can_refresh) {
-            Claim::Fetch => Freshness::Fresh { expires },
-            Claim::Refresh => Freshness::Refresh { expires },
-            Claim::Reject(_) => Freshness::Doomed { expires },
-        }
-    }
-}
-
-fn is_bucket(text: &str) -> bool {
-    StoreKind::of_scheme(text.split(':').next().unwrap_or_default()).is_some()
 }

@@ -3,7 +3,7 @@
 use imagemill::adapters::cost_export;
 use imagemill::cli::config_file::{self, Whose};
 use imagemill::cli::env_vars;
-use imagemill::cli::layers::{Layers, SETTINGS};
+use imagemill::cli::layers::{Layers, REFRESH_COMMAND, REFS_BUCKETS, SETTINGS};
 use imagemill::domain::column::Field;
 use imagemill::domain::gate::metric::NAMED;
 use imagemill::domain::gate::{Gate, Verdict};
@@ -142,7 +142,14 @@ fn the_config_file_of_the_readme_is_taken_whole() {
     let readme = document("README.md");
     let blocks = blocks(&readme);
     let toml: Vec<_> = blocks.iter().filter(|block| block.language == "toml").collect();
-    assert_eq!(toml.len(), 1);
+    // The other one is the user's own, with what a project cannot say.
+    let is_projects = |text: &str| text.starts_with("# imagemill.toml\n");
+    let (toml, own): (Vec<_>, Vec<_>) =
+        toml.into_iter().partition(|block| is_projects(&block.text));
+    assert_eq!((toml.len(), own.len()), (1, 1));
+    let mut own_layers = Layers::default();
+    config_file::apply(&own[0].text, "README", Whose::User, 0, &mut own_layers).expect("a file");
+    assert!(own_layers.get(REFS_BUCKETS).is_some() && own_layers.get(REFRESH_COMMAND).is_some());
     let mut layers = Layers::default();
     let trusted = DEFAULT_LIMIT_PER_DAY.nanos();
     let config = config_file::apply(&toml[0].text, "README", Whose::Project, trusted, &mut layers)

@@ -206,8 +206,7 @@ impl Bench {
             stop: Arc::clone(&stop),
         });
         let free_permits = self.act(&clock, &cx);
-        let outlook = Outlook::new(self.lives());
-        imagemill::pipeline::run(&cx, &mut Rows(self.clone()), outlook).await;
+        self.feed(&cx).await;
         drop(cx);
         let persist_ended = persist_task.await;
         let closing = ledger.shutdown().await;
@@ -264,6 +263,11 @@ impl Bench {
         let Some(references) = &self.references else { return Vec::new() };
         let object = format!("https://refs.example/{number}.png");
         vec![Reference::Url(signed(&object, self.started_at(), references.life))]
+    }
+
+    async fn feed(&self, cx: &Arc<RunContext>) {
+        let outlook = Outlook::new(self.lives());
+        imagemill::pipeline::run(cx, &mut Rows(self.clone()), outlook).await;
     }
 
     fn views(&self) -> Vec<Box<dyn EventSink>> {

@@ -37,6 +37,9 @@ pub(crate) enum Heard {
 /// A try that was made: when, and of what.
 pub(crate) type Tried = (Duration, String);
 
+/// What a place does with the n-th try of a reference.
+pub(crate) type Script = Arc<dyn Fn(&str, u32) -> Heard + Send + Sync>;
+
 /// A place that references come from.
 #[derive(Clone)]
 pub(crate) struct Place {
@@ -46,7 +49,7 @@ pub(crate) struct Place {
     /// How far its clock is ahead.
     pub(crate) ahead: SignedDuration,
     /// What it does with the n-th try of a reference, counted from 1.
-    pub(crate) hears: Arc<dyn Fn(&str, u32) -> Heard + Send + Sync>,
+    pub(crate) hears: Script,
     pub(crate) tries: Arc<Mutex<Vec<Tried>>>,
     /// Tries that run, and the most that ran at once.
     pub(crate) running: Arc<Mutex<(u32, u32)>>,
@@ -131,7 +134,9 @@ impl ReferenceSource for Place {
         let heard = (self.hears)(text, u32::try_from(nth).expect("few tries"));
         match heard {
             Heard::Hangs => std::future::pending::<()>().await,
-            _ => self.clock.sleep(self.takes).await,
+            Heard::Image | Heard::Heals(_) | Heard::Refuses | Heard::DoubtsSignature => {
+                self.clock.sleep(self.takes).await;
+            }
         }
         match heard {
             Heard::Image if is_expired => Err(failed(403, NextTry::MayBeExpired)),

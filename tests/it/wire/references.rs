@@ -222,7 +222,7 @@ fn a_program_signs_anew_once_for_all_rows_that_share_the_object() {
         "{}?Expires=1700000000&Signature={CANARY}&AWSAccessKeyId=x",
         good.split('?').next().expect("an address")
     );
-    stage.rows(&vec![dead.as_str(); 12]);
+    stage.rows(&[dead.as_str(); 12]);
     let plan = stage.sandbox.run(&format!("run rows.csv --plan-only {OPEN}")).exits(0);
     assert!(plan.stdout.contains("12 to refresh"), "{}", plan.stdout);
     let ran = stage.live(&[], "--format ndjson").exits(0);
