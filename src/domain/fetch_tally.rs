@@ -5,7 +5,9 @@ use serde::Serialize;
 /// Counters of a run's references.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct FetchTally {
-    /// Objects that were fetched, each once.
+    /// Files that were read, each once.
+    pub files: u64,
+    /// Objects that were fetched from elsewhere, each once.
     pub fetched: u64,
     /// Of them, those of which what was kept from earlier is still good.
     pub unchanged: u64,

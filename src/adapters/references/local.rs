@@ -107,6 +107,7 @@ pub(crate) fn content_error(reference: &Reference, error: ContentError) -> Refer
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::request::ReferenceContent;
 
     const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x02\0\0\0\x03\x08\x02\0\0\0";
     const BOMB: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\x01\0\0\0\x01\0\0\x08\x02\0\0\0";
@@ -154,6 +155,19 @@ mod tests {
         assert!(references.keep("none.png", &cache).await.is_err());
         let kept = std::fs::read_dir(outer.path().join("cache")).expect("a folder").count();
         assert_eq!(kept, 1, "one object, and nothing half-received");
+    }
+
+    #[tokio::test]
+    async fn metadata_stays_in_a_reference_as_it_came_row_82() {
+        let outer = tempfile::tempdir().expect("a folder");
+        let mut bytes = PNG.to_vec();
+        bytes.extend_from_slice(b"\0\0\0\x0b\0\0eXIfGPS 48.1,11.5");
+        std::fs::write(outer.path().join("a.png"), &bytes).expect("written");
+        let references = LocalReferences::below(outer.path(), &[]);
+        let cache = ContentCache::in_folder(outer.path().join("cache"));
+        let kept = references.keep("a.png", &cache).await.expect("kept");
+        let ReferenceContent::File { path, .. } = kept.content else { panic!("a file") };
+        assert_eq!(std::fs::read(path).expect("kept"), bytes);
     }
 
     #[cfg(unix)]

@@ -193,10 +193,13 @@ impl ReferencePool {
     }
 
     fn received(&self, reference: &Reference, fetched: Fetched) -> LoadedReference {
-        self.tally(|tally| {
-            tally.fetched += 1;
-            tally.bytes += fetched.n_received;
-            tally.unchanged += u64::from(fetched.n_received == 0);
+        self.tally(|tally| match reference {
+            Reference::Local(_) => tally.files += 1,
+            Reference::Url(_) => {
+                tally.fetched += 1;
+                tally.bytes += fetched.n_received;
+                tally.unchanged += u64::from(fetched.n_received == 0);
+            }
         });
         LoadedReference { reference: reference.clone(), ..fetched.loaded }
     }
