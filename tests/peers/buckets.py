@@ -1,6 +1,6 @@
 """The buckets of imagemill against moto (S3), Azurite and fake-gcs-server.
 
-Usage: buckets.py AZURITE FOLDER, with the program of that server; the others are installed with
+Usage: buckets.py MILL AZURITE FOLDER, with the programs of both; the others are installed with
 this Python. Starts all three, writes an image into each, runs the test of the integration tests
 that reads and signs, stops the servers by their process ids, and looks that their ports are closed.
 """
@@ -162,7 +162,33 @@ def google_account():
     return json.dumps(account)
 
 
-def main(azurite, folder):
+def check_rows(mill, servers, folder):
+    """The command itself, as a user calls it: rows that name objects of all three."""
+    rows = folder / "rows.csv"
+    names = [f"{scheme}://refs/{KEY}" for scheme in ("s3", "az", "gs")]
+    lines = [f"{name[:2]},a thing,{name}\n" for name in names]
+    rows.write_text("scene_id,prompt,reference_urls\n" + "".join(lines))
+    env = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder),
+        "AWS_ENDPOINT_URL": servers.s3,
+        "AWS_ACCESS_KEY_ID": "peer",
+        "AWS_SECRET_ACCESS_KEY": "peer-secret",
+        "AZURE_STORAGE_ENDPOINT": f"{servers.azure}/{ACCOUNT}",
+        "AZURE_STORAGE_ACCOUNT_NAME": ACCOUNT,
+        "AZURE_STORAGE_ACCOUNT_KEY": ACCOUNT_KEY,
+        "GOOGLE_BASE_URL": servers.gcs,
+        "GOOGLE_SKIP_SIGNATURE": "true",
+    }
+    command = [mill, "refs", "check", str(rows), "--format", "json"]
+    told = subprocess.run(command, env=env, cwd=folder, capture_output=True, text=True)
+    check(told.returncode == 0, told.stdout, told.stderr)
+    report = json.loads(told.stdout)
+    check(report["usable"] == 3 and report["freshness"]["in_buckets"] == 3, report)
+    check(report["fetches"]["fetched"] == 3, report)
+
+
+def main(mill, azurite, folder):
     folder = pathlib.Path(folder)
     image = folder / "image.png"
     image.write_bytes(png(7))
@@ -185,6 +211,7 @@ def main(azurite, folder):
         )
         check("buckets of three servers were read" in told.stdout, told.stdout, told.stderr)
         check(told.returncode == 0, told.stdout, told.stderr)
+        check_rows(mill, servers, folder)
     finally:
         servers.stop()
     print("moto, Azurite and fake-gcs-server: objects are read, and signed for")
