@@ -172,6 +172,8 @@ pub enum Origin {
     Env(String),
     /// A saved plan.
     Plan(String),
+    /// A saved plan, which has it from a project's file that was not trusted.
+    UntrustedPlan(String),
     /// A file found in the project, with the line.
     ProjectFile(String),
     /// The same, and the user has said that it is trusted as it is.
@@ -185,7 +187,7 @@ impl Origin {
     pub const fn rank(&self) -> u8 {
         match self {
             Self::Flag(_) => 4,
-            Self::Plan(_) => 3,
+            Self::Plan(_) | Self::UntrustedPlan(_) => 3,
             Self::Env(_) => 2,
             Self::ProjectFile(_) | Self::TrustedFile(_) => 1,
             Self::UserFile(_) => 0,
@@ -194,7 +196,7 @@ impl Origin {
 
     /// Whether it may come from a stranger.
     pub const fn is_untrusted(&self) -> bool {
-        matches!(self, Self::ProjectFile(_))
+        matches!(self, Self::ProjectFile(_) | Self::UntrustedPlan(_))
     }
 }
 
@@ -204,6 +206,7 @@ impl fmt::Display for Origin {
             Self::Flag(flag) => out.write_str(flag),
             Self::Env(name) => write!(out, "env {name}"),
             Self::Plan(file) => out.write_str(file),
+            Self::UntrustedPlan(file) => write!(out, "{file}, from a project's file"),
             Self::ProjectFile(place) | Self::TrustedFile(place) | Self::UserFile(place) => {
                 out.write_str(place)
             }

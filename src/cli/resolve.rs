@@ -212,7 +212,10 @@ pub fn run_settings(
 pub fn allows_network_ledger(layers: &Layers) -> Result<bool, ResolveError> {
     let word = one_of(layers, layers::ALLOW_NETWORK_LEDGER, "false", &["true", "false"])?;
     let given = layers.get(layers::ALLOW_NETWORK_LEDGER);
-    Ok(word == "true" && !given.is_some_and(|given| matches!(given.origin, Origin::Plan(_))))
+    Ok(word == "true"
+        && !given.is_some_and(|given| {
+            matches!(given.origin, Origin::Plan(_) | Origin::UntrustedPlan(_))
+        }))
 }
 
 fn consent(ask: &RunAsk<'_>, layers: &Layers) -> Result<Consent, ResolveError> {

@@ -62,6 +62,10 @@ pub struct PlanBinding {
     pub prices_digest: String,
     /// Settings as text, by key.
     pub settings: BTreeMap<String, String>,
+    /// Settings that come from a project's file which nobody had trusted, by key: what such a file
+    /// must not decide, it does not decide through a plan either.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub untrusted: Vec<String>,
     /// Gates as text.
     pub gates: Vec<String>,
     /// Whether only the rows that fit are run.

@@ -84,18 +84,21 @@ fn refuse_strangers_prices(layers: &Layers, settings: &RunSettings) -> Result<()
     }
 }
 
-/// A stranger's file could name an address to which objects of the user's buckets would be sent.
+/// A stranger's file could name an address to which references would be sent that only this user
+/// can read: out of buckets, out of further folders, from hosts that were opened for him.
 fn refuse_strangers_address(
     layers: &Layers,
     settings: &RunSettings,
     plan: &Plan,
 ) -> Result<(), Failure> {
     let address = layers.get(layers::BASE_URL).filter(|given| given.origin.is_untrusted());
-    let signs = !settings.fetch.refresh.buckets.is_empty() && plan.rows.url_references > 0;
+    let fetch = &settings.fetch;
+    let opens = !fetch.allowed.is_empty() || !fetch.opened.is_empty() || !fetch.refresh.is_none();
+    let reads = plan.rows.freshness.in_buckets > 0 || opens && plan.rows.with_references > 0;
     match address {
-        Some(given) if plan.rows.freshness.in_buckets > 0 || signs => {
+        Some(given) if reads => {
             let text = format!(
-                "references would be read from your buckets and sent to {}, which a project's file \
+                "references that only you can read would be sent to {}, which a project's file \
                  names ({})",
                 given.text, given.origin
             );

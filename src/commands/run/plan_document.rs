@@ -115,6 +115,10 @@ fn binding(sources: &Sources<'_>, rows_sha256: String) -> PlanBinding {
         rows_sha256,
         prices_digest: sources.book.digest(),
         settings: bound,
+        untrusted: in_plans()
+            .filter(|it| sources.layers.get(**it).is_some_and(|it| it.origin.is_untrusted()))
+            .map(|setting| setting.key.to_owned())
+            .collect(),
         gates: settings.gates.iter().map(Gate::text).map(str::to_owned).collect(),
         fit_budget: settings.fit_budget,
         rehearsal: settings.rehearsal,

@@ -28,6 +28,10 @@ use crate::ports::references::UrlRefresher;
 /// How standard input is named.
 const STDIN: &str = "standard input";
 
+/// The most readings of all rows. Who leaves out the rows that come too late lets others in when a
+/// budget chooses the rows; what still comes too late then is rejected when its turn comes.
+const MAX_PASSES: u32 = 5;
+
 /// What the planning pass found.
 pub(super) struct Planned {
     /// The good rows, their order and their cost.
@@ -99,10 +103,12 @@ pub(super) fn plan(world: &World, ask: &PlanningAsk<'_>) -> Result<Planned, Fail
     let refresher = refresher(world, &settings.fetch)?;
     let pass_ask = PassAsk { world, ask, money: &money, refresher: &*refresher };
     let mut refused = Refused::new();
+    let mut n_passes = 0;
     let (pass, freshness) = loop {
         let mut pass = Pass::run(&pass_ask, &mut source, &refused).map_err(failed)?;
         let (counts, too_late) = freshness::judge(&mut pass, ask);
-        if too_late.is_empty() {
+        n_passes += 1;
+        if too_late.is_empty() || n_passes == MAX_PASSES {
             break (pass, counts);
         }
         refused.extend(too_late);

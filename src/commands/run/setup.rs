@@ -34,7 +34,9 @@ pub(super) fn settings(
     if let (Some(plan), Some(file)) = (saved, &args.plan) {
         for setting in in_plans() {
             if let Some(text) = plan.bound.settings.get(setting.key) {
-                layers.put(*setting, text, Origin::Plan(file.clone()));
+                let is_strangers = plan.bound.untrusted.iter().any(|key| key == setting.key);
+                let from = if is_strangers { Origin::UntrustedPlan } else { Origin::Plan };
+                layers.put(*setting, text, from(file.clone()));
             }
         }
     }

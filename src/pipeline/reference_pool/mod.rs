@@ -17,7 +17,7 @@ use crate::domain::freshness::{Claim, decide, need, signature_life};
 use crate::domain::reference::Reference;
 use crate::domain::request::LoadedReference;
 use crate::domain::retry::{MAX_FETCH_PAUSE, fetch_pause};
-use crate::domain::signed_url::{lifetime, same_object};
+use crate::domain::signed_url::{Lifetime, lifetime, same_object};
 use crate::pipeline::reference_pool::hosts::Hosts;
 use crate::pipeline::reference_pool::objects::{Object, Objects};
 use crate::ports::clock::Clock;
@@ -28,6 +28,10 @@ use crate::ports::references::{
 
 /// The most refreshes at once: each may be a program.
 const MAX_REFRESHES: usize = 4;
+
+/// How long an object that could not be fetched is not tried again: rows that share it would
+/// otherwise wait for the same dead host one after the other.
+const HOLD_OFF: Duration = Duration::from_secs(60);
 
 /// Gets references within limits.
 #[derive(Debug)]
@@ -75,9 +79,10 @@ impl ReferencePool {
     /// # Errors
     /// When it must not or cannot be used; the error is shared by all who asked for the object.
     pub async fn get(&self, reference: &Reference) -> Result<LoadedReference, Arc<ReferenceError>> {
-        let object = self.objects.of(reference);
+        let shared = self.objects.of(reference);
+        let n_failures = shared.n_failures();
         // Held while the object is fetched: a task that leaves gives it to the next.
-        let mut object = object.lock().await;
+        let mut object = shared.object.lock().await;
         match &object.ending {
             Some(Ok(loaded)) => {
                 self.tally(|tally| tally.shared += 1);
@@ -86,15 +91,23 @@ impl ReferencePool {
             Some(Err(error)) => return Err(Arc::clone(error)),
             None => {}
         }
+        if let Some(error) = object.recent_failure(n_failures, self.clock.elapsed()) {
+            return Err(error);
+        }
         match self.obtain(reference, &mut object).await {
             Ok(loaded) => {
                 object.ending = Some(Ok(loaded.clone()));
                 Ok(loaded)
             }
-            Err((error, is_final)) => {
+            Err(Failed { error, lasts }) => {
                 let error = Arc::new(error);
-                if is_final {
-                    object.ending = Some(Err(Arc::clone(&error)));
+                match lasts {
+                    Lasts::ForGood => object.ending = Some(Err(Arc::clone(&error))),
+                    Lasts::ForAWhile => {
+                        let until = self.clock.elapsed().saturating_add(HOLD_OFF);
+                        shared.note_failure(&mut object, Arc::clone(&error), until);
+                    }
+                    Lasts::ForThisAddress => {}
                 }
                 self.tally(|tally| tally.failed += 1);
                 Err(error)
@@ -116,14 +129,13 @@ impl ReferencePool {
         change(&mut self.tally.lock().expect("no holder panics"));
     }
 
-    /// Tries until there is an object or no hope; whether another row may try again.
+    /// Tries until there is an object or no hope.
     async fn obtain(
         &self,
         reference: &Reference,
         object: &mut Object,
-    ) -> Result<LoadedReference, (ReferenceError, bool)> {
-        let mut current = self.claimed(reference, object).await.map_err(|error| (error, false))?;
-        let mut has_refreshed = object.address.is_some() && current != *reference;
+    ) -> Result<LoadedReference, Failed> {
+        let (mut current, mut has_refreshed) = self.claimed(reference, object).await?;
         let mut retry = 0;
         loop {
             let failed = match self.one_try(&current).await {
@@ -131,29 +143,28 @@ impl ReferencePool {
                 Err(failed) => failed,
             };
             match failed.next {
-                NextTry::Never => return Err((failed.error, true)),
+                NextTry::Never => return Err(Failed::for_good(failed.error)),
                 NextTry::MayBeExpired if has_refreshed || !self.can_refresh(reference) => {
-                    return Err((failed.error, false));
+                    return Err(Failed::of_address(failed.error));
                 }
                 // Not one of the retries: what has ended is no fault of the other side.
                 NextTry::MayBeExpired => {
-                    current = self.refreshed(reference, object).await.map_err(|e| (e, false))?;
+                    current = self.refreshed(reference, object).await?;
                     has_refreshed = true;
                 }
                 NextTry::MayHeal(asked) => {
                     retry += 1;
                     let is_too_long = asked.is_some_and(|asked| asked > MAX_FETCH_PAUSE);
                     if retry > self.settings.retries || is_too_long {
-                        return Err((failed.error, false));
+                        return Err(Failed { error: failed.error, lasts: Lasts::ForAWhile });
                     }
                     self.tally(|tally| tally.retries += 1);
                     self.clock.sleep(fetch_pause(retry, asked, self.entropy.attempt_id())).await;
                     if !self.lives_for_a_try(&current) && !has_refreshed {
                         current = match self.can_refresh(reference) {
-                            true => self.refreshed(reference, object).await,
-                            false => Err(expired(reference, "expired while it was tried again")),
-                        }
-                        .map_err(|error| (error, false))?;
+                            true => self.refreshed(reference, object).await?,
+                            false => return Err(expired(reference, "expired between two tries")),
+                        };
                         has_refreshed = true;
                     }
                 }
@@ -204,20 +215,19 @@ impl ReferencePool {
         LoadedReference { reference: reference.clone(), ..fetched.loaded }
     }
 
-    /// The address to ask, fresh for its row: as it is, or signed anew.
+    /// The address to ask, fresh for its row: as it is, or signed anew just now.
     async fn claimed(
         &self,
         reference: &Reference,
         object: &mut Object,
-    ) -> Result<Reference, ReferenceError> {
+    ) -> Result<(Reference, bool), Failed> {
         let known = object.address.as_ref().unwrap_or(reference).clone();
-        let Some(url) = web_address(&known) else { return Ok(known) };
+        let Some(url) = web_address(&known) else { return Ok((known, false)) };
         let now = self.now_at(&known);
         let can_refresh = self.can_refresh(reference);
-        let fresh_for = self.settings.fresh_for;
-        match decide(&lifetime(&url), now, self.need, fresh_for, can_refresh) {
-            Claim::Fetch => Ok(known),
-            Claim::Refresh => self.refreshed(reference, object).await,
+        match decide(&self.life(&url), now, self.need, self.settings.fresh_for, can_refresh) {
+            Claim::Fetch => Ok((known, false)),
+            Claim::Refresh => Ok((self.refreshed(reference, object).await?, true)),
             Claim::Reject(problem) => Err(expired(reference, &problem)),
         }
     }
@@ -227,7 +237,8 @@ impl ReferencePool {
         &self,
         reference: &Reference,
         object: &mut Object,
-    ) -> Result<Reference, ReferenceError> {
+    ) -> Result<Reference, Failed> {
+        object.address = None;
         let Some(old) = web_address(reference) else { return Ok(reference.clone()) };
         let life = signature_life(Duration::ZERO, self.need.max(self.settings.fresh_for));
         let answer = {
@@ -236,20 +247,26 @@ impl ReferencePool {
         };
         let text =
             answer.map_err(|error| expired(reference, &format!("was not refreshed: {error}")))?;
-        let parsed = Url::parse(&text);
-        let Some(new) = parsed.ok().filter(|new| same_object(&old, new)) else {
+        let Some(new) = Url::parse(&text).ok().filter(|new| same_object(&old, new)) else {
             return Err(expired(reference, "was refreshed to the address of another object"));
         };
         let now = self.now_at(reference);
-        if let Claim::Reject(problem) =
-            decide(&lifetime(&new), now, self.need, Duration::ZERO, false)
-        {
+        let claim = decide(&self.life(&new), now, self.need, Duration::ZERO, false);
+        if let Claim::Reject(problem) = claim {
             return Err(expired(reference, &format!("{problem}, although it was refreshed")));
         }
         self.tally(|tally| tally.refreshed += 1);
         let new = Reference::Url(text);
         object.address = Some(new.clone());
         Ok(new)
+    }
+
+    /// The life of an address. A beginning that has come by our clock counts as come: whatever
+    /// answers through a cache may name an old time as its own.
+    fn life(&self, url: &Url) -> Lifetime {
+        let life = lifetime(url);
+        let has_begun = life.not_before.is_some_and(|begin| begin <= self.clock.now());
+        if has_begun { Lifetime { not_before: None, ..life } } else { life }
     }
 
     fn can_refresh(&self, reference: &Reference) -> bool {
@@ -279,8 +296,35 @@ impl Drop for Running<'_> {
     }
 }
 
-fn expired(reference: &Reference, problem: &str) -> ReferenceError {
-    ReferenceError::Expired { reference: reference.clone(), problem: problem.to_owned() }
+/// Why nothing came, and for whom that holds.
+struct Failed {
+    error: ReferenceError,
+    lasts: Lasts,
+}
+
+/// For whom a failure holds.
+enum Lasts {
+    /// For all who want the object: the answer will be the same.
+    ForGood,
+    /// For all who want it soon.
+    ForAWhile,
+    /// For this address of it; another one may have a better signature.
+    ForThisAddress,
+}
+
+impl Failed {
+    const fn for_good(error: ReferenceError) -> Self {
+        Self { error, lasts: Lasts::ForGood }
+    }
+
+    const fn of_address(error: ReferenceError) -> Self {
+        Self { error, lasts: Lasts::ForThisAddress }
+    }
+}
+
+fn expired(reference: &Reference, problem: &str) -> Failed {
+    let reference = reference.clone();
+    Failed::of_address(ReferenceError::Expired { reference, problem: problem.to_owned() })
 }
 
 /// The parsed address of a reference that is asked over HTTP.

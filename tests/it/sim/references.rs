@@ -88,7 +88,7 @@ async fn an_object_is_fetched_once_whoever_asks_for_it_and_however_it_is_signed_
     assert!(pool.get(&wanted[3]).await.is_ok());
     assert_eq!((place.n_tries(), pool.tallied().fetched, pool.tallied().shared), (1, 1, 20));
     // What is refused for good is not asked for again either; what may heal is.
-    let World { place, pool, .. } = world(
+    let World { clock, place, pool, .. } = world(
         |it| {
             it.hearing(
                 |text, _| if text.contains("gone") { Heard::Refuses } else { Heard::Heals(None) },
@@ -97,11 +97,44 @@ async fn an_object_is_fetched_once_whoever_asks_for_it_and_however_it_is_signed_
         |it| it,
         FetchSettings { retries: 0, ..FetchSettings::default() },
     );
-    for _ in 0..3 {
-        assert!(pool.get(&url("https://r.example/gone.png")).await.is_err());
-        assert!(pool.get(&url("https://r.example/ill.png")).await.is_err());
+    for minute in 1..=3 {
+        for _ in 0..5 {
+            assert!(pool.get(&url("https://r.example/gone.png")).await.is_err());
+            assert!(pool.get(&url("https://r.example/ill.png")).await.is_err());
+        }
+        assert_eq!(place.n_tries(), 1 + minute);
+        clock.sleep(MINUTE).await;
     }
-    assert_eq!(place.n_tries(), 1 + 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn rows_that_share_a_dead_object_fail_together_and_not_one_after_the_other() {
+    let World { clock, place, pool, .. } =
+        world(|it| it.hearing(|_, _| Heard::Hangs), |it| it, FetchSettings::default());
+    let dead = url("https://r.example/dead.png");
+    let got = join_all((0..20).map(|_| pool.get(&dead))).await;
+    assert!(got.iter().all(Result::is_err));
+    assert_eq!(place.n_tries(), 3);
+    assert!(clock.elapsed() < Duration::from_secs(40), "{:?}", clock.elapsed());
+    assert!(pool.get(&dead).await.is_err());
+    assert_eq!(place.n_tries(), 3, "who comes soon after is told the same");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_signature_that_dies_early_is_replaced_for_the_next_row() {
+    let World { clock, place, signer, pool } = world(
+        |it| {
+            it.hearing(|_, nth| if nth == 2 { Heard::DoubtsSignature } else { Heard::Heals(None) })
+        },
+        |it| it,
+        FetchSettings { retries: 0, ..FetchSettings::default() },
+    );
+    let dead = url(signed("https://r.example/a.png", clock.now(), Duration::ZERO));
+    assert!(pool.get(&dead).await.is_err(), "it could not be fetched, but its address is new");
+    assert_eq!((place.n_tries(), signer.n_asked()), (1, 1));
+    clock.sleep(MINUTE * 2).await;
+    assert!(pool.get(&dead).await.is_err());
+    assert_eq!((place.n_tries(), signer.n_asked()), (3, 2), "the doubted one was replaced");
 }
 
 #[tokio::test(start_paused = true)]
