@@ -60,6 +60,7 @@ settings! {
     FETCH_PROXY = "fetch_proxy", "--fetch-proxy", "none";
     ALLOW_REFS_FROM = "allow_refs_from", "--allow-refs-from", "none";
     ALLOW_REFS_BELOW = "allow_refs_below", "--allow-refs-below", "the folder of the rows";
+    REFS_BASE = "refs_base", "--refs-base", "the folder of the rows";
     REFS_BUCKETS = "refs.buckets", "", "none";
     REFRESH_COMMAND = "refresh.command", "", "none";
     REFRESH_ENDPOINT = "refresh.endpoint", "", "none";
@@ -90,6 +91,7 @@ pub const TRUSTED_ONLY: &[Setting] = &[
     FETCH_PROXY,
     ALLOW_REFS_FROM,
     ALLOW_REFS_BELOW,
+    REFS_BASE,
     REFRESH_COMMAND,
     REFRESH_ENDPOINT,
 ];
@@ -109,6 +111,7 @@ pub const NOT_IN_PLANS: &[Setting] = &[
     FETCH_PROXY,
     ALLOW_REFS_FROM,
     ALLOW_REFS_BELOW,
+    REFS_BASE,
     REFS_BUCKETS,
     REFRESH_COMMAND,
     REFRESH_ENDPOINT,

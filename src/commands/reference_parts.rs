@@ -12,7 +12,7 @@ use crate::adapters::references::stores::Stores;
 use crate::adapters::references::web::WebReferences;
 use crate::commands::failure::Failure;
 use crate::commands::world::World;
-use crate::domain::fetch::FetchSettings;
+use crate::domain::fetch::{FetchSettings, StoreKind};
 use crate::exit::Exit;
 use crate::ports::clock::Clock;
 use crate::ports::references::{ReferenceSource, UrlRefresher};
@@ -27,14 +27,16 @@ pub(super) struct ReferencePlaces {
 }
 
 impl ReferencePlaces {
-    /// The folder of the rows file, what the user has opened beside it, and the user's cache.
+    /// The folder of the rows file or another one, what the user has opened beside it, and the user's cache.
     pub(super) fn of(world: &World, rows_folder: &Path, settings: &FetchSettings) -> Self {
         let opened: Vec<PathBuf> = settings.opened.iter().map(|path| world.path(path)).collect();
         let cache = match &world.invocation.cache_home {
             Some(home) => home.join("references"),
             None => world.path(".imagemill/references"),
         };
-        Self { local: LocalReferences::below(rows_folder, &opened), cache }
+        let base = settings.base.as_ref().map(|base| world.path(base));
+        let home = base.as_deref().unwrap_or(rows_folder);
+        Self { local: LocalReferences::below(home, &opened), cache }
     }
 }
 
@@ -43,13 +45,55 @@ fn stores(world: &World, settings: &FetchSettings) -> Arc<Stores> {
     Arc::new(Stores::of_environment(&world.invocation.env, settings.timeout))
 }
 
-/// Who signs addresses anew, by the settings and the environment's credentials.
+/// What is missing before objects in such a store can be read.
+pub(super) fn missing_for(
+    world: &World,
+    settings: &FetchSettings,
+    kind: StoreKind,
+) -> Option<&'static str> {
+    stores(world, settings).missing(kind)
+}
+
+/// Who signs addresses anew, by the settings and the environment's credentials; and why nobody
+/// can, where the settings name somebody who cannot be asked: that matters once a row has an
+/// address.
 pub(super) fn refresher(
     world: &World,
     settings: &FetchSettings,
-) -> Result<Arc<dyn UrlRefresher>, Failure> {
-    let refreshers = Refreshers::of_settings(settings, &stores(world, settings));
-    Ok(Arc::new(refreshers.map_err(|error| Failure::new(Exit::Invalid, error))?))
+) -> (Arc<dyn UrlRefresher>, Option<Failure>) {
+    let stores = stores(world, settings);
+    let made = missing_program(world, settings).map_or_else(
+        || {
+            Refreshers::of_settings(settings, &stores).map_err(|error| {
+                Failure::new(Exit::Invalid, error)
+                    .with_hint("it must be https, or opened by --allow-refs-from")
+            })
+        },
+        Err,
+    );
+    match made {
+        Ok(refreshers) => (Arc::new(refreshers), None),
+        Err(failure) => {
+            let nobody = FetchSettings::default();
+            let refreshers = Refreshers::of_settings(&nobody, &stores);
+            (Arc::new(refreshers.expect("nobody can always be named")), Some(failure))
+        }
+    }
+}
+
+/// A program that is not there is found out before anything is sent.
+fn missing_program(world: &World, settings: &FetchSettings) -> Option<Failure> {
+    let program = settings.refresh.command.as_ref()?.first()?;
+    let is_there = if program.contains('/') {
+        world.path(program).is_file()
+    } else {
+        let path = world.invocation.env("PATH").unwrap_or_default();
+        std::env::split_paths(path).any(|folder| folder.join(program).is_file())
+    };
+    (!is_there).then(|| {
+        let text = format!("refresh.command names {program:?}, which is not there");
+        Failure::new(Exit::Invalid, text).with_hint("name it with its whole path")
+    })
 }
 
 /// The source of whatever really fetches: files, addresses and buckets.

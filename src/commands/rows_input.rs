@@ -8,6 +8,17 @@ use crate::commands::world::World;
 use crate::domain::settings::RowsInput;
 use crate::exit::Exit;
 
+/// How standard input is named.
+const STDIN: &str = "standard input";
+
+/// The name of the input as it is shown.
+pub(super) fn input_name(rows: &RowsInput) -> String {
+    match rows {
+        RowsInput::Stdin => STDIN.to_owned(),
+        RowsInput::File(path) => path.display().to_string(),
+    }
+}
+
 /// The input as the reader wants it, and the folder of its local references.
 pub(super) fn input_of(world: &World, rows: &RowsInput) -> (RowInput, PathBuf) {
     match rows {

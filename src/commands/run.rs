@@ -19,6 +19,7 @@ mod plan_server;
 mod plan_sources;
 mod planning;
 mod reference_check;
+mod reference_objections;
 mod registry;
 mod report;
 mod setup;

@@ -22,6 +22,8 @@ pub struct FetchSettings {
     pub fresh_for: Duration,
     /// What is open although the gate refuses it.
     pub allowed: AllowList,
+    /// The folder from which local references start, when it is not that of the rows file.
+    pub base: Option<PathBuf>,
     /// Folders beside that of the rows file that local references may lie in.
     pub opened: Vec<PathBuf>,
     /// A proxy that the user has named; it is then what decides where requests go.
@@ -39,6 +41,7 @@ impl Default for FetchSettings {
             retries: 2,
             fresh_for: Duration::from_secs(300),
             allowed: AllowList::default(),
+            base: None,
             opened: Vec::new(),
             proxy: None,
             refresh: RefreshSettings::default(),

@@ -28,7 +28,7 @@ impl Outlook {
     /// Looks now and then, and tells when more rows than before will come too late.
     pub(crate) async fn look(&mut self, cx: &RunContext, n_started: u64) {
         let Some(percent) = LOOKS.get(self.n_looks) else { return };
-        if self.lives.is_empty() || n_started * 100 < cx.batch.n_selected() * percent {
+        if !self.lives.has_ends() || n_started * 100 < cx.batch.n_selected() * percent {
             return;
         }
         self.n_looks += 1;
@@ -46,7 +46,8 @@ impl Outlook {
             now: cx.clock.now(),
             whole: scaled(cx.clock.elapsed(), n_left, n_done),
             images: n_left,
-            least_life: need(&cx.settings.fetch).max(cx.settings.fetch.fresh_for),
+            need: need(&cx.settings.fetch),
+            fresh_for: cx.settings.fetch.fresh_for,
         };
         let (_, too_late) = self.lives.judge(rest.into_iter(), &pace);
         let n_late = too_late.len() as u64;

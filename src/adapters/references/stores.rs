@@ -251,7 +251,7 @@ impl Stores {
     }
 
     /// What is missing before such a store can be asked.
-    fn missing(&self, kind: StoreKind) -> Option<&'static str> {
+    pub(crate) fn missing(&self, kind: StoreKind) -> Option<&'static str> {
         match kind {
             StoreKind::S3 if !self.has_any(S3_ACCESS) => Some(
                 "the environment has no credentials for s3:// (AWS_ACCESS_KEY_ID and \

@@ -33,6 +33,10 @@ pub struct FetchArgs {
     #[arg(long, value_name = "CIDR|HOST")]
     pub allow_refs_from: Vec<String>,
 
+    /// The folder from which local references start [default: that of the rows file]
+    #[arg(long, value_name = "DIR")]
+    pub refs_base: Option<String>,
+
     /// Open a further folder for local references; may be given several times
     #[arg(long, value_name = "DIR")]
     pub allow_refs_below: Vec<String>,
@@ -52,6 +56,7 @@ impl FetchArgs {
             (layers::FETCH_RETRIES, &self.fetch_retries),
             (layers::FRESH_FOR, &self.fresh_for),
             (layers::FETCH_PROXY, &self.fetch_proxy),
+            (layers::REFS_BASE, &self.refs_base),
         ] {
             layers.put_flag(setting, flag.as_ref());
         }

@@ -37,6 +37,7 @@ pub fn fetch_settings(layers: &Layers) -> Result<FetchSettings, ResolveError> {
             Some(given) => parse::<AllowList>(layers::ALLOW_REFS_FROM, given)?,
             None => own.allowed,
         },
+        base: layers.get(layers::REFS_BASE).map(|given| PathBuf::from(&given.text)),
         opened: list(layers, layers::ALLOW_REFS_BELOW).map(PathBuf::from).collect(),
         proxy: web_address(layers, layers::FETCH_PROXY)?,
         refresh: RefreshSettings {

@@ -44,7 +44,10 @@ impl Look {
     ) -> Result<Self, Failure> {
         let clock: Arc<dyn Clock> = Arc::new(TokioClock::live());
         let places = ReferencePlaces::of(world, folder, &settings);
-        let refresher = refresher(world, &settings)?;
+        let (refresher, problem) = refresher(world, &settings);
+        if let Some(problem) = problem {
+            return Err(problem);
+        }
         let source = live_source(world, &settings, &places, &clock)?;
         let pool = ReferencePool::new(
             settings.clone(),

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use crate::adapters::rows::{self, RejectedWriter, RowSource};
 use crate::cli::args::run::FormatArg;
 use crate::commands::run::folder::settled_rejected_file;
-use crate::commands::run::objections::{Refused, refusal};
+use crate::commands::run::reference_objections::{Refused, RefusedRow, refusal};
 use crate::commands::world::World;
 use crate::domain::event::{RunEvent, Stamped};
 use crate::domain::row::Outcome;
@@ -30,7 +30,10 @@ impl EventSink for LateRows {
                 && row.error_kind == Some(REFERENCE_ERROR)
             {
                 let reason = row.reason.clone().unwrap_or_default();
-                self.0.lock().expect("no holder panics").insert(row.row, reason);
+                self.0
+                    .lock()
+                    .expect("no holder panics")
+                    .insert(row.row, RefusedRow { reference: None, reason });
             }
         }
     }
@@ -79,7 +82,7 @@ fn write(path: PathBuf, late: &Refused, source: &mut RowSource) -> Result<(), St
     let mut problem = None;
     let read = source.index(
         &mut |brief| match late.get(&brief.number) {
-            Some(reason) => Err(refusal(reason)),
+            Some(refused) => Err(refusal(&brief, refused)),
             None => Ok(()),
         },
         &mut |bad| {

@@ -8,7 +8,7 @@ use crate::commands::ledger_place::refuse_network_ledger;
 use crate::commands::run::consent::ask_consent;
 use crate::commands::run::folder::refuse_over_budget;
 use crate::commands::run::planning::Planned;
-use crate::commands::run::reference_check::refuse_bad_references;
+use crate::commands::run::reference_check::{refuse_bad_references, refuse_missing_stores};
 use crate::commands::world::World;
 use crate::domain::plan::Plan;
 use crate::domain::price::SIM_PROVIDER;
@@ -31,6 +31,7 @@ pub(super) fn prepare(
         refuse_network_ledger(&world.ledger_folder(layers), layers)?;
     }
     refuse_strangers_address(layers, settings, plan)?;
+    refuse_missing_stores(world, settings, planned)?;
     refuse_bad_references(settings, planned)?;
     let key = match (profile, &settings.base_url) {
         (Some(profile), Some(base)) => {

@@ -1,22 +1,15 @@
 //! What the planning pass declines: rows that cannot be run, prices and gates that cannot count.
 
-use std::collections::BTreeMap;
-
 use crate::adapters::rows;
 use crate::commands::failure::Failure;
 use crate::domain::batch::{self, Batch};
 use crate::domain::cell::CellFault;
 use crate::domain::column::Field;
-use crate::domain::egress::check_url;
-use crate::domain::fetch::StoreKind;
 use crate::domain::gate::{Gate, StaticContext};
 use crate::domain::provider::{Mismatch, profile};
 use crate::domain::row::RowBrief;
 use crate::domain::settings::RunSettings;
 use crate::exit::Exit;
-
-/// Rows that were refused after they had been read, by their number, with the reason.
-pub(super) type Refused = BTreeMap<u64, String>;
 
 /// Why a row cannot be run as it is: with that provider, or by this version.
 pub(super) fn row_objection(
@@ -40,31 +33,6 @@ fn mismatch_objection(mismatch: &Mismatch) -> rows::Objection {
     };
     let fix = "empty the cell, or choose another provider for the row";
     rows::Objection { field, fault: CellFault::new(code, mismatch.to_string(), label, fix) }
-}
-
-/// The gate's answer to an address, where it can be given before the address is asked.
-pub(super) fn url_objection(
-    settings: &RunSettings,
-    field: Field,
-    text: &str,
-) -> Option<rows::Objection> {
-    let scheme = text.split(':').next().unwrap_or_default();
-    if StoreKind::of_scheme(scheme).is_some() {
-        return None;
-    }
-    let error = check_url(text, None, &settings.fetch.allowed).err()?;
-    let fix = "name an address that anybody may ask, or open it with --allow-refs-from";
-    let title = "a reference must not be fetched from there";
-    let fault = CellFault::new("row.reference_gate", title, error.to_string(), fix);
-    Some(rows::Objection { field, fault })
-}
-
-/// A row that was refused after it had been read: its references cannot be used.
-pub(super) fn refusal(reason: &str) -> rows::Objection {
-    let title = "a reference of this row cannot be used";
-    let fix = "mend the reference, or remove the row";
-    let fault = CellFault::new("row.reference_use", title, reason.to_owned(), fix);
-    rows::Objection { field: Field::References, fault }
 }
 
 /// An objection of the planner, as a fault of the cell that it is about.

@@ -1,12 +1,15 @@
 //! One reading of all rows: each is priced, and its addresses are judged.
 
+use std::collections::BTreeSet;
+
 use url::Url;
 
 use crate::adapters::rows::{self, RowIndex, RowSource};
 use crate::commands::money_view::MoneyView;
 use crate::commands::run::bad_rows::BadRows;
-use crate::commands::run::objections::{Refused, objection, refusal, row_objection, url_objection};
+use crate::commands::run::objections::{objection, row_objection};
 use crate::commands::run::planning::PlanningAsk;
+use crate::commands::run::reference_objections::{Refused, refusal, url_objection};
 use crate::commands::world::World;
 use crate::domain::batch::{Batch, BatchError, Planner};
 use crate::domain::cell::for_each_item;
@@ -37,6 +40,8 @@ pub(super) struct Pass<'a> {
     pub(super) bad: BadRows<'a>,
     /// The addresses of the good rows.
     pub(super) lives: UrlLives,
+    /// The kinds of stores that they are in.
+    pub(super) stores: BTreeSet<StoreKind>,
 }
 
 impl<'a> Pass<'a> {
@@ -52,19 +57,20 @@ impl<'a> Pass<'a> {
             Planner::new(ask.book, money.day, &settings.spec, settings.canary.as_ref());
         let mut bad = BadRows::new(world, settings, source.shape().clone());
         let mut lives = UrlLives::default();
+        let mut stores = BTreeSet::new();
         let mut position = 0;
         let index = source.index(
             &mut |brief| {
-                if let Some(reason) = refused.get(&brief.number) {
-                    return Err(refusal(reason));
+                if let Some(why) = refused.get(&brief.number) {
+                    return Err(refusal(&brief, why));
                 }
                 if let Some(objection) = row_objection(settings, &brief) {
                     return Err(objection);
                 }
-                look_at_addresses(settings, &brief, |_| Ok(()))?;
+                look_at_addresses(settings, &brief, |_, _| Ok(()))?;
                 planner.add(&brief).map_err(|it| objection(&it))?;
-                look_at_addresses(settings, &brief, |url| {
-                    note(url, position, refresher, &mut lives);
+                look_at_addresses(settings, &brief, |n, url| {
+                    stores.extend(note(url, (position, n), refresher, &mut lives));
                     Ok(())
                 })?;
                 position += 1;
@@ -80,7 +86,7 @@ impl<'a> Pass<'a> {
             }
             Ok(batch)
         });
-        Ok(Self { index, batch, bad, lives })
+        Ok(Self { index, batch, bad, lives, stores })
     }
 }
 
@@ -88,18 +94,20 @@ impl<'a> Pass<'a> {
 fn look_at_addresses(
     settings: &RunSettings,
     brief: &RowBrief<'_>,
-    mut each: impl FnMut(&str) -> Result<(), rows::Objection>,
+    mut each: impl FnMut(u8, &str) -> Result<(), rows::Objection>,
 ) -> Result<(), rows::Objection> {
     if brief.n_url_references == 0 && !brief.mask.contains("://") {
         return Ok(());
     }
+    let mut n = 0;
     for (field, text) in [(Field::References, brief.references), (Field::Mask, brief.mask)] {
         let mut objection = None;
         // The list was checked; the first objection ends it.
         let _ = for_each_item(text, |item| {
             if objection.is_none() && item.contains("://") {
-                objection = url_objection(settings, field, item).or_else(|| each(item).err());
+                objection = url_objection(settings, field, item).or_else(|| each(n, item).err());
             }
+            n += 1;
             Ok(())
         });
         if let Some(objection) = objection {
@@ -109,11 +117,18 @@ fn look_at_addresses(
     Ok(())
 }
 
-/// Notes when an address ends.
-fn note(text: &str, position: u32, refresher: &dyn UrlRefresher, lives: &mut UrlLives) {
-    let Ok(url) = Url::parse(text) else { return };
-    match StoreKind::of_scheme(url.scheme()) {
-        Some(_) => lives.add_in_bucket(),
-        None => lives.add(position, &lifetime(&url), refresher.can_refresh(text)),
+/// Notes when an address ends; returns the kind of store that it is in, if it is in one.
+fn note(
+    text: &str,
+    place: (u32, u8),
+    refresher: &dyn UrlRefresher,
+    lives: &mut UrlLives,
+) -> Option<StoreKind> {
+    let url = Url::parse(text).ok()?;
+    let kind = StoreKind::of_scheme(url.scheme());
+    match kind {
+        Some(_) => lives.add_in_bucket(place.0, place.1),
+        None => lives.add(place.0, place.1, &lifetime(&url), refresher.can_refresh(text)),
     }
+    kind
 }

@@ -101,7 +101,7 @@ pub(super) fn unusual(sources: &Sources<'_>) -> Vec<String> {
     notes.extend(planned.money.note.clone());
     if settings.mode == Mode::DryRun && batch.url_references() > 0 {
         notes.push(format!(
-            "{} by URL: a live run of this version rejects their rows",
+            "{} by URL: taken on trust here; imagemill refs check fetches them, for free",
             words::count(batch.url_references(), "reference")
         ));
     }

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use crate::cli::layers::{self, in_plans};
 use crate::commands::failure::Failure;
+use crate::commands::rows_input::input_name;
 use crate::commands::run::plan_cost::{cost, unusual};
 use crate::commands::run::plan_rows::{requests, rows};
 use crate::commands::run::plan_server::server;
 use crate::commands::run::plan_sources::Sources;
-use crate::commands::run::planning::input_name;
 use crate::domain::batch::Batch;
 use crate::domain::digest::Sha256Digest;
 use crate::domain::gate::Gate;

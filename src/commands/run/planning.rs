@@ -1,5 +1,6 @@
 //! The planning pass: reads every row once, prices it, and makes the plan. Nothing is sent.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -12,21 +13,20 @@ use crate::commands::money_view::MoneyView;
 use crate::commands::reference_parts::{ReferencePlaces, refresher};
 use crate::commands::rows_input::{input_of, rows_failure};
 use crate::commands::run::freshness;
-use crate::commands::run::objections::{Refused, check_gates, refuse_unpriced};
+use crate::commands::run::objections::{check_gates, refuse_unpriced};
 use crate::commands::run::pass::{Pass, PassAsk};
+use crate::commands::run::reference_objections::Refused;
 use crate::commands::world::World;
 use crate::domain::batch::Batch;
+use crate::domain::fetch::StoreKind;
 use crate::domain::gate::GateBook;
 use crate::domain::measure::{Frame, Measure};
 use crate::domain::price::PriceBook;
 use crate::domain::reference_plan::{FreshnessCounts, UrlLives};
 use crate::domain::row_format::RowFormat;
-use crate::domain::settings::{RowsInput, RunSettings};
+use crate::domain::settings::RunSettings;
 use crate::exit::Exit;
 use crate::ports::references::UrlRefresher;
-
-/// How standard input is named.
-const STDIN: &str = "standard input";
 
 /// The most readings of all rows. Who leaves out the rows that come too late lets others in when a
 /// budget chooses the rows; what still comes too late then is rejected when its turn comes.
@@ -46,6 +46,8 @@ pub(super) struct Planned {
     pub(super) reference_places: ReferencePlaces,
     /// When the addresses of references end.
     pub(super) lives: UrlLives,
+    /// The kinds of stores that references are read from.
+    pub(super) stores: BTreeSet<StoreKind>,
     /// How fresh they are.
     pub(super) freshness: FreshnessCounts,
     /// Who signs addresses anew.
@@ -100,7 +102,7 @@ pub(super) fn plan(world: &World, ask: &PlanningAsk<'_>) -> Result<Planned, Fail
     let options = ReadOptions { format: ask.format, spool_folder: None };
     let failed = |error| rows_failure(world, error);
     let mut source = RowSource::open(&input, &options).map_err(failed)?;
-    let refresher = refresher(world, &settings.fetch)?;
+    let (refresher, problem) = refresher(world, &settings.fetch);
     let pass_ask = PassAsk { world, ask, money: &money, refresher: &*refresher };
     let mut refused = Refused::new();
     let mut n_passes = 0;
@@ -113,9 +115,12 @@ pub(super) fn plan(world: &World, ask: &PlanningAsk<'_>) -> Result<Planned, Fail
         }
         refused.extend(too_late);
     };
-    let Pass { index, batch, bad, lives } = pass;
+    let Pass { index, batch, bad, lives, stores } = pass;
     bad.finish(u64::from(index.len()))?;
     let batch = batch.map_err(|error| Failure::new(Exit::Invalid, error))?;
+    if let Some(problem) = problem.filter(|_| batch.url_references() > 0) {
+        return Err(problem);
+    }
     refuse_unpriced(&batch)?;
     check_gates(&settings.gates, &batch)?;
     let rows_sha256 = match ask.binds {
@@ -131,17 +136,10 @@ pub(super) fn plan(world: &World, ask: &PlanningAsk<'_>) -> Result<Planned, Fail
         n_bad,
         reference_places,
         lives,
+        stores,
         freshness,
         refresher,
         rows_sha256,
         money,
     })
-}
-
-/// The name of the input as it is shown.
-pub(super) fn input_name(rows: &RowsInput) -> String {
-    match rows {
-        RowsInput::Stdin => STDIN.to_owned(),
-        RowsInput::File(path) => path.display().to_string(),
-    }
 }

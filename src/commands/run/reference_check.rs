@@ -1,7 +1,9 @@
 //! Looks at every local reference before a live run spends: a missing file is found for free.
 
 use crate::commands::failure::Failure;
+use crate::commands::reference_parts::missing_for;
 use crate::commands::run::planning::Planned;
+use crate::commands::world::World;
 use crate::domain::reference::Reference;
 use crate::domain::settings::{OnBadRow, RunSettings};
 use crate::domain::{ids::SceneId, sanitize};
@@ -53,4 +55,21 @@ pub(super) fn refuse_bad_references(
     );
     Err(Failure::new(Exit::Invalid, text)
         .with_hint("--on-bad-row skip goes on without those rows; nothing was sent"))
+}
+
+/// Refuses to start when references are in a store that the environment has no credentials for.
+pub(super) fn refuse_missing_stores(
+    world: &World,
+    settings: &RunSettings,
+    planned: &Planned,
+) -> Result<(), Failure> {
+    if settings.on_bad_row == OnBadRow::Skip {
+        return Ok(());
+    }
+    let kinds = planned.stores.iter();
+    match kinds.filter_map(|kind| missing_for(world, &settings.fetch, *kind)).next() {
+        Some(missing) => Err(Failure::new(Exit::Invalid, missing)
+            .with_hint("--on-bad-row skip goes on without those rows; nothing was sent")),
+        None => Ok(()),
+    }
 }

@@ -253,7 +253,7 @@ impl Bench {
             for reference in self.references(u64::from(position) + 1) {
                 let Reference::Url(text) = reference else { continue };
                 let life = lifetime(&text.parse().expect("an address"));
-                lives.add(position, &life, can_refresh);
+                lives.add(position, 0, &life, can_refresh);
             }
         }
         lives

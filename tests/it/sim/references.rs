@@ -304,13 +304,14 @@ fn without_a_signer_whatever_will_die_is_named_before_the_first_reservation() {
     let mut lives = UrlLives::default();
     for position in 0..2_000 {
         let text = signed("https://r.example/x.png", clock_start, MINUTE * 15);
-        lives.add(position, &lifetime(&Url::parse(&text).expect("an address")), false);
+        lives.add(position, 0, &lifetime(&Url::parse(&text).expect("an address")), false);
     }
     let pace = Pace {
         now: clock_start,
         whole: Duration::from_secs(18 * 2_000),
         images: 2_000,
-        least_life: need(&settings).max(settings.fresh_for),
+        need: need(&settings),
+        fresh_for: settings.fresh_for,
     };
     let (counts, too_late) = lives.judge((0..2_000).map(|row| (row, 1)), &pace);
     // Ten of the fifteen minutes are left for the start: with a margin of 20 %, 28 rows.
