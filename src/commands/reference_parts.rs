@@ -27,7 +27,8 @@ pub(super) struct ReferencePlaces {
 }
 
 impl ReferencePlaces {
-    /// The folder of the rows file or another one, what the user has opened beside it, and the user's cache.
+    /// The folder of the rows file or another one, what the user has opened beside it, and the
+    /// user's cache.
     pub(super) fn of(world: &World, rows_folder: &Path, settings: &FetchSettings) -> Self {
         let opened: Vec<PathBuf> = settings.opened.iter().map(|path| world.path(path)).collect();
         let cache = match &world.invocation.cache_home {
