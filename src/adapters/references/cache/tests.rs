@@ -1,6 +1,6 @@
 //! What is kept, what is looked at, and what is forgotten.
 
-use crate::adapters::references::validators::Remembered;
+use crate::adapters::references::validators::{Remembered, touch};
 use crate::domain::reference::Reference;
 
 use super::*;
@@ -109,6 +109,22 @@ async fn what_a_server_said_is_remembered_while_the_object_is_there() {
     assert_eq!(cache.remembered(&signed(2)).await, Some(known.clone()));
     cache.remember(&signed(1), Remembered { etag: None, ..known }).await;
     assert_eq!(cache.remembered(&signed(2)).await, None, "the new state has no name");
+}
+
+#[tokio::test]
+async fn a_damaged_file_is_noticed_and_healed_by_the_next_download() {
+    let (_outer, cache) = cache();
+    let kept = keep_all(&cache, PNG).await.expect("kept");
+    assert!(cache.is_intact(&kept).await);
+    let path = content_path(cache.folder(), &kept.sha256);
+    // As long as it was: only its bytes tell.
+    fs::write(&path, vec![0; PNG.len()]).expect("written");
+    assert!(!cache.is_intact(&kept).await);
+    assert_eq!(keep_all(&cache, PNG).await.expect("kept"), kept);
+    assert_eq!(fs::read(&path).expect("there"), PNG);
+    assert!(cache.is_intact(&kept).await);
+    fs::remove_file(&path).expect("removed");
+    assert!(!cache.is_intact(&kept).await);
 }
 
 #[tokio::test]
