@@ -15,7 +15,9 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::adapters::output::run_folder::private_folder;
-use crate::adapters::references::inspect::{ContentError, HEAD, MAX_BYTES, check_file};
+use crate::adapters::references::inspect::{
+    ContentError, HEAD, MAX_BYTES, check_end, check_file,
+};
 use crate::adapters::references::validators::VALIDATORS;
 use crate::domain::digest::Sha256Digest;
 use crate::domain::image::ImageKind;
@@ -96,9 +98,18 @@ impl ContentCache {
 
     /// Begins to receive one object; it is hashed, checked and written on a thread that may wait.
     pub fn receive(&self) -> Incoming {
+        self.begin(true)
+    }
+
+    /// The same for an object of which nobody says how long it is: its own end is looked for.
+    pub(crate) fn receive_unmeasured(&self) -> Incoming {
+        self.begin(false)
+    }
+
+    fn begin(&self, is_measured: bool) -> Incoming {
         let (sender, receiver) = mpsc::channel(QUEUE);
         let folder = Arc::clone(&self.folder);
-        Incoming { sender, task: spawn_blocking(move || keep(&folder, receiver)) }
+        Incoming { sender, task: spawn_blocking(move || keep(&folder, receiver, is_measured)) }
     }
 }
 
@@ -152,7 +163,11 @@ fn digest_of(path: &Path) -> io::Result<Sha256Digest> {
 }
 
 /// Receives until the end, and keeps the whole.
-fn keep(folder: &Path, mut chunks: mpsc::Receiver<Bytes>) -> Result<Kept, ContentError> {
+fn keep(
+    folder: &Path,
+    mut chunks: mpsc::Receiver<Bytes>,
+    is_measured: bool,
+) -> Result<Kept, ContentError> {
     private_folder(folder)?;
     let mut file = BufWriter::new(NamedTempFile::with_prefix_in(PART, folder)?);
     let (mut digest, mut length, mut head) = (Sha256::new(), 0_u64, Vec::new());
@@ -174,6 +189,9 @@ fn keep(folder: &Path, mut chunks: mpsc::Receiver<Bytes>) -> Result<Kept, Conten
         file.write_all(&chunk)?;
     }
     let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
+    if !is_measured {
+        check_end(&head, file.as_file(), length)?;
+    }
     let kind = check_file(&head, file.as_file())?;
     let sha256 = Sha256Digest::finish(digest);
     let path = content_path(folder, &sha256);

@@ -122,6 +122,9 @@ pub(crate) fn content_error(reference: &Reference, error: ContentError) -> Refer
             ReferenceError::TooManyPixels { reference, pixels, limit }
         }
         ContentError::NotAnImage => ReferenceError::NotAnImage(reference),
+        ContentError::CutShort => {
+            ReferenceError::BadAnswer { reference, problem: error.to_string() }
+        }
         ContentError::Io(source) => ReferenceError::Unreadable { reference, source },
     }
 }

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use reqwest::Response;
 use reqwest::header::{
     CONTENT_ENCODING, DATE, ETAG, HeaderMap, HeaderName, IF_MODIFIED_SINCE, IF_NONE_MATCH,
-    LAST_MODIFIED, LOCATION,
+    LAST_MODIFIED, LOCATION, TRANSFER_ENCODING,
 };
 
 use crate::adapters::http::paid::cause;
@@ -185,7 +185,9 @@ impl Visit<'_> {
         }
         let validator = |name| header(response.headers(), name).map(str::to_owned);
         let (etag, last_modified) = (validator(ETAG), validator(LAST_MODIFIED));
-        let incoming = self.web.cache.receive();
+        let cache = &self.web.cache;
+        let is_measured = response.content_length().is_some() || is_chunked(response.headers());
+        let incoming = if is_measured { cache.receive() } else { cache.receive_unmeasured() };
         loop {
             match response.chunk().await {
                 Ok(Some(chunk)) => {
@@ -229,7 +231,15 @@ impl Visit<'_> {
     }
 
     fn bad_content(&self, error: ContentError) -> FailedTry {
-        self.never(content_error(self.reference, error))
+        let next = match error {
+            // It was the connection that ended too early.
+            ContentError::CutShort => NextTry::MayHeal(None),
+            ContentError::TooLarge { .. }
+            | ContentError::TooManyPixels { .. }
+            | ContentError::NotAnImage
+            | ContentError::Io(_) => NextTry::Never,
+        };
+        FailedTry { error: content_error(self.reference, error), next, date: self.date }
     }
 
     fn unreachable(&self, problem: String, next: NextTry) -> FailedTry {
@@ -257,6 +267,13 @@ impl Visit<'_> {
 /// A header's text.
 fn header(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     headers.get(name)?.to_str().ok()
+}
+
+/// Whether a body that tells no length tells its end; else it ends wherever the connection does.
+fn is_chunked(headers: &HeaderMap) -> bool {
+    let last = headers.get_all(TRANSFER_ENCODING).iter().next_back();
+    let coding = last.and_then(|it| it.to_str().ok()).and_then(|it| it.rsplit(',').next());
+    coding.is_some_and(|it| it.trim().eq_ignore_ascii_case("chunked"))
 }
 
 /// The gate's own word, if it was the gate that kept a connection from being made.
