@@ -3,6 +3,8 @@
 
 use std::fs::{self, DirEntry, File};
 use std::io::{self, BufWriter, Read, Write};
+#[cfg(unix)]
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -15,9 +17,7 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::adapters::output::run_folder::private_folder;
-use crate::adapters::references::inspect::{
-    ContentError, HEAD, MAX_BYTES, check_end, check_file,
-};
+use crate::adapters::references::inspect::{ContentError, HEAD, MAX_BYTES, check_end, check_file};
 use crate::adapters::references::validators::VALIDATORS;
 use crate::domain::digest::Sha256Digest;
 use crate::domain::image::ImageKind;
@@ -56,6 +56,24 @@ impl ContentCache {
     /// Uses a folder, which is made when the first file comes.
     pub fn in_folder(folder: PathBuf) -> Self {
         Self { folder: folder.into() }
+    }
+
+    /// Uses a folder of this user's own below one that everybody may write to, such as that for
+    /// temporary files.
+    ///
+    /// # Errors
+    /// When it cannot be made, or is not this user's alone: whoever may write into it could lay
+    /// other bytes under the name of a reference.
+    pub fn below_common(common: &Path) -> io::Result<Self> {
+        #[cfg(unix)]
+        let user = rustix::process::geteuid().as_raw();
+        #[cfg(not(unix))]
+        let user = "user";
+        let folder = common.join(format!("imagemill-references-{user}"));
+        private_folder(&folder)?;
+        #[cfg(unix)]
+        check_own(&folder, user)?;
+        Ok(Self::in_folder(folder))
     }
 
     /// Where everything is.
@@ -142,6 +160,18 @@ impl Incoming {
         drop(sender);
         task.await.unwrap_or_else(|error| Err(ContentError::Io(io::Error::other(error))))
     }
+}
+
+/// Whether a folder belongs to this user, and nobody else may enter it.
+#[cfg(unix)]
+fn check_own(folder: &Path, user: u32) -> io::Result<()> {
+    // A link would be somebody else's word for where it is.
+    let metadata = fs::symlink_metadata(folder)?;
+    if metadata.is_dir() && metadata.uid() == user && metadata.mode() & 0o077 == 0 {
+        return Ok(());
+    }
+    let text = format!("{} is not a folder of this user alone", folder.display());
+    Err(io::Error::new(io::ErrorKind::PermissionDenied, text))
 }
 
 /// Where the object with this digest is.

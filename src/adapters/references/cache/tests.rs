@@ -170,3 +170,24 @@ async fn nobody_else_can_read_what_is_kept() {
     assert_eq!(mode(path.parent().expect("a folder")), 0o700);
     assert_eq!(mode(&outer.path().join("cache")), 0o700);
 }
+
+#[cfg(unix)]
+#[test]
+fn a_folder_among_those_of_others_is_used_only_when_it_is_the_users_own() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let common = tempfile::tempdir().expect("a folder");
+    let cache = ContentCache::below_common(common.path()).expect("a new one");
+    let folder = cache.folder().to_path_buf();
+    let user = fs::metadata(&folder).expect("made").uid();
+    assert_eq!(fs::metadata(&folder).expect("made").mode() & 0o777, 0o700);
+    ContentCache::below_common(common.path()).expect("the same one");
+    check_own(&folder, user + 1).expect_err("somebody else's");
+    for mode in [0o701, 0o750, 0o777] {
+        fs::set_permissions(&folder, fs::Permissions::from_mode(mode)).expect("a mode");
+        ContentCache::below_common(common.path()).expect_err("others may enter");
+    }
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).expect("a mode");
+    fs::rename(&folder, common.path().join("elsewhere")).expect("renamed");
+    symlink("elsewhere", &folder).expect("a link");
+    ContentCache::below_common(common.path()).expect_err("a link");
+}
