@@ -22,8 +22,8 @@ use crate::ports::references::{ReferenceSource, UrlRefresher};
 pub(super) struct ReferencePlaces {
     /// Local references.
     pub(super) local: LocalReferences,
-    /// Where everything that was fetched is kept.
-    pub(super) cache: PathBuf,
+    /// Where everything that was fetched is kept; nothing when the user has no cache folder.
+    pub(super) cache: Option<PathBuf>,
 }
 
 impl ReferencePlaces {
@@ -31,14 +31,22 @@ impl ReferencePlaces {
     /// user's cache.
     pub(super) fn of(world: &World, rows_folder: &Path, settings: &FetchSettings) -> Self {
         let opened: Vec<PathBuf> = settings.opened.iter().map(|path| world.path(path)).collect();
-        let cache = match &world.invocation.cache_home {
-            Some(home) => home.join("references"),
-            None => world.path(".imagemill/references"),
-        };
+        let cache = world.invocation.cache_home.as_ref().map(|home| home.join("references"));
         let base = settings.base.as_ref().map(|base| world.path(base));
         let home = base.as_deref().unwrap_or(rows_folder);
         Self { local: LocalReferences::below(home, &opened), cache }
     }
+}
+
+/// Never in the current folder: somebody else's project could bring a cache of its own.
+fn cache(places: &ReferencePlaces) -> Result<ContentCache, Failure> {
+    if let Some(folder) = &places.cache {
+        return Ok(ContentCache::in_folder(folder.clone()));
+    }
+    ContentCache::below_common(&std::env::temp_dir()).map_err(|error| {
+        Failure::new(Exit::Environment, format!("references cannot be kept: {error}"))
+            .with_hint("set XDG_CACHE_HOME to a folder of your own")
+    })
 }
 
 /// The stores of the user's environment.
@@ -104,7 +112,7 @@ pub(super) fn live_source(
     places: &ReferencePlaces,
     clock: &Arc<dyn Clock>,
 ) -> Result<Arc<dyn ReferenceSource>, Failure> {
-    let cache = ContentCache::in_folder(places.cache.clone());
+    let cache = cache(places)?;
     // What cannot be tidied up now will be the next time.
     let _ = cache.prune(clock.now());
     let web = WebReferences::new(settings, cache.clone(), Arc::clone(clock))

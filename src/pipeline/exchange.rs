@@ -1,5 +1,6 @@
 //! One exchange with the provider: opens the file, sends, receives, gives the file its name.
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -180,10 +181,23 @@ pub(crate) async fn exchange(
         Err(error @ ProviderError::NotSent { .. }) => {
             body.discard().await;
             let reason = with_sources(&error);
-            cx.stop.drain(StopReason::Environment(reason.clone()));
+            if !is_of_one_row(&error) {
+                cx.stop.drain(StopReason::Environment(reason.clone()));
+            }
             Answer::NotSent { reason }
         }
         Err(ProviderError::Failed(failure)) => failed(cx, *failure, body).await,
+    }
+}
+
+/// Whether a reference is gone or not what it was, which concerns its rows alone. Whatever else
+/// keeps a file from being opened, such as too many open ones, meets the next row as well.
+fn is_of_one_row(error: &ProviderError) -> bool {
+    match error {
+        ProviderError::NotSent { source, .. } => {
+            matches!(source.kind(), ErrorKind::NotFound | ErrorKind::InvalidData)
+        }
+        ProviderError::Failed(_) | ProviderError::NotKept { .. } => false,
     }
 }
 

@@ -98,7 +98,8 @@ pub enum ProviderError {
         #[source]
         source: ImageStoreError,
     },
-    /// A reference could not be opened, so nothing was sent.
+    /// A reference could not be opened, so nothing was sent. A source that was not found or has
+    /// invalid data says that this reference alone is not what was fetched.
     #[error("reference {name} cannot be opened for sending")]
     NotSent {
         /// The reference, fit for a report.

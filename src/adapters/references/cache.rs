@@ -1,8 +1,10 @@
 //! References by their content: each is one file, named by the SHA-256 of its bytes, that all runs
 //! of the user share.
 
-use std::fs::{self, DirEntry};
-use std::io::{self, BufWriter, Write};
+use std::fs::{self, DirEntry, File};
+use std::io::{self, BufWriter, Read, Write};
+#[cfg(unix)]
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -15,14 +17,17 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::adapters::output::run_folder::private_folder;
-use crate::adapters::references::inspect::{ContentError, HEAD, MAX_BYTES, check_file};
-use crate::adapters::references::validators::{VALIDATORS, touch};
+use crate::adapters::references::inspect::{ContentError, HEAD, MAX_BYTES, check_end, check_file};
+use crate::adapters::references::validators::VALIDATORS;
 use crate::domain::digest::Sha256Digest;
 use crate::domain::image::ImageKind;
 use crate::domain::request::ReferenceContent;
 
 /// Chunks that wait for the disk; the network waits when there are more.
 const QUEUE: usize = 8;
+
+/// Bytes of a kept file that are read at a time.
+const READ: usize = 64 * 1024;
 
 /// How long a file is kept that no run has used.
 const UNUSED: Duration = Duration::from_hours(30 * 24);
@@ -51,6 +56,24 @@ impl ContentCache {
     /// Uses a folder, which is made when the first file comes.
     pub fn in_folder(folder: PathBuf) -> Self {
         Self { folder: folder.into() }
+    }
+
+    /// Uses a folder of this user's own below one that everybody may write to, such as that for
+    /// temporary files.
+    ///
+    /// # Errors
+    /// When it cannot be made, or is not this user's alone: whoever may write into it could lay
+    /// other bytes under the name of a reference.
+    pub fn below_common(common: &Path) -> io::Result<Self> {
+        #[cfg(unix)]
+        let user = rustix::process::geteuid().as_raw();
+        #[cfg(not(unix))]
+        let user = "user";
+        let folder = common.join(format!("imagemill-references-{user}"));
+        private_folder(&folder)?;
+        #[cfg(unix)]
+        check_own(&folder, user)?;
+        Ok(Self::in_folder(folder))
     }
 
     /// Where everything is.
@@ -83,11 +106,28 @@ impl ContentCache {
         Ok(n_removed)
     }
 
+    /// Whether the file of an object still has its bytes: a disk that lost power or a stranger may
+    /// have left others under its name. It is read whole, on a thread that may wait.
+    pub(crate) async fn is_intact(&self, kept: &Kept) -> bool {
+        let (path, sha256) = (content_path(&self.folder, &kept.sha256), kept.sha256);
+        let read = spawn_blocking(move || digest_of(&path)).await;
+        matches!(read, Ok(Ok(found)) if found == sha256)
+    }
+
     /// Begins to receive one object; it is hashed, checked and written on a thread that may wait.
     pub fn receive(&self) -> Incoming {
+        self.begin(true)
+    }
+
+    /// The same for an object of which nobody says how long it is: its own end is looked for.
+    pub(crate) fn receive_unmeasured(&self) -> Incoming {
+        self.begin(false)
+    }
+
+    fn begin(&self, is_measured: bool) -> Incoming {
         let (sender, receiver) = mpsc::channel(QUEUE);
         let folder = Arc::clone(&self.folder);
-        Incoming { sender, task: spawn_blocking(move || keep(&folder, receiver)) }
+        Incoming { sender, task: spawn_blocking(move || keep(&folder, receiver, is_measured)) }
     }
 }
 
@@ -122,14 +162,42 @@ impl Incoming {
     }
 }
 
+/// Whether a folder belongs to this user, and nobody else may enter it.
+#[cfg(unix)]
+fn check_own(folder: &Path, user: u32) -> io::Result<()> {
+    // A link would be somebody else's word for where it is.
+    let metadata = fs::symlink_metadata(folder)?;
+    if metadata.is_dir() && metadata.uid() == user && metadata.mode() & 0o077 == 0 {
+        return Ok(());
+    }
+    let text = format!("{} is not a folder of this user alone", folder.display());
+    Err(io::Error::new(io::ErrorKind::PermissionDenied, text))
+}
+
 /// Where the object with this digest is.
 pub(super) fn content_path(folder: &Path, sha256: &Sha256Digest) -> PathBuf {
     let name = sha256.to_string();
     folder.join(&name[..2]).join(name)
 }
 
+/// The digest of what a file has, as far as the largest object goes.
+fn digest_of(path: &Path) -> io::Result<Sha256Digest> {
+    let (mut digest, mut buffer) = (Sha256::new(), vec![0; READ]);
+    let mut file = File::open(path)?.take(MAX_BYTES + 1);
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(Sha256Digest::finish(digest)),
+            n_read => digest.update(&buffer[..n_read]),
+        }
+    }
+}
+
 /// Receives until the end, and keeps the whole.
-fn keep(folder: &Path, mut chunks: mpsc::Receiver<Bytes>) -> Result<Kept, ContentError> {
+fn keep(
+    folder: &Path,
+    mut chunks: mpsc::Receiver<Bytes>,
+    is_measured: bool,
+) -> Result<Kept, ContentError> {
     private_folder(folder)?;
     let mut file = BufWriter::new(NamedTempFile::with_prefix_in(PART, folder)?);
     let (mut digest, mut length, mut head) = (Sha256::new(), 0_u64, Vec::new());
@@ -151,18 +219,15 @@ fn keep(folder: &Path, mut chunks: mpsc::Receiver<Bytes>) -> Result<Kept, Conten
         file.write_all(&chunk)?;
     }
     let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
+    if !is_measured {
+        check_end(&head, file.as_file(), length)?;
+    }
     let kind = check_file(&head, file.as_file())?;
     let sha256 = Sha256Digest::finish(digest);
     let path = content_path(folder, &sha256);
-    if fs::metadata(&path).is_ok_and(|known| known.len() == length) {
-        // It is used once more; the new file says when that was.
-        let used = file.as_file().metadata().and_then(|it| it.modified());
-        // Else it is removed early, and fetched again.
-        let _ = used.and_then(|at| touch(&path, at));
-    } else {
-        private_folder(path.parent().expect("it was joined to a folder"))?;
-        file.persist(&path).map_err(|error| error.error)?;
-    }
+    private_folder(path.parent().expect("it was joined to a folder"))?;
+    // Also over one that is there already: it may have been damaged since, and this one is right.
+    file.persist(&path).map_err(|error| error.error)?;
     Ok(Kept { kind, sha256, content: ReferenceContent::File { path: path.into(), length } })
 }
 

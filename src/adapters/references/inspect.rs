@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 
 use imagesize::ImageSize;
+use memchr::memmem;
 
 use crate::domain::image::ImageKind;
 
@@ -33,6 +34,9 @@ pub enum ContentError {
     /// They are no png, jpeg or webp.
     #[error("no png, jpeg or webp image")]
     NotAnImage,
+    /// They end before their image does.
+    #[error("it ends before its image does")]
+    CutShort,
     /// They cannot be read or written.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -65,6 +69,46 @@ pub fn check_file(head: &[u8], file: &File) -> Result<ImageKind, ContentError> {
     whole.seek(SeekFrom::Start(0))?;
     let size = imagesize::reader_size(whole).map_err(|_| ContentError::NotAnImage)?;
     check_pixels(size).map(|()| kind)
+}
+
+/// The last bytes of a file: enough for the end of an image and for what programs leave behind it.
+const TAIL: u64 = 64 * 1024;
+
+/// The last chunk of every PNG, its checksum included.
+const PNG_END: &[u8] = b"\0\0\0\0IEND\xae\x42\x60\x82";
+
+/// The last marker of every JPEG.
+const JPEG_END: &[u8] = b"\xff\xd9";
+
+/// Looks for the end of the image in a file of this length whose first bytes are `head`. It is for
+/// files of which nobody has said how long they are; what is no image is not judged here.
+///
+/// # Errors
+/// When it is not there, or the file cannot be read.
+pub fn check_end(head: &[u8], mut file: &File, length: u64) -> Result<(), ContentError> {
+    let Some(kind) = ImageKind::from_magic(head) else { return Ok(()) };
+    let mut tail = Vec::new();
+    file.seek(SeekFrom::Start(length.saturating_sub(TAIL)))?;
+    file.take(TAIL).read_to_end(&mut tail)?;
+    if is_whole(kind, head, &tail, length) { Ok(()) } else { Err(ContentError::CutShort) }
+}
+
+/// Whether an image with these first and last bytes has its end.
+fn is_whole(kind: ImageKind, head: &[u8], tail: &[u8], length: u64) -> bool {
+    match kind {
+        ImageKind::Png => memmem::find(tail, PNG_END).is_some(),
+        ImageKind::Jpeg => {
+            // Cameras fill up with zeros, and servers end lines.
+            let is_filler = |byte: &u8| matches!(byte, 0 | b'\r' | b'\n');
+            let end = tail.iter().rposition(|byte| !is_filler(byte)).map_or(0, |last| last + 1);
+            tail[..end].ends_with(JPEG_END)
+        }
+        ImageKind::Webp => {
+            // Its size counts from behind itself.
+            let size = head.get(4..8).and_then(|it| it.try_into().ok()).map(u32::from_le_bytes);
+            size.is_some_and(|size| u64::from(size) + 8 <= length)
+        }
+    }
 }
 
 fn check_pixels(size: ImageSize) -> Result<(), ContentError> {
@@ -112,5 +156,31 @@ impl Seek for Steady<'_> {
             SeekFrom::Start(_) | SeekFrom::End(_) => self.reader.seek(to)?,
         };
         Ok(self.position)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_image_is_whole_when_its_end_is_there_row_77() {
+        let whole = |bytes: &[u8], length: usize| {
+            let kind = ImageKind::from_magic(bytes).expect("an image");
+            let tail = &bytes[..length];
+            is_whole(kind, bytes, tail, length as u64)
+        };
+        let png = [b"\x89PNG\r\n\x1a\n and so on", PNG_END].concat();
+        let jpeg = [b"\xff\xd8\xff and \xff\0 so on", JPEG_END].concat();
+        let webp = b"RIFF\x0a\0\0\0WEBPVP8 \0\0".to_vec();
+        for mut bytes in [png.clone(), jpeg, webp] {
+            assert!(whole(&bytes, bytes.len()), "{bytes:?}");
+            for cut in 12..bytes.len() {
+                assert!(!whole(&bytes, cut), "{bytes:?} at {cut}");
+            }
+            bytes.extend_from_slice(b"\0\0\r\n");
+            assert!(whole(&bytes, bytes.len()), "{bytes:?}");
+        }
+        assert!(whole(&[&png[..], b"a note behind it"].concat(), png.len() + 16));
     }
 }

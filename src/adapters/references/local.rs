@@ -1,11 +1,15 @@
 //! Local references: read from inside the rows file's folder, unless another one is opened.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, Read};
+#[cfg(unix)]
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use futures_util::StreamExt;
+#[cfg(unix)]
+use rustix::fs::OFlags;
 use tokio::task::spawn_blocking;
 use tokio_util::io::ReaderStream;
 
@@ -76,15 +80,33 @@ impl LocalReferences {
         if !real.starts_with(&home) && !self.opened.iter().any(is_open) {
             return Err(ReferenceError::Outside(reference));
         }
-        let metadata = real.metadata().map_err(unreadable)?;
-        if !metadata.is_file() {
-            return Err(unreadable(io::Error::other("it is no regular file")));
-        }
-        if metadata.len() > MAX_BYTES {
+        let file = open_regular(&real).map_err(unreadable)?;
+        if file.metadata().map_err(unreadable)?.len() > MAX_BYTES {
             return Err(ReferenceError::TooLarge { reference, limit: MAX_BYTES });
         }
-        File::open(&real).map_err(unreadable)
+        Ok(file)
     }
+}
+
+/// Opens a regular file, and nothing that takes its place: a pipe would keep the thread waiting
+/// for a writer for ever, and a link could lead out of the folder by now.
+fn open_regular(path: &Path) -> io::Result<File> {
+    let check = |metadata: Metadata| {
+        let error = || io::Error::other("it is no regular file");
+        metadata.is_file().then_some(()).ok_or_else(error)
+    };
+    // Merely to open a device may have an effect.
+    check(path.metadata()?)?;
+    let mut options = File::options();
+    options.read(true);
+    #[cfg(unix)]
+    {
+        let flags = OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        OpenOptionsExt::custom_flags(&mut options, flags.bits().cast_signed());
+    }
+    let file = options.open(path)?;
+    check(file.metadata()?)?;
+    Ok(file)
 }
 
 fn unreadable(reference: &Reference, source: io::Error) -> ReferenceError {
@@ -100,6 +122,9 @@ pub(crate) fn content_error(reference: &Reference, error: ContentError) -> Refer
             ReferenceError::TooManyPixels { reference, pixels, limit }
         }
         ContentError::NotAnImage => ReferenceError::NotAnImage(reference),
+        ContentError::CutShort => {
+            ReferenceError::BadAnswer { reference, problem: error.to_string() }
+        }
         ContentError::Io(source) => ReferenceError::Unreadable { reference, source },
     }
 }
@@ -180,5 +205,43 @@ mod tests {
         std::os::unix::fs::symlink("../secret.png", home.join("link.png")).expect("a link");
         let references = LocalReferences::below(&home, &[]);
         assert!(matches!(references.check("link.png"), Err(ReferenceError::Outside(_))));
+    }
+
+    /// What stands at a path may change between two looks at it; only the opened file is believed.
+    #[cfg(unix)]
+    #[test]
+    fn a_pipe_that_takes_the_place_of_a_file_holds_nobody_up() {
+        use std::sync::atomic::{AtomicBool, Ordering};
+        use std::sync::mpsc;
+
+        use rustix::fs::{CWD, Mode, mkfifoat, renameat};
+        let folder = tempfile::tempdir().expect("a folder");
+        let place = |name: &str| folder.path().join(name);
+        std::fs::write(place("file"), PNG).expect("written");
+        mkfifoat(CWD, place("pipe"), Mode::RUSR | Mode::WUSR).expect("a pipe");
+        open_regular(&place("pipe")).expect_err("a pipe");
+        let swap = |name: &str| {
+            std::fs::hard_link(place(name), place("next")).expect("a second name");
+            renameat(CWD, place("next"), CWD, place("picture")).expect("swapped");
+        };
+        swap("file");
+        let is_over = Arc::new(AtomicBool::new(false));
+        let (sender, receiver) = mpsc::channel();
+        let (path, over) = (place("picture"), Arc::clone(&is_over));
+        std::thread::spawn(move || {
+            let mut is_always_file = true;
+            while !over.load(Ordering::Acquire) {
+                let opened = open_regular(&path).and_then(|file| file.metadata());
+                is_always_file &= opened.map_or(true, |it| it.is_file());
+            }
+            let _ = sender.send(is_always_file);
+        });
+        for _ in 0..5_000 {
+            swap("pipe");
+            swap("file");
+        }
+        is_over.store(true, Ordering::Release);
+        let patience = std::time::Duration::from_secs(20);
+        assert!(receiver.recv_timeout(patience).expect("it hangs at the pipe"), "it took a pipe");
     }
 }

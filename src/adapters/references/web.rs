@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use reqwest::Response;
 use reqwest::header::{
     CONTENT_ENCODING, DATE, ETAG, HeaderMap, HeaderName, IF_MODIFIED_SINCE, IF_NONE_MATCH,
-    LAST_MODIFIED, LOCATION,
+    LAST_MODIFIED, LOCATION, TRANSFER_ENCODING,
 };
 
 use crate::adapters::http::paid::cause;
@@ -102,27 +102,36 @@ struct Visit<'a> {
 impl Visit<'_> {
     /// Asks, and follows where it is sent.
     async fn run(&mut self, text: &str) -> Result<Fetched, FailedTry> {
-        let allowed = &self.web.allowed;
-        let mut url = check_url(text, None, allowed).map_err(|error| self.refused(error))?;
+        let mut url = self.checked(text, None)?;
         let is_signed = lifetime(url.url()).is_signed;
         // What is remembered belongs to the address itself; a redirect may lead elsewhere today.
         let mut remembered = self.web.cache.remembered(self.reference).await;
-        for n_hops in 0..=MAX_HOPS {
+        let mut n_hops = 0;
+        while n_hops <= MAX_HOPS {
             let response = self.ask(&url, remembered.as_ref()).await?;
             self.date = header(response.headers(), DATE).and_then(http_date);
             url = self.arrived(url, &response)?;
             match (response.status().as_u16(), remembered.take()) {
                 (200, _) => return self.receive(response, n_hops == 0).await,
-                (304, Some(known)) => return Ok(self.unchanged(known).await),
+                (304, Some(known)) => match self.unchanged(known).await {
+                    Some(fetched) => return Ok(fetched),
+                    // It is asked for anew, without a word of what is not there any more.
+                    None => url = self.checked(text, None)?,
+                },
                 (301 | 302 | 303 | 307 | 308, _) => {
                     let target = self.target(&response)?;
-                    let next = check_url(&target, Some(&url), allowed);
-                    url = next.map_err(|error| self.refused(error))?;
+                    url = self.checked(&target, Some(&url))?;
+                    n_hops += 1;
                 }
                 (status, _) => return Err(self.answered(status, &response, is_signed)),
             }
         }
         Err(self.bad_answer(format!("more than {MAX_HOPS} redirects")))
+    }
+
+    /// An address that the gate lets through, or one that another one leads to.
+    fn checked(&self, text: &str, from: Option<&CheckedUrl>) -> Result<CheckedUrl, FailedTry> {
+        check_url(text, from, &self.web.allowed).map_err(|error| self.refused(error))
     }
 
     /// One request; its answer's head has come.
@@ -176,7 +185,9 @@ impl Visit<'_> {
         }
         let validator = |name| header(response.headers(), name).map(str::to_owned);
         let (etag, last_modified) = (validator(ETAG), validator(LAST_MODIFIED));
-        let incoming = self.web.cache.receive();
+        let cache = &self.web.cache;
+        let is_measured = response.content_length().is_some() || is_chunked(response.headers());
+        let incoming = if is_measured { cache.receive() } else { cache.receive_unmeasured() };
         loop {
             match response.chunk().await {
                 Ok(Some(chunk)) => {
@@ -198,11 +209,13 @@ impl Visit<'_> {
         Ok(fetched(self.reference, kept, self.date))
     }
 
-    /// What is kept from earlier is still good.
-    async fn unchanged(&self, known: Remembered) -> Fetched {
+    /// What is kept from earlier is still good, unless its file is damaged or gone.
+    async fn unchanged(&self, known: Remembered) -> Option<Fetched> {
         let kept: Kept = known.kept;
+        // Before it is read, so that no other run takes it for forgotten in between.
         self.web.cache.touch(&kept, self.web.clock.now()).await;
-        Fetched { n_received: 0, ..fetched(self.reference, kept, self.date) }
+        let is_intact = self.web.cache.is_intact(&kept).await;
+        is_intact.then(|| Fetched { n_received: 0, ..fetched(self.reference, kept, self.date) })
     }
 
     fn never(&self, error: ReferenceError) -> FailedTry {
@@ -218,7 +231,15 @@ impl Visit<'_> {
     }
 
     fn bad_content(&self, error: ContentError) -> FailedTry {
-        self.never(content_error(self.reference, error))
+        let next = match error {
+            // It was the connection that ended too early.
+            ContentError::CutShort => NextTry::MayHeal(None),
+            ContentError::TooLarge { .. }
+            | ContentError::TooManyPixels { .. }
+            | ContentError::NotAnImage
+            | ContentError::Io(_) => NextTry::Never,
+        };
+        FailedTry { error: content_error(self.reference, error), next, date: self.date }
     }
 
     fn unreachable(&self, problem: String, next: NextTry) -> FailedTry {
@@ -246,6 +267,13 @@ impl Visit<'_> {
 /// A header's text.
 fn header(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     headers.get(name)?.to_str().ok()
+}
+
+/// Whether a body that tells no length tells its end; else it ends wherever the connection does.
+fn is_chunked(headers: &HeaderMap) -> bool {
+    let last = headers.get_all(TRANSFER_ENCODING).iter().next_back();
+    let coding = last.and_then(|it| it.to_str().ok()).and_then(|it| it.rsplit(',').next());
+    coding.is_some_and(|it| it.trim().eq_ignore_ascii_case("chunked"))
 }
 
 /// The gate's own word, if it was the gate that kept a connection from being made.

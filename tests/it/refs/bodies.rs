@@ -97,6 +97,39 @@ async fn a_length_that_lies_is_found_out_row_77() {
     until("the end of the other files", || site.files().len() == 1).await;
 }
 
+/// Without a length and without chunks, the end of the connection is all that tells the end.
+#[tokio::test]
+async fn a_body_without_a_length_must_have_the_end_of_its_image_row_77() {
+    let site = Site::allowing("127.0.0.1");
+    let png = [PNG, b"\0\0\0\0\0\0\0\0IEND\xae\x42\x60\x82"].concat();
+    let jpeg =
+        b"\xff\xd8\xff\xc0\0\x11\x08\0\x02\0\x02\x03\x01\x22\0\x02\x11\x01\x03\x11\x01\xff\xd9";
+    let webp = b"RIFF\x16\0\0\0WEBPVP8X\x0a\0\0\0\0\0\0\0\x01\0\0\x01\0\0";
+    for image in [&png[..], jpeg, webp] {
+        for head in ["HTTP/1.1 200 OK\r\n", "HTTP/1.0 200 OK\r\n"] {
+            let answer = |body: &[u8]| [head.as_bytes(), b"\r\n", body].concat();
+            let server = serving(answer(image));
+            let fetched = site.fetch(&format!("http://{}/", server.address)).await;
+            assert_eq!(fetched.expect("it is whole").loaded.sha256, Sha256Digest::of(image));
+            for n_missing in [1, image.len() - 12] {
+                let server = serving(answer(&image[..image.len() - n_missing]));
+                let failed = site.fails(&format!("http://{}/", server.address)).await;
+                assert!(said(&failed).ends_with("it ends before its image does"), "{failed:?}");
+                assert_eq!(failed.next, NextTry::MayHeal(None));
+            }
+        }
+    }
+    // Who says the length is believed, whatever the file looks like.
+    let cut = &png[..png.len() - 1];
+    let chunk = format!("{:x}\r\n", cut.len());
+    let chunks = [chunk.as_bytes(), cut, b"\r\n0\r\n\r\n"].concat();
+    let head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    for answer in [reply("200 OK", "", cut), [&head[..], &chunks].concat()] {
+        let server = serving(answer);
+        site.fetch(&format!("http://{}/", server.address)).await.expect("fetched");
+    }
+}
+
 #[tokio::test]
 async fn nothing_encoded_is_asked_for_or_taken_row_78() {
     let site = Site::allowing("127.0.0.1");

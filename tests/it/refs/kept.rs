@@ -1,6 +1,8 @@
 //! What is kept from one run to the next: an object is asked for once more, not fetched.
 
 use std::fs;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 
 use crate::refs::site::{OPENED, PNG, Site, port, redirect, reply};
 use crate::wire::raw::{Act, RawServer};
@@ -47,6 +49,45 @@ async fn what_has_not_changed_is_not_fetched_again() {
         assert_eq!(fs::read(&object).expect("there"), PNG);
     }
     assert_eq!(server.requests().len(), 4);
+}
+
+#[tokio::test]
+async fn a_kept_file_with_other_bytes_of_the_same_length_is_not_used() {
+    let server = server();
+    let site = Site::allowing(OPENED);
+    let url = format!("http://{OPENED}:{}/x.png", port(&server.address));
+    site.fetch(&url).await.expect("fetched");
+    let object = site.files().into_iter().find(|it| it.extension().is_none()).expect("an object");
+    fs::write(&object, vec![0; PNG.len()]).expect("written");
+    let again = site.fetch(&url).await.expect("fetched");
+    assert_eq!(again.n_received, PNG.len() as u64);
+    assert_eq!(fs::read(&object).expect("there"), PNG);
+    let asked = server.requests();
+    let is_bare = |n: usize| asked[n].header("if-none-match").is_none();
+    assert_eq!((asked.len(), is_bare(1), is_bare(2)), (3, false, true));
+    // What came then is remembered like any other.
+    assert_eq!(site.fetch(&url).await.expect("still good").n_received, 0);
+}
+
+#[tokio::test]
+async fn a_file_that_goes_while_the_server_is_asked_is_fetched_again() {
+    let folder = Arc::new(OnceLock::<PathBuf>::new());
+    let doomed = Arc::clone(&folder);
+    let server = RawServer::start(move |_, request| {
+        if request.header("if-none-match").is_none() {
+            return Act::Send(reply("200 OK", "ETag: \"one\"\r\n", PNG));
+        }
+        fs::remove_file(doomed.get().expect("it was kept")).expect("removed");
+        Act::Send(b"HTTP/1.1 304 Not Modified\r\n\r\n".to_vec())
+    });
+    let site = Site::allowing(OPENED);
+    let url = format!("http://{OPENED}:{}/x.png", port(&server.address));
+    site.fetch(&url).await.expect("fetched");
+    let object = site.files().into_iter().find(|it| it.extension().is_none()).expect("an object");
+    folder.set(object.clone()).expect("once");
+    let again = site.fetch(&url).await.expect("fetched");
+    assert_eq!(again.n_received, PNG.len() as u64);
+    assert_eq!(fs::read(&object).expect("there"), PNG);
 }
 
 #[tokio::test]

@@ -1,13 +1,15 @@
 //! Parts that fail: what spends stops; what is out is settled as far as it can be.
 
+use std::io::ErrorKind;
 use std::time::Duration;
 
+use imagemill::domain::ledger::Evidence;
 use imagemill::domain::row::Outcome;
 use imagemill::pipeline::stop::StopReason;
 
 use crate::sim::bench::{Bench, free, image};
-use crate::sim::fakes::{ImageFaults, LedgerFaults, Note, Reply};
-use crate::sim::ran::Ran;
+use crate::sim::fakes::{ImageFaults, LedgerFaults, Note, Play, Reply};
+use crate::sim::ran::{End, Ran};
 
 fn is_environment(ran: &Ran) -> bool {
     matches!(ran.reasons.first(), Some(StopReason::Environment(_)))
@@ -22,10 +24,7 @@ fn a_ledger_that_fails_at_its_nth_commit_ends_all_sending() {
     for nth in 1..30 {
         let ledger = LedgerFaults { commit: Some(nth), ..LedgerFaults::default() };
         let ran = Bench { ledger, concurrency: 3, ..Bench::new(60) }
-            .plays(|call| crate::sim::fakes::Play {
-                after: Duration::from_secs(5 + call.row % 4),
-                ..image()
-            })
+            .plays(|call| Play { after: Duration::from_secs(5 + call.row % 4), ..image() })
             .run();
         // That every call has a durable hold is checked by the bench.
         assert!(ran.calls().len() < 60, "commit {nth}");
@@ -87,6 +86,29 @@ fn a_disk_that_refuses_a_paid_image_stops_the_run_and_settles() {
     assert_eq!((ran.calls().len(), ran.count("settle")), (4, 4));
     assert_eq!((ran.outcome(3), ran.outcome(4)), (Outcome::Ok, Outcome::Failed));
     assert_eq!(ran.rows()[&4].error_kind, Some("io"));
+}
+
+#[test]
+fn a_reference_that_is_gone_when_it_is_sent_ends_its_row_alone() {
+    for kind in [ErrorKind::NotFound, ErrorKind::InvalidData] {
+        let bench = Bench { concurrency: 1, ..Bench::new(50) };
+        let ran = bench.plays(move |call| not_sent(call.row == 4, kind)).run();
+        assert!(ran.reasons.is_empty(), "{:?}", ran.reasons);
+        assert_eq!((ran.calls().len(), ran.stats.rows.ok), (50, 49));
+        assert_eq!((ran.count("settle"), ran.count("release")), (49, 1));
+        assert!(ran.ends().contains(&End::Released(Evidence::NotSent, None)));
+        assert_eq!((ran.outcome(4), ran.rows()[&4].error_kind), (Outcome::Failed, Some("io")));
+    }
+    // Whatever else keeps a file from being opened is there for the next row as well.
+    let bench = Bench { concurrency: 1, ..Bench::new(50) };
+    let ran = bench.plays(|call| not_sent(call.row == 4, ErrorKind::Other)).run();
+    assert!(is_environment(&ran), "{:?}", ran.reasons);
+    assert_eq!((ran.calls().len(), ran.count("release")), (4, 1));
+}
+
+/// A call whose reference cannot be opened, or an image.
+fn not_sent(is_gone: bool, kind: ErrorKind) -> Play {
+    if is_gone { free(Reply::NotSent(kind)) } else { image() }
 }
 
 #[test]

@@ -87,6 +87,7 @@ pub(crate) enum Reply {
     Throttled(Duration),
     Failed(FailureClass),
     NotKept,
+    NotSent(io::ErrorKind),
     Panic,
 }
 
@@ -154,6 +155,10 @@ impl ImageProvider for FakeProvider {
             Reply::Failed(class) => return Err(ExchangeFailure::new(class).into()),
             Reply::NotKept => {
                 return Err(ProviderError::NotKept { source: full("images/a.part") });
+            }
+            Reply::NotSent(kind) => {
+                let name = "https://a.example/x.png".to_owned();
+                return Err(ProviderError::NotSent { name, source: kind.into() });
             }
             Reply::Panic => panic!("the provider panics, as the test asked"),
         };

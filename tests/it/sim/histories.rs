@@ -45,7 +45,7 @@ fn play(seed: u64, call: Call) -> Play {
         _ => Reply::NotAnImage,
     };
     let is_free = match reply {
-        Reply::Throttled(_) => true,
+        Reply::Throttled(_) | Reply::NotSent(_) => true,
         Reply::Failed(class) => matches!(class.ending(), Ending::Released { .. }),
         Reply::Image | Reply::NotAnImage | Reply::NotKept | Reply::Panic => false,
     };

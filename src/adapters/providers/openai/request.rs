@@ -1,5 +1,8 @@
 //! The request on the wire: JSON for a prompt alone, a form when there are references.
 
+use std::io;
+use std::path::Path;
+
 use reqwest::Body;
 use reqwest::multipart::{Form, Part};
 use serde::Serialize;
@@ -90,15 +93,15 @@ impl<'a> Fields<'a> {
 async fn part(reference: &LoadedReference, stem: &str) -> Result<Part, ProviderError> {
     let length = reference.content.length();
     let body = match &reference.content {
-        ReferenceContent::File { path, .. } => match File::open(path).await {
-            Ok(file) => Body::wrap_stream(ReaderStream::with_capacity(file.take(length), CHUNK)),
-            Err(source) => {
-                let name = reference.reference.redacted().to_owned();
-                return Err(ProviderError::NotSent { name, source });
-            }
-        },
+        ReferenceContent::File { path, .. } => {
+            let file = open(path, length).await.map_err(|it| not_sent(reference, it))?;
+            Body::wrap_stream(ReaderStream::with_capacity(file.take(length), CHUNK))
+        }
         ReferenceContent::Memory(bytes) => Body::from(bytes.clone()),
-        ReferenceContent::Unread => Body::from(""),
+        ReferenceContent::Unread => {
+            let problem = io::Error::new(io::ErrorKind::Unsupported, "it was never read");
+            return Err(not_sent(reference, problem));
+        }
     };
     let kind = reference.kind;
     Ok(Part::stream_with_length(body, length)
@@ -107,10 +110,67 @@ async fn part(reference: &LoadedReference, stem: &str) -> Result<Part, ProviderE
         .expect("the types are constants"))
 }
 
+/// Opens a file that still has its length. A shorter one would break the request off when its head
+/// has been sent, and nobody could say whether that is paid for.
+async fn open(path: &Path, length: u64) -> io::Result<File> {
+    let file = File::open(path).await?;
+    let found = file.metadata().await?.len();
+    if found != length {
+        let problem = format!("it has {found} bytes, and had {length} when it was checked");
+        return Err(io::Error::new(io::ErrorKind::InvalidData, problem));
+    }
+    Ok(file)
+}
+
+fn not_sent(reference: &LoadedReference, source: io::Error) -> ProviderError {
+    ProviderError::NotSent { name: reference.reference.redacted().to_owned(), source }
+}
+
 const fn mime(kind: ImageKind) -> &'static str {
     match kind {
         ImageKind::Png => "image/png",
         ImageKind::Jpeg => "image/jpeg",
         ImageKind::Webp => "image/webp",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use crate::domain::digest::Sha256Digest;
+    use crate::domain::reference::Reference;
+
+    use super::*;
+
+    fn reference(content: ReferenceContent) -> LoadedReference {
+        LoadedReference {
+            reference: Reference::Url("https://a.example/x.png?sig=SECRET".to_owned()),
+            kind: ImageKind::Png,
+            sha256: Sha256Digest([0; 32]),
+            content,
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_not_as_it_was_checked_is_not_sent() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("object");
+        std::fs::write(&path, b"twelve bytes").expect("written");
+        let file = |length| ReferenceContent::File { path: path.as_path().into(), length };
+        part(&reference(file(12)), "image-1").await.expect("it is whole");
+        let memory = ReferenceContent::Memory(Bytes::from_static(b"some"));
+        part(&reference(memory), "image-1").await.expect("it is whole");
+        let check = async |content: ReferenceContent, wanted: io::ErrorKind| {
+            let error = part(&reference(content), "image-1").await.expect_err("not sent");
+            assert!(!error.to_string().contains("SECRET"), "{error}");
+            let ProviderError::NotSent { source, .. } = error else { panic!("{error}") };
+            assert_eq!(source.kind(), wanted, "{source}");
+        };
+        check(file(13), io::ErrorKind::InvalidData).await;
+        check(file(11), io::ErrorKind::InvalidData).await;
+        check(ReferenceContent::Unread, io::ErrorKind::Unsupported).await;
+        std::fs::remove_file(&path).expect("removed");
+        check(file(12), io::ErrorKind::NotFound).await;
     }
 }

@@ -1,6 +1,6 @@
 //! What is kept, what is looked at, and what is forgotten.
 
-use crate::adapters::references::validators::Remembered;
+use crate::adapters::references::validators::{Remembered, touch};
 use crate::domain::reference::Reference;
 
 use super::*;
@@ -112,6 +112,22 @@ async fn what_a_server_said_is_remembered_while_the_object_is_there() {
 }
 
 #[tokio::test]
+async fn a_damaged_file_is_noticed_and_healed_by_the_next_download() {
+    let (_outer, cache) = cache();
+    let kept = keep_all(&cache, PNG).await.expect("kept");
+    assert!(cache.is_intact(&kept).await);
+    let path = content_path(cache.folder(), &kept.sha256);
+    // As long as it was: only its bytes tell.
+    fs::write(&path, vec![0; PNG.len()]).expect("written");
+    assert!(!cache.is_intact(&kept).await);
+    assert_eq!(keep_all(&cache, PNG).await.expect("kept"), kept);
+    assert_eq!(fs::read(&path).expect("there"), PNG);
+    assert!(cache.is_intact(&kept).await);
+    fs::remove_file(&path).expect("removed");
+    assert!(!cache.is_intact(&kept).await);
+}
+
+#[tokio::test]
 async fn what_nobody_has_used_for_a_month_is_removed() {
     let (outer, cache) = cache();
     let kept = keep_all(&cache, PNG).await.expect("kept");
@@ -153,4 +169,25 @@ async fn nobody_else_can_read_what_is_kept() {
     assert_eq!(mode(&path), 0o600);
     assert_eq!(mode(path.parent().expect("a folder")), 0o700);
     assert_eq!(mode(&outer.path().join("cache")), 0o700);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_folder_among_those_of_others_is_used_only_when_it_is_the_users_own() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let common = tempfile::tempdir().expect("a folder");
+    let cache = ContentCache::below_common(common.path()).expect("a new one");
+    let folder = cache.folder().to_path_buf();
+    let user = fs::metadata(&folder).expect("made").uid();
+    assert_eq!(fs::metadata(&folder).expect("made").mode() & 0o777, 0o700);
+    ContentCache::below_common(common.path()).expect("the same one");
+    check_own(&folder, user + 1).expect_err("somebody else's");
+    for mode in [0o701, 0o750, 0o777] {
+        fs::set_permissions(&folder, fs::Permissions::from_mode(mode)).expect("a mode");
+        ContentCache::below_common(common.path()).expect_err("others may enter");
+    }
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).expect("a mode");
+    fs::rename(&folder, common.path().join("elsewhere")).expect("renamed");
+    symlink("elsewhere", &folder).expect("a link");
+    ContentCache::below_common(common.path()).expect_err("a link");
 }

@@ -2,11 +2,13 @@
 
 use std::fmt::Debug;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
 
 use crate::domain::egress::{AllowList, Passage};
 
@@ -27,9 +29,31 @@ pub struct SystemNames;
 #[async_trait]
 impl Names for SystemNames {
     async fn addresses(&self, host: &str) -> io::Result<Vec<IpAddr>> {
-        let found = tokio::net::lookup_host((host, 0)).await?;
+        let host = host.to_owned();
+        let found = bounded(&LOOKUPS, move || (host.as_str(), 0).to_socket_addrs()).await?;
         Ok(found.map(|address| address.ip()).collect())
     }
+}
+
+/// The most names that the machine's resolver is asked for at once. Nothing can end a question to
+/// it, and each keeps a thread until it is answered, also when the try that wanted it is over. Four
+/// fetches at once with their retries stay below it even when no name server answers.
+const MAX_LOOKUPS: usize = 32;
+
+/// What bounds the questions to the machine's resolver.
+static LOOKUPS: Semaphore = Semaphore::const_new(MAX_LOOKUPS);
+
+/// Asks on a thread that may wait; the place is free when the thread is, not when the caller is.
+async fn bounded<T: Send + 'static>(
+    places: &'static Semaphore,
+    ask: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    let place = places.acquire().await.map_err(io::Error::other)?;
+    let asked = spawn_blocking(move || {
+        let _place = place;
+        ask()
+    });
+    asked.await.unwrap_or_else(|error| Err(io::Error::other(error)))
 }
 
 /// Asks for the addresses of a name and hands on those only that may be asked, so that whoever
@@ -69,7 +93,9 @@ impl Resolve for GatedNames {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
+    use std::sync::{Mutex, mpsc};
+
+    use futures_util::FutureExt;
 
     use super::*;
 
@@ -124,5 +150,26 @@ mod tests {
         let refused = ask(&names).await.expect_err("it leads home now");
         assert!(refused.starts_with("127.0.0.1 is a loopback address"), "{refused}");
         assert_eq!(ask(&names).await.expect_err("none"), "the name has no address");
+    }
+
+    #[tokio::test]
+    async fn a_question_that_nobody_waits_for_keeps_its_place_until_it_is_answered() {
+        static PLACES: Semaphore = Semaphore::const_new(2);
+        let (answer, answers) = mpsc::channel::<()>();
+        let answers = Arc::new(Mutex::new(answers));
+        for _ in 0..2 {
+            let answers = Arc::clone(&answers);
+            let asked = bounded(&PLACES, move || {
+                answers.lock().expect("no holder panics").recv().map_err(io::Error::other)
+            });
+            assert!(asked.now_or_never().is_none(), "its answer takes long");
+        }
+        assert_eq!(PLACES.available_permits(), 0, "both are dropped, and both threads wait");
+        let third = bounded(&PLACES, || Ok("an answer"));
+        tokio::pin!(third);
+        assert!(third.as_mut().now_or_never().is_none(), "it waits for a place");
+        answer.send(()).expect("somebody waits");
+        assert_eq!(third.await.expect("its turn has come"), "an answer");
+        answer.send(()).expect("somebody waits");
     }
 }
