@@ -147,6 +147,8 @@ async fn a_new_address_of_another_object_is_refused_row_95() {
         "http://x.example/a.png?sig=2",
         "https://x.example:8443/a.png?sig=2",
         "http://169.254.169.254/a.png",
+        "https://x.example/a.png?sig=2&versionId=V2",
+        "https://x.example/a.png?sig=2&response-content-type=text/html",
     ] {
         let told = why(all(vec![says(url)]).refresh(OLD, LIFE).await);
         assert_eq!(told, "the new address names another object", "{url}");
