@@ -40,7 +40,8 @@ impl ReferencePlaces {
 
 /// The stores of the user's environment.
 fn stores(world: &World, settings: &FetchSettings) -> Arc<Stores> {
-    Arc::new(Stores::of_environment(&world.invocation.env, settings.timeout))
+    let stores = Stores::of_environment(&world.invocation.env, settings.timeout);
+    Arc::new(stores.through(settings.proxy.clone()))
 }
 
 /// Who signs addresses anew, by the settings and the environment's credentials.
