@@ -180,3 +180,17 @@ async fn nobody_is_asked_where_nobody_is_configured() {
     settings.refresh.endpoint = Some("no address".to_owned());
     assert!(Refreshers::of_settings(&settings, &stores).is_err());
 }
+
+#[test]
+fn those_who_sign_anew_show_no_secret_row_85() {
+    let command = command(&["sign", "--key=CANARY"]);
+    let proxied = |proxy: &str| {
+        let settings = FetchSettings { proxy: Some(proxy.to_owned()), ..settings() };
+        RefreshEndpoint::at("https://sign.example/CANARY?token=CANARY", &settings)
+    };
+    let endpoint = proxied("http://me:CANARY@proxy.example").expect("an address");
+    let refused = proxied("http://me:CANARY@[proxy").expect_err("no address");
+    let shown = format!("{command:?} {endpoint:?} {refused:?} {refused}");
+    assert!(!shown.contains("CANARY"), "{shown}");
+    assert!(shown.contains("https://sign.example") && shown.contains("\"sign\""), "{shown}");
+}
