@@ -51,7 +51,8 @@ fn cache(places: &ReferencePlaces) -> Result<ContentCache, Failure> {
 
 /// The stores of the user's environment.
 fn stores(world: &World, settings: &FetchSettings) -> Arc<Stores> {
-    Arc::new(Stores::of_environment(&world.invocation.env, settings.timeout))
+    let stores = Stores::of_environment(&world.invocation.env, settings.timeout);
+    Arc::new(stores.through(settings.proxy.clone()))
 }
 
 /// What is missing before objects in such a store can be read.

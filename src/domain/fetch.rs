@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::domain::egress::AllowList;
 
 /// What a run does about references.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct FetchSettings {
     /// The most fetches at once in all.
     pub concurrency: u32,
@@ -49,8 +49,25 @@ impl Default for FetchSettings {
     }
 }
 
+impl fmt::Debug for FetchSettings {
+    /// The address of a proxy may have a password in it.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("FetchSettings")
+            .field("concurrency", &self.concurrency)
+            .field("per_host", &self.per_host)
+            .field("timeout", &self.timeout)
+            .field("retries", &self.retries)
+            .field("fresh_for", &self.fresh_for)
+            .field("allowed", &self.allowed)
+            .field("opened", &self.opened)
+            .field("has_proxy", &self.proxy.is_some())
+            .field("refresh", &self.refresh)
+            .finish()
+    }
+}
+
 /// Who signs addresses anew.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct RefreshSettings {
     /// A program and its arguments.
     pub command: Option<Vec<String>>,
@@ -58,6 +75,18 @@ pub struct RefreshSettings {
     pub endpoint: Option<String>,
     /// Buckets that may be signed for.
     pub buckets: Vec<Bucket>,
+}
+
+impl fmt::Debug for RefreshSettings {
+    /// Arguments and addresses may have a password or a token in them.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let program = self.command.as_ref().and_then(|words| words.first());
+        out.debug_struct("RefreshSettings")
+            .field("program", &program)
+            .field("has_endpoint", &self.endpoint.is_some())
+            .field("buckets", &self.buckets)
+            .finish()
+    }
 }
 
 impl RefreshSettings {
@@ -128,5 +157,27 @@ impl FromStr for Bucket {
 impl fmt::Display for Bucket {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{}://{}", self.kind.scheme(), self.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_show_no_secret() {
+        let secret = |text: &str| Some(text.replace('*', "CANARY"));
+        let settings = FetchSettings {
+            proxy: secret("http://me:*@proxy.example"),
+            refresh: RefreshSettings {
+                command: Some(vec!["sign".to_owned(), "--key=CANARY".to_owned()]),
+                endpoint: secret("https://sign.example/?token=*"),
+                buckets: Vec::new(),
+            },
+            ..FetchSettings::default()
+        };
+        let shown = format!("{settings:?}");
+        assert!(!shown.contains("CANARY"), "{shown}");
+        assert!(shown.contains("has_proxy: true") && shown.contains("\"sign\""), "{shown}");
     }
 }

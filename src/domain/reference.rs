@@ -6,12 +6,18 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::domain::sanitize;
+use crate::domain::{sanitize, uri};
 
 /// The most bytes of one reference; signed URLs have about two thousand.
 pub const MAX_REFERENCE_BYTES: usize = 8 * 1024;
 /// The schemes that a reference may have.
 const SCHEMES: [&str; 5] = ["https", "http", "gs", "s3", "az"];
+
+/// Tokens in paths, by how they begin.
+const PATH_TOKENS: [&str; 6] =
+    ["bcdn_token=", "hdnts=", "hdnea=", "hdntl=", "__token__=", "__cld_token__="];
+/// What a token of another name has in it.
+const PATH_SIGNATURE: &str = "~hmac=";
 
 /// One input image of a row, checked for form only.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,11 +82,15 @@ impl Reference {
         })
     }
 
-    /// The address without its query and user part, or the path: fit for a terminal or a log.
-    pub fn redacted(&self) -> &str {
+    /// The address without its query, and with `…` for each token in its path, or the local path:
+    /// fit for a terminal or a log.
+    pub fn redacted(&self) -> String {
         match self {
-            Self::Url(url) => url.split(['?', '#']).next().unwrap_or_default(),
-            Self::Local(path) => path,
+            Self::Url(url) => {
+                let path = url.split(['?', '#']).next().unwrap_or_default();
+                without_path_tokens(path).into_owned()
+            }
+            Self::Local(path) => path.clone(),
         }
     }
 }
@@ -110,9 +120,28 @@ impl ReferenceKind {
     }
 }
 
-/// The text with the query of every address in it replaced by `?…`: queries carry signatures.
+/// Whether a part of a path is a token that signs the address, in one of the ways that are known.
+pub(crate) fn is_signature_part(part: &str) -> bool {
+    if !part.contains(['=', '%']) {
+        return false;
+    }
+    let decoded = String::from_utf8_lossy(&uri::decode(part)).to_ascii_lowercase();
+    PATH_TOKENS.iter().any(|name| decoded.starts_with(name)) || decoded.contains(PATH_SIGNATURE)
+}
+
+/// An address up to its query, with `…` for the tokens in its path.
+fn without_path_tokens(address: &str) -> Cow<'_, str> {
+    if !address.split('/').any(is_signature_part) {
+        return Cow::Borrowed(address);
+    }
+    let shown = |part| if is_signature_part(part) { "…" } else { part };
+    Cow::Owned(address.split('/').map(shown).collect::<Vec<_>>().join("/"))
+}
+
+/// The text with the query of every address in it replaced by `?…`, and so with the tokens in its
+/// path: both carry signatures.
 pub fn redact_queries(text: &str) -> Cow<'_, str> {
-    if !text.contains("://") || !text.contains('?') {
+    if !text.contains("://") || !text.contains(['?', '=', '%']) {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len());
@@ -122,17 +151,12 @@ pub fn redact_queries(text: &str) -> Cow<'_, str> {
         out.push_str(before);
         let ends = |character: char| character.is_whitespace() || "|\"'<>".contains(character);
         let end = address.find(ends).unwrap_or(address.len());
-        match address[..end].find('?') {
-            Some(query) => {
-                out.push_str(&address[..query]);
-                out.push_str("?…");
-                rest = &address[end..];
-            }
-            None => {
-                out.push_str(&address[..end]);
-                rest = &address[end..];
-            }
+        let query = address[..end].find('?');
+        out.push_str(&without_path_tokens(&address[..query.unwrap_or(end)]));
+        if query.is_some() {
+            out.push_str("?…");
         }
+        rest = &address[end..];
     }
     out.push_str(rest);
     Cow::Owned(out)
@@ -196,13 +220,13 @@ fn is_ordinary_host(host: &str) -> bool {
 
 impl fmt::Debug for Reference {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self.redacted(), out)
+        fmt::Debug::fmt(&self.redacted(), out)
     }
 }
 
 impl fmt::Display for Reference {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.pad(self.redacted())
+        out.pad(&self.redacted())
     }
 }
 
@@ -275,9 +299,39 @@ mod tests {
             ("\"https://x/y?sig=1,2\",b", "\"https://x/y?…\",b"),
             ("https://x/y?s=1|https://z/w?t=2|q?", "https://x/y?…|https://z/w?…|q?"),
             ("https://x/y b?", "https://x/y b?"),
+            ("a,https://x/hdnts=exp=1~hmac=S/y|b=c", "a,https://x/…/y|b=c"),
+            ("https://x/exp=1~acl=/*~hmac=S/y?t=2 a=b", "https://x/exp=1~acl=/…/y?… a=b"),
         ] {
             assert_eq!(redact_queries(text), expect, "{text:?}");
         }
+    }
+
+    #[test]
+    fn tokens_in_paths_are_shown_nowhere_row_85() {
+        for token in [
+            "bcdn_token=SECRET&expires=1767323045&token_path=%2F",
+            "BCDN_TOKEN=SECRET",
+            "hdnts=exp=1~hmac=SECRET",
+            "hdnea=exp=1~acl=*~hmac=SECRET",
+            "hdntl=exp=1~data=2~hmac=SECRET",
+            "__token__=exp=1~hmac=SECRET",
+            "__cld_token__=exp=1~hmac=SECRET",
+            "exp=1~acl=*~hmac=SECRET",
+            "hdnts%3Dexp%3D1~hmac%3DSECRET",
+        ] {
+            let text = format!("https://x.example/a/{token}/b.png");
+            let reference = Reference::parse(&format!("{text}?c=SECRET")).expect(token);
+            let shown = [
+                reference.redacted(),
+                reference.to_string(),
+                format!("{reference:?}").trim_matches('"').to_owned(),
+                redact_queries(&text).into_owned(),
+            ];
+            assert_eq!(shown, ["https://x.example/a/…/b.png"; 4], "{token}");
+        }
+        let plain = "https://x.example/w=200,h=3/exp=1/a%20b.png";
+        assert_eq!(Reference::Url(plain.to_owned()).redacted(), plain);
+        assert_eq!(redact_queries(plain), plain);
     }
 
     proptest! {

@@ -12,7 +12,7 @@ use url::Url;
 use crate::adapters::references::stores::Stores;
 use crate::domain::azure_sas::sign_anew;
 use crate::domain::fetch::{Bucket, StoreKind};
-use crate::domain::signed_url::same_object;
+use crate::domain::signed_url::{has_own_parameters, same_object};
 use crate::domain::sigv4::LONGEST_LIFE;
 use crate::domain::store_address::{Endpoints, StoreAddress, address_of};
 use crate::ports::references::{RefreshError, UrlRefresher};
@@ -38,8 +38,12 @@ impl StoreSigner {
         Self { stores, buckets, endpoints }
     }
 
-    /// The object of an address that can be signed for as it is written.
+    /// The object of an address that can be signed for as it is written. Parameters of its own,
+    /// like one that names a version, would not be signed, so such an address is left alone.
     fn address(&self, url: &Url) -> Option<StoreAddress> {
+        if has_own_parameters(url) {
+            return None;
+        }
         let address = address_of(url, &self.buckets, &self.endpoints)?;
         let is_written_so = address.bucket.kind != StoreKind::Gcs || address.root == GOOGLE_ROOT;
         (is_written_so && self.stores.can_sign(address.bucket.kind)).then_some(address)

@@ -1,5 +1,7 @@
 //! The stores of buckets, by what the user's environment says about them.
 
+mod clients;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
@@ -11,14 +13,13 @@ use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
 use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
 use object_store::signer::Signer;
-use object_store::{Certificate, ClientConfigKey, ClientOptions, ObjectStore, RetryConfig};
+use object_store::{ClientConfigKey, ObjectStore, RetryConfig};
 use url::Url;
+
+use clients::StoreClients;
 
 use crate::domain::fetch::{Bucket, StoreKind};
 use crate::domain::store_address::{Endpoints, StoreAddress};
-
-/// How long a connection to a store may take.
-const CONNECT_TIMEOUT: &str = "3s";
 
 /// The most stores that are kept; rows may name any number of buckets.
 const MAX_KEPT: usize = 64;
@@ -83,7 +84,7 @@ pub struct StoreError(String);
 /// The stores of a user's environment, each made once.
 pub struct Stores {
     env: BTreeMap<String, String>,
-    timeout: Duration,
+    clients: StoreClients,
     kept: Mutex<BTreeMap<(Bucket, String), Arc<dyn Store>>>,
 }
 
@@ -103,7 +104,15 @@ impl Stores {
         };
         let ours = env.iter().filter(|(name, value)| is_ours(name) && !value.is_empty());
         let env = ours.map(|(name, value)| (name.clone(), value.clone())).collect();
-        Self { env, timeout, kept: Mutex::default() }
+        let clients = StoreClients { timeout, proxy: None };
+        Self { env, clients, kept: Mutex::default() }
+    }
+
+    /// Asks through a proxy that the user has named; those of the environment are never used.
+    #[must_use]
+    pub fn through(mut self, proxy: Option<String>) -> Self {
+        self.clients.proxy = proxy;
+        self
     }
 
     /// Where the stores are, as far as the environment names addresses.
@@ -148,15 +157,12 @@ impl Stores {
         if let Some(missing) = self.missing(bucket.kind) {
             return Err(StoreError(missing.to_owned()));
         }
-        // An earlier client has installed it already, or this one does.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let build = |roots| match bucket.kind {
-            StoreKind::S3 => self.s3(&bucket.name, address, roots),
-            StoreKind::Gcs => self.gcs(&bucket.name, roots),
-            StoreKind::Azure => self.azure(&bucket.name, roots),
+        let made = match bucket.kind {
+            StoreKind::S3 => self.s3(&bucket.name, address),
+            StoreKind::Gcs => self.gcs(&bucket.name),
+            StoreKind::Azure => self.azure(&bucket.name),
         };
-        // A machine without certificates of its own gets those that are built in.
-        let store = build(false).or_else(|_| build(true)).map_err(|_| {
+        let store = made.map_err(|_| {
             let (kind, family) = (bucket.kind.scheme(), family(bucket.kind));
             StoreError(format!("what the environment says about {kind}:// ({family}) is no use"))
         })?;
@@ -167,8 +173,8 @@ impl Stores {
         Ok(Arc::clone(kept.entry(name).or_insert(store)))
     }
 
-    fn s3(&self, bucket: &str, address: Option<&StoreAddress>, with_roots: bool) -> Made {
-        let mut builder = AmazonS3Builder::new().with_client_options(options(with_roots));
+    fn s3(&self, bucket: &str, address: Option<&StoreAddress>) -> Made {
+        let mut builder = AmazonS3Builder::new().with_http_connector(self.clients.clone());
         for (key, value) in self.settings::<AmazonS3ConfigKey>("AWS_") {
             builder = builder.with_config(key, value);
         }
@@ -180,38 +186,38 @@ impl Stores {
                 builder = builder.with_region(region);
             }
         }
-        let endpoint = self.endpoints().s3;
-        for (key, value) in self.bounds(endpoint.as_ref()) {
+        if let Some((key, value)) = plain_http(self.endpoints().s3.as_ref()) {
             builder = builder.with_config(AmazonS3ConfigKey::Client(key), value);
         }
         let store = builder.with_bucket_name(bucket).with_retry(self.no_retries()).build()?;
         Ok(Arc::new(store))
     }
 
-    fn gcs(&self, bucket: &str, with_roots: bool) -> Made {
-        let mut builder = GoogleCloudStorageBuilder::new().with_client_options(options(with_roots));
+    fn gcs(&self, bucket: &str) -> Made {
+        let mut builder =
+            GoogleCloudStorageBuilder::new().with_http_connector(self.clients.clone());
         for (key, value) in self.settings::<GoogleConfigKey>("GOOGLE_") {
             builder = builder.with_config(key, value);
         }
         if let (false, Some(login)) = (self.has_any(GCS_ACCESS), self.google_login()) {
             builder = builder.with_application_credentials(login);
         }
-        for (key, value) in self.bounds(self.endpoints().gcs.as_ref()) {
+        if let Some((key, value)) = plain_http(self.endpoints().gcs.as_ref()) {
             builder = builder.with_config(GoogleConfigKey::Client(key), value);
         }
         let store = builder.with_bucket_name(bucket).with_retry(self.no_retries()).build()?;
         Ok(Arc::new(store))
     }
 
-    fn azure(&self, container: &str, with_roots: bool) -> Made {
-        let mut builder = MicrosoftAzureBuilder::new().with_client_options(options(with_roots));
+    fn azure(&self, container: &str) -> Made {
+        let mut builder = MicrosoftAzureBuilder::new().with_http_connector(self.clients.clone());
         for (key, value) in self.settings::<AzureConfigKey>("AZURE_") {
             builder = builder.with_config(key, value);
         }
         if let Some(account) = self.azure_account() {
             builder = builder.with_account(account);
         }
-        for (key, value) in self.bounds(self.endpoints().azure.as_ref()) {
+        if let Some((key, value)) = plain_http(self.endpoints().azure.as_ref()) {
             builder = builder.with_config(AzureConfigKey::Client(key), value);
         }
         let store = builder.with_container_name(container).with_retry(self.no_retries()).build()?;
@@ -227,20 +233,12 @@ impl Stores {
         .collect()
     }
 
-    /// What the environment may not choose, and plain HTTP where its own address is one.
-    fn bounds(&self, endpoint: Option<&Url>) -> Vec<(ClientConfigKey, String)> {
-        let mut bounds = vec![
-            (ClientConfigKey::ConnectTimeout, CONNECT_TIMEOUT.to_owned()),
-            (ClientConfigKey::Timeout, format!("{}ms", self.timeout.as_millis())),
-        ];
-        if endpoint.is_some_and(|endpoint| endpoint.scheme() == "http") {
-            bounds.push((ClientConfigKey::AllowHttp, "true".to_owned()));
-        }
-        bounds
-    }
-
     fn no_retries(&self) -> RetryConfig {
-        RetryConfig { max_retries: 0, retry_timeout: self.timeout, ..RetryConfig::default() }
+        RetryConfig {
+            max_retries: 0,
+            retry_timeout: self.clients.timeout,
+            ..RetryConfig::default()
+        }
     }
 
     /// The key of the account of Azure; of several, the one that its client takes.
@@ -318,12 +316,8 @@ const fn family(kind: StoreKind) -> &'static str {
     }
 }
 
-fn options(with_roots: bool) -> ClientOptions {
-    let options = ClientOptions::new();
-    if !with_roots {
-        return options;
-    }
-    let roots = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter();
-    let roots = roots.filter_map(|root| Certificate::from_der(root).ok());
-    roots.fold(options.with_no_system_certificates(true), ClientOptions::with_root_certificate)
+/// Plain HTTP, where the environment's own address is one.
+fn plain_http(endpoint: Option<&Url>) -> Option<(ClientConfigKey, &'static str)> {
+    let is_plain = endpoint.is_some_and(|endpoint| endpoint.scheme() == "http");
+    is_plain.then_some((ClientConfigKey::AllowHttp, "true"))
 }

@@ -3,6 +3,8 @@
 //!
 //! Beside the objects lies one small file for each address, named by the hash of the address
 //! without its signature; no address stands inside. A file that cannot be read is as good as none.
+//! Where there was a signature, only a strong `ETag` is asked with: it is the one validator that no
+//! other object has, should an address name more than one after all.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -14,13 +16,15 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 use tokio::task::spawn_blocking;
+use url::Url;
 
 use crate::adapters::output::run_folder::private_folder;
 use crate::adapters::references::cache::{ContentCache, Kept, PART, content_path};
 use crate::domain::digest::Sha256Digest;
 use crate::domain::image::ImageKind;
 use crate::domain::reference::Reference;
-use crate::domain::request::{ReferenceContent, without_signature};
+use crate::domain::request::ReferenceContent;
+use crate::domain::signed_url::{is_whole, object_of};
 
 /// The version of these files. Another version is not read: the object is fetched once more.
 const SCHEMA: &str = "imagemill.validator/1";
@@ -31,6 +35,9 @@ pub(super) const VALIDATORS: &str = "validators";
 /// The longest validator that is remembered; real ones have some dozens of bytes.
 const MAX_VALIDATOR: usize = 1024;
 
+/// How an `ETag` begins that only vouches for something alike.
+const WEAK: [char; 2] = ['W', 'w'];
+
 /// An object that is kept, and what its server calls this state of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Remembered {
@@ -40,6 +47,28 @@ pub(crate) struct Remembered {
     pub(crate) etag: Option<String>,
     /// Its `Last-Modified`.
     pub(crate) last_modified: Option<String>,
+}
+
+impl Remembered {
+    /// What of it may be asked with for this address.
+    fn fit_for(mut self, reference: &Reference) -> Self {
+        if !web_address(reference).is_some_and(|url| is_whole(&url)) {
+            self.etag = self.etag.filter(|etag| !etag.starts_with(WEAK));
+            self.last_modified = None;
+        }
+        self
+    }
+
+    const fn is_of_use(&self) -> bool {
+        self.etag.is_some() || self.last_modified.is_some()
+    }
+}
+
+fn web_address(reference: &Reference) -> Option<Url> {
+    match reference {
+        Reference::Url(text) => Url::parse(text).ok(),
+        Reference::Local(_) => None,
+    }
 }
 
 /// The file's content.
@@ -57,13 +86,15 @@ impl ContentCache {
     /// What is known of an address, if the object is still there.
     pub(crate) async fn remembered(&self, reference: &Reference) -> Option<Remembered> {
         let (folder, path) = (Arc::clone(self.folder()), self.validator_path(reference));
-        spawn_blocking(move || read(&folder, &path)).await.ok().flatten()
+        let known = spawn_blocking(move || read(&folder, &path)).await.ok().flatten()?;
+        Some(known.fit_for(reference)).filter(Remembered::is_of_use)
     }
 
     /// Remembers what a server has said. It is a convenience: when it cannot be written, the
     /// object is fetched again another time.
     pub(crate) async fn remember(&self, reference: &Reference, known: Remembered) {
         let path = self.validator_path(reference);
+        let known = known.fit_for(reference);
         // Nobody needs to know whether it worked.
         let _ = spawn_blocking(move || write(&path, &known)).await;
     }
@@ -76,7 +107,11 @@ impl ContentCache {
     }
 
     fn validator_path(&self, reference: &Reference) -> PathBuf {
-        let name = Sha256Digest::of(without_signature(reference).as_bytes());
+        let name = match web_address(reference) {
+            Some(url) => object_of(&url),
+            None => reference.redacted(),
+        };
+        let name = Sha256Digest::of(name.as_bytes());
         self.folder().join(VALIDATORS).join(format!("{name}.json"))
     }
 }
@@ -121,4 +156,72 @@ fn write(path: &Path, known: &Remembered) -> io::Result<()> {
     file.write_all(serde_json::to_string(&document)?.as_bytes())?;
     file.persist(path).map_err(|error| error.error)?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x02\0\0\0\x03\x08\x02\0\0\0";
+
+    fn address(query: &str) -> Reference {
+        Reference::Url(format!("https://a.example/p{query}"))
+    }
+
+    async fn kept(cache: &ContentCache) -> Kept {
+        let incoming = cache.receive();
+        assert!(incoming.write(bytes::Bytes::from_static(PNG)).await);
+        incoming.finish().await.expect("kept")
+    }
+
+    fn cache() -> (tempfile::TempDir, ContentCache) {
+        let outer = tempfile::tempdir().expect("a folder");
+        let cache = ContentCache::in_folder(outer.path().join("cache"));
+        (outer, cache)
+    }
+
+    #[tokio::test]
+    async fn what_may_choose_an_object_is_in_the_name_of_its_validator_row_84() {
+        let (_outer, cache) = cache();
+        let last_modified = Some("Fri, 02 Jan 2026 03:04:05 GMT".to_owned());
+        let known = Remembered {
+            kept: kept(&cache).await,
+            etag: Some("\"one\"".to_owned()),
+            last_modified,
+        };
+        for (first, other) in [
+            ("?st=21", "?st=22"),
+            ("?token=21", "?token=22"),
+            ("?sp=1&sig=a&exp=1767323045", "?sp=2&sig=a&exp=1767323045"),
+            ("?policy=1", "?policy=2"),
+        ] {
+            cache.remember(&address(first), known.clone()).await;
+            assert_eq!(cache.remembered(&address(other)).await, None, "{first}");
+        }
+        assert_eq!(cache.remembered(&address("?st=21")).await, Some(known));
+    }
+
+    #[tokio::test]
+    async fn a_signed_address_is_asked_with_a_strong_validator_only_row_84() {
+        let (_outer, cache) = cache();
+        let date = Some("Fri, 02 Jan 2026 03:04:05 GMT".to_owned());
+        let kept = kept(&cache).await;
+        let known = |etag: Option<&str>, last_modified: &Option<String>| Remembered {
+            kept: kept.clone(),
+            etag: etag.map(str::to_owned),
+            last_modified: last_modified.clone(),
+        };
+        let (signed, plain) = (address("?X-Amz-Signature=s"), address(""));
+        // What was remembered of the plain address may be read by the signed one.
+        cache.remember(&plain, known(Some("W/\"one\""), &date)).await;
+        assert_eq!(cache.remembered(&signed).await, None);
+        assert_eq!(cache.remembered(&plain).await, Some(known(Some("W/\"one\""), &date)));
+        cache.remember(&plain, known(Some("\"one\""), &date)).await;
+        assert_eq!(cache.remembered(&signed).await, Some(known(Some("\"one\""), &None)));
+        // And the other way around.
+        cache.remember(&signed, known(Some("\"two\""), &date)).await;
+        assert_eq!(cache.remembered(&plain).await, Some(known(Some("\"two\""), &None)));
+        cache.remember(&signed, known(Some("W/\"three\""), &date)).await;
+        assert_eq!(cache.remembered(&plain).await, None, "the new state has no strong name");
+    }
 }

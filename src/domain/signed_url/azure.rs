@@ -5,13 +5,27 @@ use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use url::Url;
 
-use super::{Lifetime, Parameters};
+use super::{Lifetime, Owned, Parameters};
+
+/// What belongs to a signature, whatever its value is.
+const NAMES: [&str; 14] = [
+    "sv", "sig", "sr", "ss", "srt", "si", "sip", "spr", "skoid", "sktid", "sks", "skv", "sdd",
+    "scid",
+];
+
+/// Times, which belong to it when they are times.
+const TIMES: [&str; 4] = ["st", "se", "skt", "ske"];
 
 /// Reads the parameters of a shared access signature.
-pub(super) fn read(url: &Url, parameters: &Parameters, life: &mut Lifetime) {
+pub(super) fn read(url: &Url, parameters: &Parameters, life: &mut Lifetime, owned: &mut Owned) {
     if !parameters.has("sig") || !parameters.has("sv") {
         return;
     }
+    owned.add_where(parameters, |name, value| {
+        let is_time = || TIMES.contains(&name) && time(value).is_some();
+        let is_letters = || value.bytes().all(|it| it.is_ascii_alphabetic());
+        NAMES.contains(&name) || is_time() || (name == "sp" && is_letters())
+    });
     life.ends(parameters.earliest("se", time));
     life.begins(parameters.all("st").filter_map(time).max());
     // The key that signed may itself be lent: it has a begin and an end of its own.

@@ -3,38 +3,21 @@
 mod azure;
 mod decode;
 mod formats;
+mod object;
+#[cfg(test)]
+mod object_tests;
 #[cfg(test)]
 mod tests;
+
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use url::Url;
 
-use crate::domain::reference::Reference;
-use crate::domain::request::without_signature;
-use crate::domain::uri;
+pub use object::{has_own_parameters, is_whole, object_of, same_object};
 
-/// Parameters that sign, or date a signature, beside those that are left out of the identity of
-/// work: the list of that one may never change.
-const FURTHER_NAMES: &[&str] = &[
-    "hash-algorithm",
-    "urlprefix",
-    "expires_at",
-    "hdntl",
-    "__token__",
-    "__cld_token__",
-    "bcdn_token",
-    "token_path",
-    "ss",
-    "srt",
-    "si",
-    "sip",
-    "skoid",
-    "sktid",
-    "skt",
-    "ske",
-    "sks",
-    "skv",
-];
+use crate::domain::reference::is_signature_part;
+use crate::domain::uri;
 
 /// What the parameters of an address say about its life.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -66,44 +49,36 @@ impl Lifetime {
 
 /// Reads the life of an address: of every format that its parameters may belong to.
 pub fn lifetime(url: &Url) -> Lifetime {
+    read(url, &Parameters::of(url)).0
+}
+
+/// Reads the life of an address, and which of its parameters only sign it.
+fn read(url: &Url, parameters: &Parameters) -> (Lifetime, Owned) {
     let mut life = Lifetime::default();
-    let parameters = Parameters::of(url);
-    formats::read_stores(&parameters, &mut life);
-    formats::read_delivery(url, &parameters, &mut life);
-    formats::read_tokens(&parameters, &mut life);
-    azure::read(url, &parameters, &mut life);
-    life
+    let mut owned = Owned::default();
+    formats::read_stores(parameters, &mut life, &mut owned);
+    formats::read_delivery(url, parameters, &mut life, &mut owned);
+    formats::read_tokens(parameters, &mut life, &mut owned);
+    azure::read(url, parameters, &mut life, &mut owned);
+    (life, owned)
 }
 
-/// Whether two addresses name the same object: all but the query must be the same.
-pub fn same_object(old: &Url, new: &Url) -> bool {
-    old.scheme() == new.scheme()
-        && old.host() == new.host()
-        && old.port_or_known_default() == new.port_or_known_default()
-        && plain_path(old) == plain_path(new)
-}
+/// The places of those parameters that belong to a signature in a format that is known.
+#[derive(Debug, Default)]
+struct Owned(BTreeSet<usize>);
 
-/// The address by which a fetch is shared: without the parameters that only sign it, when it is
-/// signed in a format that is known; any other address as it is.
-pub fn object_of(url: &Url) -> String {
-    let mut url = url.clone();
-    url.set_fragment(None);
-    if !lifetime(&url).is_signed {
-        return url.into();
+impl Owned {
+    /// Takes every parameter of a name.
+    fn add(&mut self, parameters: &Parameters, wanted: &str) {
+        self.add_where(parameters, |name, _| name == wanted);
     }
-    let bare = without_signature(&Reference::Url(url.into()));
-    let Some((base, query)) = bare.split_once('?') else { return bare };
-    let is_kept = |pair: &&str| {
-        let name = pair.split('=').next().unwrap_or_default().to_ascii_lowercase();
-        !FURTHER_NAMES.contains(&name.as_str())
-    };
-    let kept: Vec<&str> = query.split('&').filter(is_kept).collect();
-    if kept.is_empty() { base.to_owned() } else { format!("{base}?{}", kept.join("&")) }
-}
 
-/// The path with each part encoded in one way; an encoded slash stays one.
-fn plain_path(url: &Url) -> Vec<String> {
-    url.path().split('/').map(|part| uri::encode(&uri::decode(part), "")).collect()
+    /// Takes the parameters of which this is true.
+    fn add_where(&mut self, parameters: &Parameters, is_owned: impl Fn(&str, &str) -> bool) {
+        let places = parameters.0.iter().enumerate();
+        let places = places.filter(|(_, (name, value))| is_owned(name, value));
+        self.0.extend(places.map(|(place, _)| place));
+    }
 }
 
 /// The parameters of an address, by their names in small letters.
@@ -113,9 +88,9 @@ struct Parameters(Vec<(String, String)>);
 impl Parameters {
     fn of(url: &Url) -> Self {
         let mut pairs = uri::query_pairs(url.query().unwrap_or_default());
-        // One vendor's tokens may stand in the path, written as a query.
-        for part in url.path().split('/').filter(|part| part.starts_with("bcdn_token=")) {
-            pairs.extend(uri::query_pairs(part));
+        // Tokens may stand in the path, written as a query.
+        for part in url.path().split('/').filter(|part| is_signature_part(part)) {
+            pairs.extend(token_pairs(part));
         }
         for (name, _) in &mut pairs {
             name.make_ascii_lowercase();
@@ -146,4 +121,17 @@ impl Parameters {
     fn earliest(&self, name: &str, read: fn(&str) -> Option<Timestamp>) -> Option<Timestamp> {
         self.all(name).filter_map(read).min()
     }
+}
+
+/// The parameters in a part of a path, by their names in small letters.
+fn token_pairs(part: &str) -> Vec<(String, String)> {
+    let decoded = String::from_utf8_lossy(&uri::decode(part)).into_owned();
+    if decoded.starts_with("exp=") || decoded.starts_with("st=") {
+        return vec![("__token__".to_owned(), decoded)];
+    }
+    let mut pairs = uri::query_pairs(if part.contains('=') { part } else { &decoded });
+    for (name, _) in &mut pairs {
+        name.make_ascii_lowercase();
+    }
+    pairs
 }

@@ -215,40 +215,6 @@ fn begins_are_read_and_the_latest_counts() {
     assert_eq!(begin(&format!("https://x/a?Policy={policy}&Key-Pair-Id=K")), Some(END));
 }
 
-#[test]
-fn only_the_query_of_an_object_may_differ_row_95() {
-    let check = |old: &str, new: &str, expect: bool| {
-        let parse = |text: &str| Url::parse(text).expect(text);
-        assert_eq!(same_object(&parse(old), &parse(new)), expect, "{old} {new}");
-    };
-    check("https://b.example/k.png?sig=1", "https://b.example/k.png?sig=2&se=3", true);
-    check("https://b.example/k.png", "https://B.example:443/k.png?sig=2", true);
-    check("https://b.example/a%20b%7e", "https://b.example/a b~", true);
-    check("https://b.example/k.png", "https://b.example/other.png", false);
-    check("https://b.example/k.png", "https://b.example/k.png/", false);
-    check("https://b.example/a%2Fb", "https://b.example/a/b", false);
-    check("https://b.example/k.png", "https://c.example/k.png", false);
-    check("https://b.example/k.png", "http://b.example/k.png", false);
-    check("https://b.example/k.png", "https://b.example:8443/k.png", false);
-    check("https://b.example/k.png", "https://b.example/x/../k.png", true);
-}
-
-#[test]
-fn a_fetch_is_shared_by_what_does_not_sign() {
-    let check = |url: &str, expect: &str| {
-        assert_eq!(object_of(&Url::parse(url).expect(url)), expect, "{url}");
-    };
-    let bare = "https://b.example/k.png";
-    check("https://B.example:443/k.png#part", bare);
-    check("https://b.example/k.png?X-Amz-Signature=s&X-Amz-Date=1&X-Amz-Expires=2", bare);
-    check("https://b.example/k.png?sv=1&sig=s&sp=r&ske=1&skoid=2&sip=3", bare);
-    check("https://b.example/k.png?hdnts=exp=1~hmac=a", bare);
-    check("https://b.example/k.png?versionId=7&X-Amz-Signature=s", &format!("{bare}?versionId=7"));
-    // Not signed, so every parameter may choose the object.
-    check("https://b.example/k.png?se=2&sp=3", &format!("{bare}?se=2&sp=3"));
-    check("https://b.example/k.png?token=2", &format!("{bare}?token=2"));
-}
-
 const NAMES: &str = "X-Amz-(Date|Expires|Signature)|X-Goog-(Date|Expires|Signature)|Expires|\
     Signature|AWSAccessKeyId|Key-Pair-Id|Policy|s[verpigt]|sig|se|st|exp|token|hdnts|ex|is|hm";
 

@@ -165,3 +165,67 @@ fn names_of_objects_are_taken_as_they_stand() {
         assert!(name(bad).is_err(), "{bad}");
     }
 }
+
+/// Part of [`no_proxy_of_the_environment_is_asked_for_a_bucket_row_69`], and true in any
+/// environment.
+#[tokio::test]
+async fn a_bucket_is_asked_straight_row_69() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Canned::with("200 OK", DATED, PNG).await;
+    for (address, env) in environments(&server.url) {
+        references(&folder, &env).fetch(&url(address)).await.expect(address);
+    }
+    assert_eq!(server.asked().len(), 3);
+}
+
+#[test]
+fn no_proxy_of_the_environment_is_asked_for_a_bucket_row_69() {
+    let proxy = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    proxy.set_nonblocking(true).expect("it does not wait");
+    let address = format!("http://{}", proxy.local_addr().expect("an address"));
+    let program = std::env::current_exe().expect("this program");
+    let mut child = std::process::Command::new(program);
+    let inner = "adapters::references::buckets::tests::a_bucket_is_asked_straight_row_69";
+    child.args(["--exact", inner]);
+    for name in ["http_proxy", "https_proxy", "all_proxy"] {
+        child.env(name, &address).env(name.to_uppercase(), &address);
+    }
+    child.env_remove("no_proxy").env_remove("NO_PROXY");
+    let ran = child.output().expect("it starts");
+    let said = String::from_utf8_lossy(&ran.stdout);
+    assert!(ran.status.success() && said.contains("1 passed"), "{said}");
+    assert!(proxy.accept().is_err(), "somebody has asked the proxy");
+}
+
+#[tokio::test]
+async fn a_bucket_is_asked_through_the_proxy_that_the_user_names_row_69() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let proxy = Canned::with("200 OK", DATED, PNG).await;
+    for (address, env) in environments("http://store.invalid") {
+        let env: BTreeMap<String, String> =
+            env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let named = proxy.url.replace("http://", "http://me:CANARY@");
+        let stores = Stores::of_environment(&env, TIMEOUT).through(Some(named));
+        assert!(!format!("{stores:?}").contains("CANARY"), "its password is not shown");
+        let cache = ContentCache::in_folder(folder.path().join("cache"));
+        let references = BucketReferences::new(Arc::new(stores), cache, TIMEOUT);
+        references.fetch(&url(address)).await.expect(address);
+        let asked = proxy.asked().pop().expect("a request");
+        assert!(asked.starts_with("GET http://store.invalid/"), "{asked}");
+    }
+    assert_eq!(proxy.asked().len(), 3);
+}
+
+#[tokio::test]
+async fn a_store_sends_nobody_elsewhere_row_67() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let other = Canned::with("200 OK", DATED, PNG).await;
+    let location = format!("location: {}/bucket/a/k.png\r\n", other.url);
+    for status in ["301 Moved Permanently", "302 Found", "307 Temporary Redirect"] {
+        let server = Canned::with(status, &location, b"").await;
+        for (address, env) in environments(&server.url) {
+            references(&folder, &env).fetch(&url(address)).await.expect_err(address);
+        }
+    }
+    assert_eq!(other.asked(), Vec::<String>::new());
+}

@@ -1,5 +1,6 @@
 //! A program that signs addresses anew: started without a shell, asked by its input.
 
+use std::fmt;
 use std::io;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -15,11 +16,20 @@ use crate::ports::references::{RefreshError, UrlRefresher};
 const MAX_COMPLAINT: usize = 4 * 1024;
 
 /// A program and its arguments. The address is no argument, so none can be taken for a flag.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct RefreshCommand {
     program: String,
     arguments: Vec<String>,
     timeout: Duration,
+}
+
+impl fmt::Debug for RefreshCommand {
+    /// The arguments may have a key in them.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = out.debug_struct("RefreshCommand");
+        shown.field("program", &self.program).field("n_arguments", &self.arguments.len());
+        shown.field("timeout", &self.timeout).finish()
+    }
 }
 
 /// What a program left behind.

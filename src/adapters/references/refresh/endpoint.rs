@@ -1,5 +1,6 @@
 //! A service that signs addresses anew: posted to, never followed elsewhere.
 
+use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -35,10 +36,17 @@ pub enum EndpointError {
 }
 
 /// An address that is posted to.
-#[derive(Debug)]
 pub struct RefreshEndpoint {
     url: Url,
     client: Client,
+}
+
+impl fmt::Debug for RefreshEndpoint {
+    /// The rest of its address may have a token in it, and that of a proxy a password.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let origin = self.url.origin().ascii_serialization();
+        out.debug_struct("RefreshEndpoint").field("origin", &origin).finish_non_exhaustive()
+    }
 }
 
 impl RefreshEndpoint {
@@ -60,7 +68,7 @@ impl RefreshEndpoint {
         } else {
             policy(proxy)?.build().or_else(|_| bundled(proxy))
         };
-        Ok(Self { url, client: client.map_err(EndpointError::Client)? })
+        Ok(Self { url, client: client.map_err(no_client)? })
     }
 
     async fn ask(&self, url: &str) -> Result<Vec<u8>, String> {
@@ -119,8 +127,14 @@ fn policy(proxy: Option<&str>) -> Result<ClientBuilder, EndpointError> {
         .timeout(TIMEOUT);
     match proxy {
         None => Ok(builder),
-        Some(proxy) => Ok(builder.proxy(Proxy::all(proxy).map_err(EndpointError::Client)?)),
+        Some(proxy) => Ok(builder.proxy(Proxy::all(proxy).map_err(no_client)?)),
     }
+}
+
+/// Why there is no client, without the address that the error may name: a proxy's may have a
+/// password in it.
+fn no_client(error: reqwest::Error) -> EndpointError {
+    EndpointError::Client(error.without_url())
 }
 
 /// A client for a machine without certificates of its own.

@@ -147,6 +147,8 @@ async fn a_new_address_of_another_object_is_refused_row_95() {
         "http://x.example/a.png?sig=2",
         "https://x.example:8443/a.png?sig=2",
         "http://169.254.169.254/a.png",
+        "https://x.example/a.png?sig=2&versionId=V2",
+        "https://x.example/a.png?sig=2&response-content-type=text/html",
     ] {
         let told = why(all(vec![says(url)]).refresh(OLD, LIFE).await);
         assert_eq!(told, "the new address names another object", "{url}");
@@ -177,4 +179,18 @@ async fn nobody_is_asked_where_nobody_is_configured() {
     assert_eq!(some.refresh(OLD, LIFE).await.as_deref(), Ok(OLD), "the command comes first");
     settings.refresh.endpoint = Some("no address".to_owned());
     assert!(Refreshers::of_settings(&settings, &stores).is_err());
+}
+
+#[test]
+fn those_who_sign_anew_show_no_secret_row_85() {
+    let command = command(&["sign", "--key=CANARY"]);
+    let proxied = |proxy: &str| {
+        let settings = FetchSettings { proxy: Some(proxy.to_owned()), ..settings() };
+        RefreshEndpoint::at("https://sign.example/CANARY?token=CANARY", &settings)
+    };
+    let endpoint = proxied("http://me:CANARY@proxy.example").expect("an address");
+    let refused = proxied("http://me:CANARY@[proxy").expect_err("no address");
+    let shown = format!("{command:?} {endpoint:?} {refused:?} {refused}");
+    assert!(!shown.contains("CANARY"), "{shown}");
+    assert!(shown.contains("https://sign.example") && shown.contains("\"sign\""), "{shown}");
 }

@@ -158,11 +158,46 @@ async fn what_cannot_be_signed_is_known_before_it_is_asked() {
 }
 
 #[tokio::test]
+async fn an_address_of_a_version_is_not_signed_as_one_of_the_newest_row_95() {
+    let s3 = signer(&s3(), &["s3://bucket"]);
+    let dated = "X-Amz-Date=20260102T030400Z&X-Amz-Expires=5&X-Amz-Signature=s";
+    let root = "https://bucket.s3.amazonaws.com/k.png";
+    for query in [
+        format!("versionId=V1&{dated}"),
+        format!("{dated}&response-content-type=image%2Fpng"),
+        format!("{dated}&partNumber=1"),
+        format!("{dated}&X-Amz-Signature=t"),
+        "versionId=V1".to_owned(),
+    ] {
+        let old = format!("{root}?{query}");
+        assert!(!s3.can_refresh(&old), "{old}");
+        assert_eq!(s3.refresh(&old, MINUTES).await, Err(RefreshError::NoRefresher), "{old}");
+    }
+    for query in
+        [dated, "x-id=GetObject&X-Amz-Signature=s", "AWSAccessKeyId=A&Signature=s&Expires=1"]
+    {
+        assert!(s3.can_refresh(&format!("{root}?{query}")), "{query}");
+    }
+    let key = "Q0FOQVJZLXNlY3JldC0wMTIzNDU2Nzg5";
+    let env = [("AZURE_STORAGE_ACCOUNT_NAME", "account"), ("AZURE_STORAGE_ACCOUNT_KEY", key)];
+    let azure = signer(&env, &["az://box"]);
+    let root = "https://account.blob.core.windows.net/box/k.png?sv=1&sig=s&se=2026-01-02";
+    assert!(azure.can_refresh(root));
+    for more in ["versionid=2026-01-01", "snapshot=2026-01-01", "rsct=image%2Fpng"] {
+        assert!(!azure.can_refresh(&format!("{root}&{more}")), "{more}");
+    }
+    let google = signer(&[("GOOGLE_APPLICATION_CREDENTIALS", "x")], &["gs://bucket"]);
+    let root = "https://storage.googleapis.com/bucket/k.png?X-Goog-Signature=s";
+    assert!(google.can_refresh(root));
+    assert!(!google.can_refresh(&format!("{root}&generation=7")));
+}
+
+#[tokio::test]
 async fn a_failed_signature_tells_no_secret() {
     let env =
         [("GOOGLE_SERVICE_ACCOUNT_KEY", "{\"private_key\":\"CANARY\",\"client_email\":\"c\"}")];
     let signer = signer(&env, &["gs://bucket"]);
-    let old = "https://storage.googleapis.com/bucket/k.png?sig=CANARY";
+    let old = "https://storage.googleapis.com/bucket/k.png?X-Goog-Signature=CANARY";
     let told = signer.refresh(old, MINUTES).await.expect_err("no key").to_string();
     assert!(told.starts_with("gs://bucket cannot be signed for"), "{told}");
     assert!(!told.contains("CANARY"), "{told}");
