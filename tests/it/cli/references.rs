@@ -1,4 +1,4 @@
-//! Local references of a live run: a bad one is found before anything is spent.
+//! References before anything is spent: bad files are found, addresses are judged.
 
 use crate::support::sandbox::Sandbox;
 
@@ -16,4 +16,41 @@ fn a_missing_reference_stops_a_live_run_before_it_spends() {
     let report: serde_json::Value = serde_json::from_str(&ran.stdout).expect("one object");
     assert_eq!(report["rows"]["rejected"], 1);
     assert_eq!(report["rows"]["ok"], 9);
+}
+
+/// An address of CloudFront that ends at this second.
+fn ends_at(second: u64) -> String {
+    format!("https://cdn.example/a.png?Expires={second}&Signature=x&Key-Pair-Id=K")
+}
+
+#[test]
+fn what_is_judged_without_a_fetch_says_why_and_counts_every_row() {
+    let sandbox = Sandbox::new();
+    let writes = "https://store.example/a.png?sv=2022-11-02&sr=b&sp=w&se=2099-01-01&sig=x";
+    let rows = ["https://cdn.example/a.png", &ends_at(1_700_000_000), writes];
+    let rows: String = rows.iter().map(|it| format!("R{},a mug,{it}\n", it.len())).collect();
+    sandbox.write("rows.csv", format!("id,prompt,reference_urls\n{rows}bad,,\n"));
+    let ran = sandbox.run("refs check rows.csv --no-fetch").exits(3);
+    for told in [
+        "row 4 cannot be read: ",
+        "3 references in 3 of 4 rows: 1 not refused, 2 refused\n",
+        "1 without known expiry, 2 doomed\n",
+        "doomed: expired ",
+    ] {
+        assert!(ran.stdout.contains(told), "{told} {}", ran.stdout);
+    }
+    let report = sandbox.run("refs check rows.csv --no-fetch --format json").exits(3).json();
+    let count = |key: &str| report[key].as_u64();
+    let counts = ["rows", "usable", "not_fetched", "unusable"].map(count);
+    assert_eq!(counts, [4, 0, 1, 2].map(Some), "{report}");
+    let references = &report["references"];
+    assert_eq!(references[0]["use"], "not_fetched", "{report}");
+    assert_eq!(references[1]["freshness"]["state"], "doomed", "{report}");
+    for reference in [&references[1], &references[2]] {
+        let reason = reference["freshness"]["reason"].as_str();
+        assert!(reason.is_some_and(|it| !it.is_empty()), "{report}");
+    }
+    sandbox.write("rows.csv", "id,prompt,reference_urls\na,,\nb,,\n");
+    let ran = sandbox.run("refs check rows.csv --no-fetch").exits(3);
+    assert!(ran.stdout.contains("0 references in 0 of 2 rows: 0 not"), "{}", ran.stdout);
 }
