@@ -12,6 +12,7 @@ use crate::domain::measure::Measure;
 use crate::domain::money::NanoUsd;
 use crate::domain::plan::Plan;
 use crate::domain::price::SIM_PROVIDER;
+use crate::domain::reference_plan::FreshnessCounts;
 use crate::domain::report::{ReportCost, ReportImages, ReportRows, RunReport, SCHEMA};
 use crate::domain::settings::{Mode, RunSettings};
 use crate::domain::stats::LatencySummary;
@@ -72,6 +73,7 @@ pub(super) fn refused(header: &Header, plan: Option<&Plan>, exit: Exit, reason: 
         folder: header.folder.clone(),
         rows,
         images: ReportImages { expected: plan.map_or(0, |plan| plan.rows.images), stored: 0 },
+        freshness: plan.map_or_else(FreshnessCounts::default, |plan| plan.rows.freshness),
         references: FetchTally::default(),
         attempts: 0,
         latency_ms: LatencySummary::default(),

@@ -54,3 +54,22 @@ fn what_is_judged_without_a_fetch_says_why_and_counts_every_row() {
     let ran = sandbox.run("refs check rows.csv --no-fetch").exits(3);
     assert!(ran.stdout.contains("0 references in 0 of 2 rows: 0 not"), "{}", ran.stdout);
 }
+
+#[test]
+fn a_report_says_how_fresh_the_addresses_are() {
+    let sandbox = Sandbox::new();
+    let rows = ["https://cdn.example/a.png", "https://cdn.example/b.png", &ends_at(4_000_000_000)];
+    let rows: String = rows.iter().map(|it| format!("R{},a mug,{it}\n", it.len())).collect();
+    let rows = rows.replacen("R25", "R1", 1);
+    sandbox.write("rows.csv", format!("id,prompt,reference_urls\n{rows}"));
+    let report = sandbox.run("run rows.csv --plan-only --format json").exits(0).report();
+    let count = |key: &str| report["freshness"][key].as_u64();
+    let counts = ["fresh", "in_buckets", "refreshed", "unknown", "doomed"].map(count);
+    assert_eq!(counts, [1, 0, 0, 2, 0].map(Some), "{report}");
+    let dead = ends_at(1_700_000_000);
+    sandbox.write("rows.csv", format!("id,prompt,reference_urls\nold,a mug,{dead}\nnew,a,\n"));
+    let skips = "run rows.csv --plan-only --format json --on-bad-row skip";
+    let report = sandbox.run(skips).exits(0).report();
+    assert_eq!(report["rows"]["rejected"], 1, "{report}");
+    assert!(report["freshness"]["doomed"].is_u64(), "{report}");
+}
