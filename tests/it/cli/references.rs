@@ -12,6 +12,10 @@ fn a_missing_reference_stops_a_live_run_before_it_spends() {
     assert!(ran.stderr.contains("BATCH-005: reference refs/BATCH-005.png"), "{}", ran.stderr);
     assert!(ran.stderr.contains("1 of 10 rows"), "{}", ran.stderr);
     assert!(!sandbox.path("out").exists(), "nothing was begun");
+    let plan = sandbox.run(&format!("{live} --plan-only --plan-out plan.json")).exits(3);
+    plan.result_has(&["invalid exit=3", "BATCH-005: reference refs/BATCH-005.png"]);
+    sandbox.run(&format!("{live} --plan-only --on-bad-row skip")).exits(0);
+    sandbox.run("run rows.csv --plan-only").exits(0);
     let ran = sandbox.run(&format!("{live} --on-bad-row skip --format json")).exits(0);
     let report: serde_json::Value = serde_json::from_str(&ran.stdout).expect("one object");
     assert_eq!(report["rows"]["rejected"], 1);
