@@ -114,7 +114,8 @@ fn start(
     progress: ProgressKind,
 ) -> Result<RunReport, Failure> {
     if plan.rows.accepted == 0 {
-        return Ok(report::refused(header, Some(plan), Exit::NoRows, "the input has no rows"));
+        let reason = verdict::no_rows(plan);
+        return Ok(report::refused(header, Some(plan), Exit::NoRows, &reason));
     }
     let late = LateRows::default();
     let begin = Start {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::cli::args::run::FormatArg;
-use crate::commands::run::verdict::over_budget;
+use crate::commands::run::verdict::{no_rows, over_budget};
 use crate::domain::fetch_tally::FetchTally;
 use crate::domain::ids::RunId;
 use crate::domain::measure::Measure;
@@ -129,7 +129,7 @@ pub(super) fn fill(report: &mut RunReport, measure: &Measure, elapsed: Duration)
 /// A run that stops after its plan: the plan alone decides the exit.
 pub(super) fn plan_only(header: &Header, plan: &Plan) -> RunReport {
     let (exit, reason) = match () {
-        () if plan.rows.accepted == 0 => (Exit::NoRows, "the input has no rows".to_owned()),
+        () if plan.rows.accepted == 0 => (Exit::NoRows, no_rows(plan)),
         () if !plan.cost.fits => (Exit::Budget, over_budget(plan)),
         () => (Exit::Ok, "plan only".to_owned()),
     };
