@@ -20,6 +20,7 @@ mod plan_sources;
 mod planning;
 mod reference_check;
 mod registry;
+mod rejected_file;
 mod report;
 mod setup;
 mod verdict;
@@ -131,7 +132,7 @@ fn start(
     } else {
         folder::refuse_same_run(world, &settings, &begin.identity)?;
         let key = live::prepare(world, layers, &settings, plan, &mut planned)?;
-        let folder = run_folder(world, header, &settings, plan, &begin.identity)?;
+        let folder = run_folder(world, header, &settings, plan, &begin.identity, source.as_ref())?;
         header.start(&settings);
         let ended = launch::live(world, settings.clone(), planned, begin, key, &folder);
         ended.inspect_err(|_| {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::adapters::output::run_folder::private_folder;
 use crate::adapters::rows::{BadRow, RecordShape, RejectedWriter};
 use crate::commands::failure::{Failure, FileError};
-use crate::commands::run::folder::settled_rejected_file;
+use crate::commands::run::rejected_file::{settled_rejected_file, with_format};
 use crate::commands::world::World;
 use crate::domain::diagnostic::BadRowTally;
 use crate::domain::settings::{OnBadRow, RunSettings};
@@ -31,7 +31,7 @@ impl<'a> BadRows<'a> {
             world,
             on_bad_row: settings.on_bad_row,
             tally: BadRowTally::default(),
-            path: settings.rejected.clone(),
+            path: settings.rejected.as_ref().map(|path| with_format(path, shape.format())),
             writer: None,
             problem: None,
             shape,

@@ -8,7 +8,7 @@ use crate::cli::args::run::{FormatArg, RunArgs};
 use crate::cli::layers::{self, Layers, Origin, in_plans};
 use crate::cli::resolve::{self, RunAsk};
 use crate::commands::failure::Failure;
-use crate::commands::run::folder::rejected_file;
+use crate::commands::run::rejected_file::rejected_file;
 use crate::commands::run::report::Header;
 use crate::commands::world::{World, read_text};
 use crate::domain::plan::Plan;

@@ -131,6 +131,26 @@ fn a_live_run_keeps_its_bad_rows_by_itself() {
 }
 
 #[test]
+fn bad_rows_of_standard_input_get_the_ending_of_their_format() {
+    let check = |rows: &str, format: &str| {
+        let sandbox = Sandbox::new();
+        let live = "run - --live --provider sim --sim latency=1ms";
+        let ran = sandbox.run_fed(live, rows.as_bytes()).exits(3);
+        assert!(ran.stderr.contains(&format!(".rejected.{format})")), "{}", ran.stderr);
+        std::fs::remove_dir_all(sandbox.path("out")).expect("removed");
+        let skips = format!("{live} --on-bad-row skip");
+        let ran = sandbox.run_fed(&skips, rows.as_bytes()).exits(0);
+        assert!(ran.stderr.contains(&format!("/rejected.{format})")), "{}", ran.stderr);
+        let kept = sandbox.only_run("out").join(format!("rejected.{format}"));
+        assert!(std::fs::read_to_string(kept).expect("bad rows").contains("nine"));
+    };
+    check(BAD, "csv");
+    check(&BAD.replace(',', "\t"), "tsv");
+    check("{\"id\":\"a\",\"prompt\":\"x\"}\n{\"prompt\":\"y\",\"n\":\"nine\"}\n", "jsonl");
+    check("[{\"id\":\"a\",\"prompt\":\"x\"},{\"prompt\":\"y\",\"n\":\"nine\"}]", "json");
+}
+
+#[test]
 fn a_file_that_the_user_named_stays_where_it_is() {
     let sandbox = Sandbox::new();
     sandbox.write("rows.csv", BAD);
