@@ -59,6 +59,7 @@ pub(super) fn settings(
         standing_canary: if saved.is_some() { None } else { standing },
         fit_budget: args.fit_budget || bound.is_some_and(|bound| bound.fit_budget),
         fresh: args.fresh,
+        plan_only: args.plan_only,
         rehearsal: args.rehearsal || bound.is_some_and(|bound| bound.rehearsal),
         yes: args.yes,
         confirm_cost: args.confirm_cost.as_deref(),
