@@ -11,7 +11,7 @@ pub enum Exit {
     Usage,
     /// Rows, configuration or gate text are invalid, or a price is unknown. Nothing was sent.
     Invalid,
-    /// The input has no rows.
+    /// The input has no rows, or none that can be used.
     NoRows,
     /// The environment stopped it: disk, lock, provider. Fix it or try later; resumable.
     Environment,

@@ -149,6 +149,8 @@ pub struct RunAsk<'a> {
     pub rejected: Option<PathBuf>,
     /// Start anew.
     pub fresh: bool,
+    /// Stop after the plan.
+    pub plan_only: bool,
     /// A server on this machine plays the provider.
     pub rehearsal: bool,
     /// Spend without a question, up to a small amount.
@@ -202,6 +204,7 @@ pub fn run_settings(
         ledger: layers.get(layers::LEDGER).map(|given| PathBuf::from(&given.text)),
         prices: layers.get(layers::PRICES).map(|given| PathBuf::from(&given.text)),
         fresh: ask.fresh,
+        plan_only: ask.plan_only,
     })
 }
 

@@ -6,29 +6,58 @@ use std::borrow::Cow;
 use crate::cli::key_source::is_variable_name;
 use crate::cli::layers::{API_KEY_ENV, BASE_URL, FETCH_PROXY, REFRESH_ENDPOINT, Setting, Shape};
 
+/// What stands around the words of a list.
+const AROUND_WORDS: [char; 4] = ['[', ']', '"', ' '];
+
 /// The text of a setting as it may be shown.
 pub fn shown(setting: Setting, text: &str) -> Cow<'_, str> {
     if setting.shape() == Shape::Words {
-        // Its further words may be as secret as the key that it prints.
-        let first = text.trim_start_matches(['[', '"', ' ']).split(['"', ' ']).next();
-        return format!("{} …", first.unwrap_or_default()).into();
+        return first_word(text);
     }
     if setting.key == API_KEY_ENV.key && !is_variable_name(text) {
         return "(no name of a variable)".into();
     }
-    if [BASE_URL.key, FETCH_PROXY.key, REFRESH_ENDPOINT.key].contains(&setting.key)
-        && let Some((user, place)) = text.rsplit_once('@')
-    {
-        let scheme = user.split_once("//").map_or("", |(scheme, _)| scheme);
-        return format!("{scheme}//…@{place}").into();
+    if [BASE_URL.key, FETCH_PROXY.key, REFRESH_ENDPOINT.key].contains(&setting.key) {
+        return address(text);
     }
     text.into()
+}
+
+/// The first word of a command: its further words may be as secret as the key that it prints.
+fn first_word(text: &str) -> Cow<'_, str> {
+    let words = text.trim_matches(AROUND_WORDS);
+    if words.is_empty() {
+        return text.into();
+    }
+    let first = words.split(['"', ' ']).next();
+    format!("{} …", first.unwrap_or_default()).into()
+}
+
+/// An address without user and query. It need not be a valid one, so what may be either is left
+/// out as well: a question mark can stand in a password, and an @ in a query.
+fn address(text: &str) -> Cow<'_, str> {
+    let (place, query) = text.split_once('?').unwrap_or((text, ""));
+    let has_query = place.len() < text.len();
+    let host = match place.rsplit_once('@') {
+        Some((_, host)) => Some(host),
+        None if query.contains('@') => Some(""),
+        None => None,
+    };
+    let end = if has_query { "?…" } else { "" };
+    match host {
+        None if !has_query => text.into(),
+        None => format!("{place}{end}").into(),
+        Some(host) => {
+            let scheme = place.split_once("//").map_or("", |(scheme, _)| scheme);
+            format!("{scheme}//…@{host}{end}").into()
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::layers::{API_KEY_COMMAND, MODEL};
+    use crate::cli::layers::{API_KEY_COMMAND, MODEL, REFRESH_COMMAND};
 
     #[test]
     fn secrets_are_left_out() {
@@ -41,6 +70,13 @@ mod tests {
             (BASE_URL, "http://a.example/v1", "http://a.example/v1"),
             (BASE_URL, "https://user:pass@a.example/v1", "https://…@a.example/v1"),
             (BASE_URL, "user:p@ss@a.example", "//…@a.example"),
+            (REFRESH_ENDPOINT, "https://a.example/sign?token=s", "https://a.example/sign?…"),
+            (REFRESH_ENDPOINT, "a.example/sign?token=s|t", "a.example/sign?…"),
+            (FETCH_PROXY, "http://user:pass@p.example/?key=s", "http://…@p.example/?…"),
+            (FETCH_PROXY, "http://user:pa?ss@p.example", "http://…@?…"),
+            (REFRESH_ENDPOINT, "https://a.example/?mail=a@b&sig=s", "https://…@?…"),
+            (REFRESH_COMMAND, "[\"sign\"]", "sign …"),
+            (REFRESH_COMMAND, "[]", "[]"),
             (MODEL, "a@b", "a@b"),
         ] {
             assert_eq!(shown(setting, text), expect, "{text}");

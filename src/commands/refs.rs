@@ -76,9 +76,10 @@ fn check(world: &World, args: &RefsCheckArgs) -> Result<Exit, Failure> {
     }
     let references = runtime.block_on(look.finish(found));
     let report = ReferencesReport {
-        n_rows: u64::from(n_rows),
+        n_rows: u64::from(n_rows) + bad.len() as u64,
         n_with_references,
         bad_rows: bad,
+        only_judged: args.no_fetch,
         references,
         tally: look.tally(),
         news: look.news(),

@@ -21,6 +21,7 @@ mod planning;
 mod reference_check;
 mod reference_objections;
 mod registry;
+mod rejected_file;
 mod report;
 mod setup;
 mod verdict;
@@ -85,7 +86,7 @@ fn proceed(
         now: header.started_at,
         binds: header.mode == Mode::Live || args.plan_out.is_some() || saved.is_some(),
     };
-    let planned = planning::plan(world, &ask)?;
+    let mut planned = planning::plan(world, &ask)?;
     let display_zone = world.display_zone(&layers)?;
     let sources = Sources {
         settings: &settings,
@@ -99,6 +100,7 @@ fn proceed(
     let made = plan.insert(made);
     show_plan(world, args, header.format, made)?;
     if args.plan_only {
+        reference_check::refuse_in_plan(&settings, made, &mut planned)?;
         return Ok(report::plan_only(header, made));
     }
     start(world, header, &layers, settings, planned, made, progress)
@@ -114,7 +116,8 @@ fn start(
     progress: ProgressKind,
 ) -> Result<RunReport, Failure> {
     if plan.rows.accepted == 0 {
-        return Ok(report::refused(header, Some(plan), Exit::NoRows, "the input has no rows"));
+        let reason = verdict::no_rows(plan);
+        return Ok(report::refused(header, Some(plan), Exit::NoRows, &reason));
     }
     let late = LateRows::default();
     let begin = Start {
@@ -130,7 +133,7 @@ fn start(
     } else {
         folder::refuse_same_run(world, &settings, &begin.identity)?;
         let key = live::prepare(world, layers, &settings, plan, &mut planned)?;
-        let folder = run_folder(world, header, &settings, plan, &begin.identity)?;
+        let folder = run_folder(world, header, &settings, plan, &begin.identity, source.as_ref())?;
         header.start(&settings);
         let ended = launch::live(world, settings.clone(), planned, begin, key, &folder);
         ended.inspect_err(|_| {

@@ -7,6 +7,7 @@ use crate::domain::fetch_tally::FetchTally;
 use crate::domain::gate::GateResult;
 use crate::domain::ids::RunId;
 use crate::domain::money::NanoUsd;
+use crate::domain::reference_plan::FreshnessCounts;
 use crate::domain::stats::LatencySummary;
 
 /// The name and version of the format.
@@ -39,6 +40,8 @@ pub struct RunReport {
     pub rows: ReportRows,
     /// Images.
     pub images: ReportImages,
+    /// How fresh the plan found the addresses of references; each is counted once.
+    pub freshness: FreshnessCounts,
     /// What was done to get references.
     pub references: FetchTally,
     /// Attempts sent.

@@ -190,6 +190,8 @@ pub struct RunSettings {
     pub prices: Option<PathBuf>,
     /// Start anew although this run exists.
     pub fresh: bool,
+    /// Stop after the plan.
+    pub plan_only: bool,
 }
 
 impl RunSettings {

@@ -13,11 +13,12 @@ use crate::domain::sanitize::one_line;
 use crate::report::tables::{Column, TableLook, table};
 use crate::report::words;
 
-/// Usable references that are shown without being asked for.
+/// Lines of each kind that are shown without being asked for: bad rows, references that cannot be
+/// used, and the others.
 const MOST_SHOWN: usize = 50;
 
 /// How long the address of a reference lives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "state", rename_all = "lowercase")]
 pub enum Freshness {
     /// It is a file.
@@ -33,19 +34,21 @@ pub enum Freshness {
     },
     /// It is signed anew before it is fetched.
     Refresh {
-        /// When the old signature ends.
-        expires: Timestamp,
+        /// When the old signature ends, if it says so.
+        expires: Option<Timestamp>,
     },
-    /// It is dead or will be too soon, and nobody can sign it anew.
+    /// It cannot be used or will be dead too soon, and nobody can sign it anew.
     Doomed {
-        /// When it ends.
-        expires: Timestamp,
+        /// When it ends, if it says so.
+        expires: Option<Timestamp>,
+        /// What speaks against it; the text goes on where the address ends.
+        reason: String,
     },
 }
 
 /// Whether a reference can be used.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(tag = "use", rename_all = "lowercase")]
+#[serde(tag = "use", rename_all = "snake_case")]
 pub enum Use {
     /// It was fetched and is an image.
     Usable {
@@ -95,12 +98,14 @@ impl SeenReference {
 /// What was found.
 #[derive(Clone, Debug)]
 pub struct ReferencesReport {
-    /// Good rows of the input.
+    /// Rows of the input, bad ones included.
     pub n_rows: u64,
     /// Rows that have a reference or a mask.
     pub n_with_references: u64,
     /// Rows that cannot be read, by number, with the reason.
     pub bad_rows: Vec<(u64, String)>,
+    /// Whether references were only judged, and none was fetched.
+    pub only_judged: bool,
     /// Every reference in the order of the rows.
     pub references: Vec<SeenReference>,
     /// What was fetched.
@@ -120,7 +125,7 @@ impl ReferencesReport {
     fn counts(&self) -> FreshnessCounts {
         let mut counts = FreshnessCounts::default();
         for seen in &self.references {
-            match seen.freshness {
+            match &seen.freshness {
                 Freshness::File => {}
                 Freshness::Bucket => {
                     counts.fresh += 1;
@@ -146,6 +151,7 @@ pub fn references_json(report: &ReferencesReport) -> String {
         bad_rows: Vec<BadRow<'a>>,
         freshness: FreshnessCounts,
         usable: u64,
+        not_fetched: u64,
         unusable: u64,
         fetches: &'a FetchTally,
         references: &'a [SeenReference],
@@ -157,7 +163,8 @@ pub fn references_json(report: &ReferencesReport) -> String {
         row: u64,
         error: &'a str,
     }
-    let usable = report.references.iter().filter(|seen| seen.is_usable()).count() as u64;
+    let good = report.references.iter().filter(|seen| seen.is_usable()).count() as u64;
+    let (usable, not_fetched) = if report.only_judged { (0, good) } else { (good, 0) };
     let document = Document {
         schema: "imagemill.references/1",
         rows: report.n_rows,
@@ -165,7 +172,8 @@ pub fn references_json(report: &ReferencesReport) -> String {
         bad_rows: report.bad_rows.iter().map(|(row, error)| BadRow { row: *row, error }).collect(),
         freshness: report.counts(),
         usable,
-        unusable: report.references.len() as u64 - usable,
+        not_fetched,
+        unusable: report.references.len() as u64 - good,
         fetches: &report.tally,
         references: &report.references,
         news: &report.news,
@@ -176,39 +184,43 @@ pub fn references_json(report: &ReferencesReport) -> String {
     text
 }
 
-/// For people: what cannot be used, then the rest as far as it is not too much.
+/// For people: what cannot be used, then the rest, both as far as it is not too much.
 pub fn references_table(report: &ReferencesReport, width: u16, all: bool) -> String {
+    let shown = |n: usize| if all { n } else { n.min(MOST_SHOWN) };
     let mut text = String::new();
-    for (row, error) in &report.bad_rows {
+    let n_bad = report.bad_rows.len();
+    for (row, error) in &report.bad_rows[..shown(n_bad)] {
         let _ = writeln!(text, "row {row} cannot be read: {}", one_line(error));
     }
-    let usable: Vec<&SeenReference> =
-        report.references.iter().filter(|seen| seen.is_usable()).collect();
-    let shown = if all { usable.len() } else { usable.len().min(MOST_SHOWN) };
-    let rows: Vec<Vec<String>> = report
-        .references
+    more(&mut text, n_bad - shown(n_bad), "rows that cannot be read");
+    let (good, bad): (Vec<&SeenReference>, Vec<&SeenReference>) =
+        report.references.iter().partition(|seen| seen.is_usable());
+    let rows: Vec<Vec<String>> = bad[..shown(bad.len())]
         .iter()
-        .filter(|seen| !seen.is_usable())
-        .chain(usable[..shown].iter().copied())
+        .chain(&good[..shown(good.len())])
         .map(|seen| cells(seen, report.checked_at))
         .collect();
     if !rows.is_empty() {
         let columns = ["scene_id", "reference", "address", "result"].map(Column::Words);
         text.push_str(&table(TableLook { width, ..TableLook::default() }, &columns, &rows));
     }
-    if shown < usable.len() {
-        let _ = writeln!(text, "… and {} more that can be used (--all)", usable.len() - shown);
-    }
+    let (others, words) = match report.only_judged {
+        true => ("that are not refused", ["not refused", "refused"]),
+        false => ("that can be used", ["usable", "not"]),
+    };
+    more(&mut text, bad.len() - shown(bad.len()), "that cannot be used");
+    more(&mut text, good.len() - shown(good.len()), others);
     let counts = report.counts();
-    let n = report.references.len() as u64;
     let _ = writeln!(
         text,
-        "{} in {} of {}: {} usable, {} not",
-        words::count(n, "reference"),
+        "{} in {} of {}: {} {}, {} {}",
+        words::count(report.references.len() as u64, "reference"),
         report.n_with_references,
         words::count(report.n_rows, "row"),
-        usable.len(),
-        n - usable.len() as u64
+        good.len(),
+        words[0],
+        bad.len(),
+        words[1]
     );
     let _ = writeln!(
         text,
@@ -218,6 +230,13 @@ pub fn references_table(report: &ReferencesReport, width: u16, all: bool) -> Str
     text
 }
 
+/// Says how many lines were left out.
+fn more(text: &mut String, n_more: usize, what: &str) {
+    if n_more > 0 {
+        let _ = writeln!(text, "… and {n_more} more {what} (--all)");
+    }
+}
+
 fn cells(seen: &SeenReference, now: Timestamp) -> Vec<String> {
     let left = |expires: Timestamp| {
         let seconds = expires.duration_since(now).as_secs();
@@ -225,13 +244,14 @@ fn cells(seen: &SeenReference, now: Timestamp) -> Vec<String> {
             humantime::format_duration(std::time::Duration::from_secs(seconds.unsigned_abs()));
         if seconds < 0 { format!("expired {time} ago") } else { format!("expires in {time}") }
     };
-    let address = match seen.freshness {
+    let address = match &seen.freshness {
         Freshness::File => "file".to_owned(),
         Freshness::Bucket => "bucket".to_owned(),
         Freshness::Unknown => "no expiry known".to_owned(),
-        Freshness::Fresh { expires } => left(expires),
-        Freshness::Refresh { expires } => format!("{}, to refresh", left(expires)),
-        Freshness::Doomed { expires } => format!("{}, doomed", left(expires)),
+        Freshness::Fresh { expires } => left(*expires),
+        Freshness::Refresh { expires: Some(expires) } => format!("{}, to refresh", left(*expires)),
+        Freshness::Refresh { expires: None } => "to refresh".to_owned(),
+        Freshness::Doomed { reason, .. } => format!("doomed: {reason}"),
     };
     let result = match &seen.used {
         Use::Usable { kind, n_bytes, .. } => format!("ok: {kind}, {n_bytes} bytes"),
@@ -241,4 +261,78 @@ fn cells(seen: &SeenReference, now: Timestamp) -> Vec<String> {
     [seen.scene_id.as_str(), &seen.reference, &address, &result]
         .map(|cell| one_line(cell).into_owned())
         .to_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(n_bad: usize, n_good: usize, only_judged: bool) -> ReferencesReport {
+        let seen = |used: &Use| SeenReference {
+            row: 1,
+            scene_id: "A".to_owned(),
+            reference: "a.png".to_owned(),
+            freshness: Freshness::File,
+            used: used.clone(),
+        };
+        let sha256 = Sha256Digest::of(b"x");
+        let usable = Use::Usable { kind: ImageKind::Png, n_bytes: 1, sha256 };
+        let good = if only_judged { Use::NotFetched } else { usable };
+        let bad = Use::Unusable { reason: "is no image".to_owned() };
+        let mut references = vec![seen(&bad); n_bad];
+        references.extend(vec![seen(&good); n_good]);
+        ReferencesReport {
+            n_rows: (2 * n_bad + n_good) as u64,
+            n_with_references: (n_bad + n_good) as u64,
+            bad_rows: vec![(7, "it is bad".to_owned()); n_bad],
+            only_judged,
+            references,
+            tally: FetchTally::default(),
+            news: Vec::new(),
+            checked_at: Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    #[test]
+    fn no_kind_of_line_is_listed_without_bound() {
+        let report = report(60, 70, false);
+        let text = references_table(&report, 100, false);
+        let lines = |text: &str, what: &str| text.matches(what).count();
+        assert_eq!(lines(&text, "row 7 cannot be read: it is bad"), 50, "{text}");
+        assert_eq!([lines(&text, "is no image"), lines(&text, "ok: png")], [50, 50], "{text}");
+        for told in [
+            "… and 10 more rows that cannot be read (--all)\n",
+            "… and 10 more that cannot be used (--all)\n",
+            "… and 20 more that can be used (--all)\n",
+            "130 references in 130 of 190 rows: 70 usable, 60 not\n",
+        ] {
+            assert!(text.contains(told), "{told} {text}");
+        }
+        let text = references_table(&report, 100, true);
+        assert_eq!([lines(&text, "is no image"), lines(&text, "ok: png")], [60, 70], "{text}");
+        assert!(!text.contains("(--all)") && lines(&text, "it is bad") == 60, "{text}");
+    }
+
+    #[test]
+    fn what_was_not_fetched_is_not_called_usable() {
+        let report = report(1, 2, true);
+        let text = references_table(&report, 100, false);
+        let told = "3 references in 3 of 4 rows: 2 not refused, 1 refused\n";
+        assert!(text.contains(told) && !text.contains("usable"), "{text}");
+        let json = references_json(&report);
+        let counts = "\"usable\":0,\"not_fetched\":2,\"unusable\":1";
+        assert!(json.contains(counts) && json.contains("\"use\":\"not_fetched\""), "{json}");
+    }
+
+    #[test]
+    fn what_is_doomed_says_why() {
+        let mut report = report(0, 1, true);
+        report.references[0].freshness =
+            Freshness::Doomed { expires: None, reason: "is for writing".to_owned() };
+        let text = references_table(&report, 100, false);
+        assert!(text.contains("doomed: is for writing"), "{text}");
+        assert!(text.contains("0 not refused, 1 refused"), "{text}");
+        let told = "{\"state\":\"doomed\",\"expires\":null,\"reason\":\"is for writing\"}";
+        assert!(references_json(&report).contains(told), "{}", references_json(&report));
+    }
 }

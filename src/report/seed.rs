@@ -1,5 +1,8 @@
 //! What `seed` says when it is done.
 
+use url::{Host, Url};
+
+use crate::domain::egress::{AllowList, check_url};
 use crate::domain::seed::SeedSummary;
 
 /// Digits of a SHA-256 that are shown.
@@ -23,13 +26,29 @@ pub fn text(summary: &SeedSummary) -> String {
         "{file}: {} rows, {} images (variants 1-3), {references}{state}\n  \
          {totals}\n  \
          ids {} … {} · seed {seed} {sameness} · sha256 {}\n\
-         Next: imagemill run {file}\n",
+         Next: imagemill run {file}{}\n",
         totals.rows,
         totals.images,
         totals.first,
         totals.last,
         sha256.get(..SHORT_DIGEST).unwrap_or(sha256),
+        reference_base.as_deref().and_then(opening_flag).unwrap_or_default(),
     )
+}
+
+/// The flag without which a run would refuse references of this address, when there is one.
+fn opening_flag(base: &str) -> Option<String> {
+    let url = Url::parse(base).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
+    if check_url(base, None, &AllowList::default()).is_ok() {
+        return None;
+    }
+    let entry = match url.host()? {
+        Host::Domain(name) => name.to_owned(),
+        Host::Ipv4(address) => format!("{address}/32"),
+        Host::Ipv6(address) => format!("{address}/128"),
+    };
+    check_url(base, None, &entry.parse().ok()?).ok()?;
+    Some(format!(" --allow-refs-from {entry}"))
 }
 
 /// The summary for machines: one object.
@@ -43,6 +62,23 @@ pub fn json(summary: &SeedSummary) -> String {
 mod tests {
     use super::*;
     use crate::domain::seed::SeedPlan;
+
+    #[test]
+    fn the_next_line_opens_what_a_run_would_refuse() {
+        let check = |base: &str, expect: &str| {
+            let expect = (!expect.is_empty()).then(|| format!(" --allow-refs-from {expect}"));
+            assert_eq!(opening_flag(base), expect, "{base}");
+        };
+        check("http://127.0.0.1:8787/refs", "127.0.0.1/32");
+        check("https://127.0.0.1/refs", "127.0.0.1/32");
+        check("http://[::1]:8787/refs", "::1/128");
+        check("http://localhost:8787/refs", "localhost");
+        check("http://cdn.example/refs", "cdn.example");
+        check("https://10.0.0.1/refs", "10.0.0.1/32");
+        check("https://cdn.example/refs", "");
+        check("s3://refs", "");
+        check("https://user@cdn.example/refs", "");
+    }
 
     #[test]
     fn the_summary_tells_the_exact_distribution() {

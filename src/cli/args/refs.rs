@@ -47,7 +47,7 @@ pub struct RefsCheckArgs {
     #[arg(long)]
     pub no_fetch: bool,
 
-    /// Show the usable references too, however many there are
+    /// Show every bad row and every reference, however many there are
     #[arg(long)]
     pub all: bool,
 

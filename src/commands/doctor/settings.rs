@@ -30,6 +30,7 @@ pub(super) fn problems(world: &World, layers: &Layers, config: &ConfigFile) -> V
         fit_budget: false,
         rejected: None,
         fresh: false,
+        plan_only: false,
         rehearsal: false,
         yes: false,
         confirm_cost: None,

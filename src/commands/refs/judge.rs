@@ -44,12 +44,12 @@ pub(super) fn freshness(
     }
     let Ok(url) = Url::parse(text) else { return Freshness::Unknown };
     let life = lifetime(&url);
-    let Some(expires) = life.expires else { return Freshness::Unknown };
+    let expires = life.expires;
     let can_refresh = refresher.can_refresh(text);
     match decide(&life, now, need(settings), settings.fresh_for, can_refresh) {
-        Claim::Fetch => Freshness::Fresh { expires },
+        Claim::Fetch => expires.map_or(Freshness::Unknown, |expires| Freshness::Fresh { expires }),
         Claim::Refresh => Freshness::Refresh { expires },
-        Claim::Reject(_) => Freshness::Doomed { expires },
+        Claim::Reject(reason) => Freshness::Doomed { expires, reason },
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::adapters::output::run_folder::private_folder;
 use crate::adapters::rows::{BadRow, RecordShape, RejectedWriter};
 use crate::commands::failure::{Failure, FileError};
-use crate::commands::run::folder::settled_rejected_file;
+use crate::commands::run::rejected_file::{settled_rejected_file, with_format};
 use crate::commands::world::World;
 use crate::domain::diagnostic::BadRowTally;
 use crate::domain::settings::{OnBadRow, RunSettings};
@@ -17,6 +17,7 @@ use crate::report::diagnostic::{TallyWays, render_tally};
 pub(super) struct BadRows<'a> {
     world: &'a World,
     on_bad_row: OnBadRow,
+    plan_only: bool,
     tally: BadRowTally,
     /// Where they are written, as the user would say it.
     path: Option<PathBuf>,
@@ -30,8 +31,9 @@ impl<'a> BadRows<'a> {
         Self {
             world,
             on_bad_row: settings.on_bad_row,
+            plan_only: settings.plan_only,
             tally: BadRowTally::default(),
-            path: settings.rejected.clone(),
+            path: settings.rejected.as_ref().map(|path| with_format(path, shape.format())),
             writer: None,
             problem: None,
             shape,
@@ -80,8 +82,10 @@ impl<'a> BadRows<'a> {
             return Ok(());
         }
         let stops = self.on_bad_row == OnBadRow::Stop;
+        // Without a run there is no folder into which the file would move.
+        let is_over = stops || self.plan_only || n_good == 0;
         let listed = self.path.as_ref().map(|path| {
-            let path = if stops { path.clone() } else { settled_rejected_file(path) };
+            let path = if is_over { path.clone() } else { settled_rejected_file(path) };
             path.display().to_string()
         });
         let color = self.world.printer.color_stderr();
@@ -92,7 +96,8 @@ impl<'a> BadRows<'a> {
         match self.on_bad_row {
             OnBadRow::Skip => {
                 self.world.printer.say(picture.trim_end());
-                self.world.printer.warn(&format!("{text}; the run goes on without them"));
+                let rest = if n_good == 0 { "" } else { "; the run goes on without them" };
+                self.world.printer.warn(&format!("{text}{rest}"));
                 Ok(())
             }
             OnBadRow::Stop => Err(Failure::new(Exit::Invalid, text)

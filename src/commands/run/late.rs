@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 
 use crate::adapters::rows::{self, RejectedWriter, RowSource};
 use crate::cli::args::run::FormatArg;
-use crate::commands::run::folder::settled_rejected_file;
 use crate::commands::run::reference_objections::{Refused, RefusedRow, refusal};
+use crate::commands::run::rejected_file::{settled_rejected_file, with_format};
 use crate::commands::world::World;
 use crate::domain::event::{RunEvent, Stamped};
 use crate::domain::row::Outcome;
@@ -60,7 +60,7 @@ impl LateRows {
         let late = std::mem::take(&mut *self.0.lock().expect("no holder panics"));
         let path = settings.rejected.as_ref().filter(|_| !late.is_empty());
         let (Some(path), Some(source)) = (path, source) else { return };
-        let path = settled_rejected_file(path);
+        let path = settled_rejected_file(&with_format(path, source.shape().format()));
         let n_late = words::count(late.len() as u64, "row");
         match write(world.path(&path), &late, source) {
             Ok(()) => world.printer.warn(&format!(

@@ -1,11 +1,13 @@
-//! Looks at every local reference before a live run spends: a missing file is found for free.
+//! Looks at every local reference before a live run spends, and when such a run is planned: a
+//! missing file is found for free.
 
 use crate::commands::failure::Failure;
 use crate::commands::reference_parts::missing_for;
 use crate::commands::run::planning::Planned;
 use crate::commands::world::World;
+use crate::domain::plan::Plan;
 use crate::domain::reference::Reference;
-use crate::domain::settings::{OnBadRow, RunSettings};
+use crate::domain::settings::{Mode, OnBadRow, RunSettings};
 use crate::domain::{ids::SceneId, sanitize};
 use crate::exit::Exit;
 use crate::pipeline::stop::with_sources;
@@ -15,6 +17,19 @@ fn local(reference: &Reference) -> Option<&str> {
     match reference {
         Reference::Local(path) => Some(path),
         Reference::Url(_) => None,
+    }
+}
+
+/// Refuses the plan of a live run as the run itself would; a plan that does not fit its budget is
+/// refused for that.
+pub(super) fn refuse_in_plan(
+    settings: &RunSettings,
+    plan: &Plan,
+    planned: &mut Planned,
+) -> Result<(), Failure> {
+    match settings.mode {
+        Mode::Live if plan.cost.fits => refuse_bad_references(settings, planned),
+        Mode::Live | Mode::DryRun => Ok(()),
     }
 }
 

@@ -5,13 +5,14 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::cli::args::run::FormatArg;
-use crate::commands::run::verdict::over_budget;
+use crate::commands::run::verdict::{no_rows, over_budget};
 use crate::domain::fetch_tally::FetchTally;
 use crate::domain::ids::RunId;
 use crate::domain::measure::Measure;
 use crate::domain::money::NanoUsd;
 use crate::domain::plan::Plan;
 use crate::domain::price::SIM_PROVIDER;
+use crate::domain::reference_plan::FreshnessCounts;
 use crate::domain::report::{ReportCost, ReportImages, ReportRows, RunReport, SCHEMA};
 use crate::domain::settings::{Mode, RunSettings};
 use crate::domain::stats::LatencySummary;
@@ -72,6 +73,7 @@ pub(super) fn refused(header: &Header, plan: Option<&Plan>, exit: Exit, reason: 
         folder: header.folder.clone(),
         rows,
         images: ReportImages { expected: plan.map_or(0, |plan| plan.rows.images), stored: 0 },
+        freshness: plan.map_or_else(FreshnessCounts::default, |plan| plan.rows.freshness),
         references: FetchTally::default(),
         attempts: 0,
         latency_ms: LatencySummary::default(),
@@ -127,7 +129,7 @@ pub(super) fn fill(report: &mut RunReport, measure: &Measure, elapsed: Duration)
 /// A run that stops after its plan: the plan alone decides the exit.
 pub(super) fn plan_only(header: &Header, plan: &Plan) -> RunReport {
     let (exit, reason) = match () {
-        () if plan.rows.accepted == 0 => (Exit::NoRows, "the input has no rows".to_owned()),
+        () if plan.rows.accepted == 0 => (Exit::NoRows, no_rows(plan)),
         () if !plan.cost.fits => (Exit::Budget, over_budget(plan)),
         () => (Exit::Ok, "plan only".to_owned()),
     };

@@ -8,7 +8,7 @@ use crate::cli::args::run::{FormatArg, RunArgs};
 use crate::cli::layers::{self, Layers, Origin, in_plans};
 use crate::cli::resolve::{self, RunAsk};
 use crate::commands::failure::Failure;
-use crate::commands::run::folder::rejected_file;
+use crate::commands::run::rejected_file::rejected_file;
 use crate::commands::run::report::Header;
 use crate::commands::world::{World, read_text};
 use crate::domain::plan::Plan;
@@ -59,6 +59,7 @@ pub(super) fn settings(
         standing_canary: if saved.is_some() { None } else { standing },
         fit_budget: args.fit_budget || bound.is_some_and(|bound| bound.fit_budget),
         fresh: args.fresh,
+        plan_only: args.plan_only,
         rehearsal: args.rehearsal || bound.is_some_and(|bound| bound.rehearsal),
         yes: args.yes,
         confirm_cost: args.confirm_cost.as_deref(),

@@ -28,7 +28,7 @@ pub(super) fn choose(
         }
     };
     if plan.rows.accepted == 0 {
-        consider(Exit::NoRows, "the input has no rows".to_owned());
+        consider(Exit::NoRows, no_rows(plan));
     }
     let gate = |wanted: Verdict| {
         let mut found = gates.iter().filter(|gate| {
@@ -75,6 +75,14 @@ pub(super) fn verdict_word(exit: Exit, gates: &[GateResult]) -> &'static str {
         | Exit::GateFailed
         | Exit::Interrupted
         | Exit::Terminated => exit.word(),
+    }
+}
+
+/// Why a plan has no row.
+pub(super) fn no_rows(plan: &Plan) -> String {
+    match plan.rows.rejected {
+        0 => "the input has no rows".to_owned(),
+        n => format!("no row is left: {n} of {n} rows are rejected"),
     }
 }
 

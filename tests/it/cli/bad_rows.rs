@@ -131,6 +131,54 @@ fn a_live_run_keeps_its_bad_rows_by_itself() {
 }
 
 #[test]
+fn bad_rows_are_listed_where_they_are_when_no_run_begins() {
+    let check = |rows: &str, more: &str, exit: u8| {
+        let sandbox = Sandbox::new();
+        sandbox.write("rows.csv", rows);
+        let live = "run rows.csv --live --provider sim --sim latency=1ms --on-bad-row skip";
+        let ran = sandbox.run(&format!("{live} {more}")).exits(exit.into());
+        let kept: Vec<_> = std::fs::read_dir(sandbox.path("out")).expect("out").flatten().collect();
+        assert_eq!(kept.len(), 1, "bad rows, and no run: {kept:?}");
+        let name = kept[0].file_name().to_string_lossy().into_owned();
+        assert!(name.ends_with(".rejected.csv"), "{name}");
+        assert!(ran.stderr.contains(&format!("listed in out/{name})")), "{}", ran.stderr);
+        ran
+    };
+    check(BAD, "--plan-only", 0);
+    let all_bad = BAD.replace("BATCH-001,a cat,1\n", "");
+    for more in ["", "--plan-only"] {
+        let ran = check(&all_bad, more, 4);
+        let ran = ran.result_has(&["no-rows exit=4", "no row is left: 3 of 3 rows are rejected"]);
+        assert!(!ran.stderr.contains("goes on"), "{}", ran.stderr);
+    }
+    let dry = Sandbox::new();
+    dry.write("rows.csv", &all_bad);
+    dry.run("run rows.csv --on-bad-row skip").exits(4).result_has(&["no row is left: 3 of 3"]);
+    dry.write("none.csv", "scene_id,prompt\n");
+    dry.run("run none.csv").exits(4).result_has(&["the input has no rows"]);
+}
+
+#[test]
+fn bad_rows_of_standard_input_get_the_ending_of_their_format() {
+    let check = |rows: &str, format: &str| {
+        let sandbox = Sandbox::new();
+        let live = "run - --live --provider sim --sim latency=1ms";
+        let ran = sandbox.run_fed(live, rows.as_bytes()).exits(3);
+        assert!(ran.stderr.contains(&format!(".rejected.{format})")), "{}", ran.stderr);
+        std::fs::remove_dir_all(sandbox.path("out")).expect("removed");
+        let skips = format!("{live} --on-bad-row skip");
+        let ran = sandbox.run_fed(&skips, rows.as_bytes()).exits(0);
+        assert!(ran.stderr.contains(&format!("/rejected.{format})")), "{}", ran.stderr);
+        let kept = sandbox.only_run("out").join(format!("rejected.{format}"));
+        assert!(std::fs::read_to_string(kept).expect("bad rows").contains("nine"));
+    };
+    check(BAD, "csv");
+    check(&BAD.replace(',', "\t"), "tsv");
+    check("{\"id\":\"a\",\"prompt\":\"x\"}\n{\"prompt\":\"y\",\"n\":\"nine\"}\n", "jsonl");
+    check("[{\"id\":\"a\",\"prompt\":\"x\"},{\"prompt\":\"y\",\"n\":\"nine\"}]", "json");
+}
+
+#[test]
 fn a_file_that_the_user_named_stays_where_it_is() {
     let sandbox = Sandbox::new();
     sandbox.write("rows.csv", BAD);

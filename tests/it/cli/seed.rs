@@ -85,3 +85,18 @@ fn signed_references_work_on_the_rehearsal_server_and_expire() {
     let ran = sandbox.run(&format!("seed --rows 20 --out rows.csv {flags}")).exits(0);
     assert!(ran.stdout.contains("signed until 20"), "{}", ran.stdout);
 }
+
+#[test]
+fn the_next_step_can_be_taken_as_it_is_printed() {
+    let check = |base: &str, next: &str| {
+        let sandbox = Sandbox::new();
+        let ran = sandbox.run(&format!("seed --rows 5 --out n.csv {base}")).exits(0);
+        let told = ran.last_line().strip_prefix("Next: imagemill ").map(str::to_owned);
+        assert_eq!(told.as_deref(), Some(next), "{}", ran.stdout);
+        sandbox.run(next).exits(0);
+    };
+    check("", "run n.csv");
+    check("--reference-base https://cdn.example/x", "run n.csv");
+    let opened = "run n.csv --allow-refs-from 127.0.0.1/32";
+    check("--reference-base http://127.0.0.1:8787/refs", opened);
+}

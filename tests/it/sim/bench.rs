@@ -406,6 +406,7 @@ impl Bench {
             ledger: None,
             prices: None,
             fresh: false,
+            plan_only: false,
         }
     }
 }

@@ -1,0 +1,79 @@
+//! The file of bad rows: beside the run's folder until there is one, then in it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::adapters::rows::RowSource;
+use crate::cli::args::run::RunArgs;
+use crate::cli::layers::{self, Layers};
+use crate::commands::run::report::Header;
+use crate::commands::world::World;
+use crate::domain::ids::RunId;
+use crate::domain::row_format::RowFormat;
+use crate::domain::settings::{Mode, RowsInput, RunSettings};
+
+/// What ends the name of a file of bad rows before its format is known.
+const UNNAMED: &str = ".rejected";
+
+/// Where bad rows are written: as asked; a live run keeps them beside its folder until it has one.
+pub(super) fn rejected_file(
+    args: &RunArgs,
+    header: &Header,
+    layers: &Layers,
+    rows: &RowsInput,
+) -> Option<PathBuf> {
+    match (&args.rejected, header.mode) {
+        (Some(path), _) => Some(PathBuf::from(path)),
+        (None, Mode::DryRun) => None,
+        (None, Mode::Live) => {
+            let out = layers.get(layers::OUT).map_or("out", |given| given.text.as_str());
+            Some(own_rejected_file(Path::new(out), header, rows))
+        }
+    }
+}
+
+/// Where a live run keeps its bad rows until it has a folder: nobody else has this name. Rows
+/// whose name does not tell their format give it an ending later: [`with_format`].
+fn own_rejected_file(out: &Path, header: &Header, rows: &RowsInput) -> PathBuf {
+    let extension = match rows {
+        RowsInput::File(path) => path.extension().and_then(|it| it.to_str()),
+        RowsInput::Stdin => None,
+    };
+    let name = format!("{}{UNNAMED}", header.run_id);
+    out.join(extension.map_or(name.clone(), |extension| format!("{name}.{extension}")))
+}
+
+/// The same file with the ending of the rows' format, where it has none yet.
+pub(super) fn with_format(path: &Path, format: RowFormat) -> PathBuf {
+    let run = path.file_name().and_then(|it| it.to_str()?.strip_suffix(UNNAMED));
+    match run.and_then(|run| run.parse::<RunId>().ok()) {
+        Some(_) => path.with_extension(format!("rejected.{format}")),
+        None => path.to_owned(),
+    }
+}
+
+/// Where such a file ends up once the run has its folder; any other file stays where it is.
+pub(super) fn settled_rejected_file(path: &Path) -> PathBuf {
+    let settled = || {
+        let (run, name) = path.file_name()?.to_str()?.split_once('.')?;
+        run.parse::<RunId>().ok()?;
+        name.starts_with("rejected.").then(|| path.with_file_name(run).join(name))
+    };
+    settled().unwrap_or_else(|| path.to_owned())
+}
+
+/// Moves the run's own file of bad rows, if there is one, into the folder of the run.
+pub(super) fn settle(
+    world: &World,
+    header: &Header,
+    settings: &RunSettings,
+    source: Option<&RowSource>,
+) -> io::Result<()> {
+    let mut rejected = own_rejected_file(&settings.out, header, &settings.rows);
+    if let Some(source) = source {
+        rejected = with_format(&rejected, source.shape().format());
+    }
+    let settled = world.path(settled_rejected_file(&rejected));
+    let rejected = world.path(&rejected);
+    if rejected.is_file() { std::fs::rename(&rejected, &settled) } else { Ok(()) }
+}
