@@ -8,10 +8,10 @@ use std::error::Error as _;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use reqwest::Response;
 use reqwest::header::{
-    CONTENT_ENCODING, DATE, ETAG, HeaderMap, HeaderName, IF_MODIFIED_SINCE, IF_NONE_MATCH,
+    AGE, CONTENT_ENCODING, DATE, ETAG, HeaderMap, HeaderName, IF_MODIFIED_SINCE, IF_NONE_MATCH,
     LAST_MODIFIED, LOCATION, TRANSFER_ENCODING,
 };
 
@@ -109,7 +109,10 @@ impl Visit<'_> {
         let mut n_hops = 0;
         while n_hops <= MAX_HOPS {
             let response = self.ask(&url, remembered.as_ref()).await?;
-            self.date = header(response.headers(), DATE).and_then(http_date);
+            if self.date.is_none() {
+                // The first answer's: it is the host that the row names.
+                self.date = now_there(response.headers());
+            }
             url = self.arrived(url, &response)?;
             match (response.status().as_u16(), remembered.take()) {
                 (200, _) => return self.receive(response, n_hops == 0).await,
@@ -262,6 +265,17 @@ impl Visit<'_> {
         let error = ReferenceError::Answered { reference: self.reference.clone(), status };
         FailedTry { error, next, date: self.date }
     }
+}
+
+/// What time it is by the other side's clock: a cache on the way hands on an old answer's date, and
+/// says how long ago that was.
+fn now_there(headers: &HeaderMap) -> Option<Timestamp> {
+    let date = header(headers, DATE).and_then(http_date)?;
+    let age = match header(headers, AGE) {
+        Some(age) => age.trim().parse::<u32>().ok()?,
+        None => 0,
+    };
+    date.checked_add(SignedDuration::from_secs(i64::from(age))).ok()
 }
 
 /// A header's text.

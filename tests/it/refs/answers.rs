@@ -153,3 +153,19 @@ async fn a_head_that_never_ends_is_no_answer() {
     let failed = Site::allowing("127.0.0.1").fails(&format!("http://{address}/")).await;
     assert!(matches!(failed.error, ReferenceError::Unreachable { .. }), "{}", said(&failed));
 }
+
+#[tokio::test]
+async fn an_old_answer_out_of_a_cache_is_no_clock_row_91() {
+    let aged = |age: &str| format!("Date: Fri, 06 Nov 2020 08:00:00 GMT\r\n{age}");
+    for (age, expect) in [
+        ("", Some("2020-11-06T08:00:00Z")),
+        ("Age: 3600\r\n", Some("2020-11-06T09:00:00Z")),
+        ("Age: soon\r\n", None),
+    ] {
+        let site = Site::allowing("127.0.0.1");
+        let headers: &'static str = aged(age).leak();
+        let server = statuses(headers);
+        let failed = site.fails(&format!("http://{}/503", server.address)).await;
+        assert_eq!(failed.date.map(|it| it.to_string()).as_deref(), expect, "{age:?}");
+    }
+}
