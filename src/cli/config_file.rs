@@ -282,7 +282,7 @@ mod tests {
             "[refresh]\ncomand = 'x'\n",
             "c.toml:2: unknown key \"refresh.comand\"; did you mean \"refresh.command\"?",
         );
-        check("refs = 3\n", "c.toml:1: unknown key \"refs\"; did you mean \"refs.buckets\"?");
+        check("refs = 3\n", "c.toml:1: unknown key \"refs\"; did you mean \"refs_base\"?");
         check("model = []\n", "c.toml:1: model takes a string or a number");
         check(
             "gates = 3\n",

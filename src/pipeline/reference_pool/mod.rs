@@ -99,15 +99,15 @@ impl ReferencePool {
                 object.ending = Some(Ok(loaded.clone()));
                 Ok(loaded)
             }
-            Err(Failed { error, lasts }) => {
+            Err(Failed { error, holds }) => {
                 let error = Arc::new(error);
-                match lasts {
-                    Lasts::ForGood => object.ending = Some(Err(Arc::clone(&error))),
-                    Lasts::ForAWhile => {
+                match holds {
+                    Holds::Always => object.ending = Some(Err(Arc::clone(&error))),
+                    Holds::AWhile => {
                         let until = self.clock.elapsed().saturating_add(HOLD_OFF);
                         shared.note_failure(&mut object, Arc::clone(&error), until);
                     }
-                    Lasts::ForThisAddress => {}
+                    Holds::OneAddress => {}
                 }
                 self.tally(|tally| tally.failed += 1);
                 Err(error)
@@ -156,7 +156,7 @@ impl ReferencePool {
                     retry += 1;
                     let is_too_long = asked.is_some_and(|asked| asked > MAX_FETCH_PAUSE);
                     if retry > self.settings.retries || is_too_long {
-                        return Err(Failed { error: failed.error, lasts: Lasts::ForAWhile });
+                        return Err(Failed { error: failed.error, holds: Holds::AWhile });
                     }
                     self.tally(|tally| tally.retries += 1);
                     self.clock.sleep(fetch_pause(retry, asked, self.entropy.attempt_id())).await;
@@ -299,26 +299,26 @@ impl Drop for Running<'_> {
 /// Why nothing came, and for whom that holds.
 struct Failed {
     error: ReferenceError,
-    lasts: Lasts,
+    holds: Holds,
 }
 
 /// For whom a failure holds.
-enum Lasts {
+enum Holds {
     /// For all who want the object: the answer will be the same.
-    ForGood,
+    Always,
     /// For all who want it soon.
-    ForAWhile,
+    AWhile,
     /// For this address of it; another one may have a better signature.
-    ForThisAddress,
+    OneAddress,
 }
 
 impl Failed {
     const fn for_good(error: ReferenceError) -> Self {
-        Self { error, lasts: Lasts::ForGood }
+        Self { error, holds: Holds::Always }
     }
 
     const fn of_address(error: ReferenceError) -> Self {
-        Self { error, lasts: Lasts::ForThisAddress }
+        Self { error, holds: Holds::OneAddress }
     }
 }
 
