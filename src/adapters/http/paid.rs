@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use reqwest::{Client, ClientBuilder};
 
-use crate::adapters::http::trust::{USER_AGENT, plain_client, trusting_client};
+use crate::adapters::http::trust::{plain_client, strict_builder, trusting_client};
 use crate::domain::base_url::BaseUrl;
 use crate::domain::failure::FailureClass;
 
@@ -46,17 +46,7 @@ pub fn paid_client(base: Option<&BaseUrl>, n_slots: usize) -> Result<PaidClient,
 }
 
 fn policy(n_slots: usize) -> ClientBuilder {
-    Client::builder()
-        .user_agent(USER_AGENT)
-        .http1_only()
-        .retry(reqwest::retry::never())
-        .redirect(reqwest::redirect::Policy::none())
-        .referer(false)
-        .no_proxy()
-        .no_gzip()
-        .no_brotli()
-        .no_zstd()
-        .no_deflate()
+    strict_builder()
         .connect_timeout(CONNECT_TIMEOUT)
         .pool_max_idle_per_host(n_slots)
         .pool_idle_timeout(IDLE_TIMEOUT)

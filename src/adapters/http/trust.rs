@@ -1,9 +1,9 @@
-//! Whose certificates a client trusts, and the client with them.
+//! What every client has in common: how it asks, and whose certificates it trusts.
 
 use reqwest::{Certificate, Client, ClientBuilder};
 
 /// How this tool calls itself.
-pub(crate) const USER_AGENT: &str = concat!("imagemill/", env!("CARGO_PKG_VERSION"));
+const USER_AGENT: &str = concat!("imagemill/", env!("CARGO_PKG_VERSION"));
 
 /// Whose certificates a client trusts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +20,23 @@ pub enum Roots {
 #[derive(Debug, thiserror::Error)]
 #[error("the HTTP client cannot be made")]
 pub struct ClientError(#[source] pub(crate) reqwest::Error);
+
+/// What every client here begins with: it asks the address that it was given, once, as it is. No
+/// retries, no redirects, no proxy of the environment, no decompression, HTTP/1.1 only: each of
+/// those could send a request twice, somewhere else, or hide the size of what comes.
+pub(crate) fn strict_builder() -> ClientBuilder {
+    Client::builder()
+        .user_agent(USER_AGENT)
+        .http1_only()
+        .retry(reqwest::retry::never())
+        .redirect(reqwest::redirect::Policy::none())
+        .referer(false)
+        .no_proxy()
+        .no_gzip()
+        .no_brotli()
+        .no_zstd()
+        .no_deflate()
+}
 
 /// Builds a client that trusts the machine's certificates, or the built-in ones where it has none.
 ///

@@ -6,20 +6,18 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::StreamExt;
 use reqwest::header::CONTENT_TYPE;
-use reqwest::{Certificate, Client, ClientBuilder, Proxy};
+use reqwest::{Client, ClientBuilder, Proxy};
 use url::Url;
 
 use super::{MAX_ANSWER, TIMEOUT, is_web, question, read_answer};
 use crate::adapters::http::paid::cause;
+use crate::adapters::http::trust::{plain_client, strict_builder, trusting_client};
 use crate::domain::egress::{EgressError, check_url};
 use crate::domain::fetch::FetchSettings;
 use crate::ports::references::{RefreshError, UrlRefresher};
 
 /// How long a connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-
-/// How this tool calls itself.
-const USER_AGENT: &str = concat!("imagemill/", env!("CARGO_PKG_VERSION"));
 
 /// Why a service cannot be asked.
 #[derive(Debug, thiserror::Error)]
@@ -60,15 +58,13 @@ impl RefreshEndpoint {
         if url.scheme() != "https" {
             check_url(address, None, &settings.allowed).map_err(EndpointError::Refused)?;
         }
-        // An earlier client has installed it already, or this one does.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let proxy = settings.proxy.as_deref();
+        let proxy = settings.proxy.as_deref().map(Proxy::all).transpose().map_err(no_client)?;
         let client = if url.scheme() == "http" && proxy.is_none() {
-            policy(proxy)?.tls_certs_only([]).build()
+            plain_client(policy(None))
         } else {
-            policy(proxy)?.build().or_else(|_| bundled(proxy))
+            trusting_client(|| policy(proxy.clone())).map(|(client, _)| client)
         };
-        Ok(Self { url, client: client.map_err(no_client)? })
+        Ok(Self { url, client: client.map_err(|error| no_client(error.0))? })
     }
 
     async fn ask(&self, url: &str) -> Result<Vec<u8>, String> {
@@ -109,25 +105,12 @@ fn problem(error: &reqwest::Error) -> String {
     if error.is_timeout() { "it took too long".to_owned() } else { cause(error) }
 }
 
-/// One exchange with the address as it is named: no redirects, no repeats, and no proxy but the
-/// one that the user has named.
-fn policy(proxy: Option<&str>) -> Result<ClientBuilder, EndpointError> {
-    let builder = Client::builder()
-        .user_agent(USER_AGENT)
-        .http1_only()
-        .retry(reqwest::retry::never())
-        .redirect(reqwest::redirect::Policy::none())
-        .referer(false)
-        .no_proxy()
-        .no_gzip()
-        .no_brotli()
-        .no_zstd()
-        .no_deflate()
-        .connect_timeout(CONNECT_TIMEOUT)
-        .timeout(TIMEOUT);
+/// One exchange with the address as it is named, through no proxy but the one that the user named.
+fn policy(proxy: Option<Proxy>) -> ClientBuilder {
+    let builder = strict_builder().connect_timeout(CONNECT_TIMEOUT).timeout(TIMEOUT);
     match proxy {
-        None => Ok(builder),
-        Some(proxy) => Ok(builder.proxy(Proxy::all(proxy).map_err(no_client)?)),
+        None => builder,
+        Some(proxy) => builder.proxy(proxy),
     }
 }
 
@@ -135,12 +118,4 @@ fn policy(proxy: Option<&str>) -> Result<ClientBuilder, EndpointError> {
 /// password in it.
 fn no_client(error: reqwest::Error) -> EndpointError {
     EndpointError::Client(error.without_url())
-}
-
-/// A client for a machine without certificates of its own.
-fn bundled(proxy: Option<&str>) -> Result<Client, reqwest::Error> {
-    let roots = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter();
-    let roots = roots.filter_map(|root| Certificate::from_der(root).ok());
-    let builder = policy(proxy).expect("it could be made a moment ago");
-    builder.tls_certs_only(roots).build()
 }

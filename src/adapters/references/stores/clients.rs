@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use object_store::client::{HttpClient, HttpConnector};
 use object_store::{ClientConfigKey, ClientOptions};
-use reqwest::redirect::Policy;
-use reqwest::{Client, ClientBuilder, NoProxy, Proxy};
+use reqwest::{ClientBuilder, NoProxy, Proxy};
 
-use crate::adapters::http::trust::{USER_AGENT, trusting_client};
+use crate::adapters::http::trust::{strict_builder, trusting_client};
 
 /// How long a connection to a store may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -39,19 +38,9 @@ impl fmt::Debug for StoreClients {
 impl StoreClients {
     fn policy(&self, options: &ClientOptions, proxy: Option<Proxy>) -> ClientBuilder {
         let is_on = |key| options.get_config_value(&key).is_some_and(|value| value == "true");
-        let builder = Client::builder()
-            .user_agent(USER_AGENT)
-            .http1_only()
+        let builder = strict_builder()
             .https_only(!is_on(ClientConfigKey::AllowHttp))
             .tls_danger_accept_invalid_certs(is_on(ClientConfigKey::AllowInvalidCertificates))
-            .retry(reqwest::retry::never())
-            .redirect(Policy::none())
-            .referer(false)
-            .no_proxy()
-            .no_gzip()
-            .no_brotli()
-            .no_zstd()
-            .no_deflate()
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(self.timeout);
         match proxy {

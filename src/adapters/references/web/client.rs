@@ -9,7 +9,7 @@ use std::time::Duration;
 use reqwest::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue};
 use reqwest::{Client, ClientBuilder, Proxy};
 
-use crate::adapters::http::trust::{ClientError, USER_AGENT, trusting_client};
+use crate::adapters::http::trust::{ClientError, strict_builder, trusting_client};
 use crate::adapters::references::web::names::{GatedNames, Names};
 use crate::domain::egress::{AllowList, Passage};
 use crate::domain::fetch::FetchSettings;
@@ -81,8 +81,7 @@ impl Clients {
         Ok(client)
     }
 
-    /// No retries, no redirects, no proxy of the environment, no decompression, HTTP/1.1 only: each
-    /// of those is decided elsewhere, or hides the size or the place of what comes.
+    /// Redirects are followed elsewhere, hop by hop through the gate.
     fn policy(&self, passage: &Passage) -> ClientBuilder {
         let identity = HeaderValue::from_static("identity");
         let names = GatedNames {
@@ -90,18 +89,8 @@ impl Clients {
             passage: self.proxy.is_none().then(|| passage.clone()),
             allowed: Arc::clone(&self.allowed),
         };
-        let policy = Client::builder()
-            .user_agent(USER_AGENT)
+        let policy = strict_builder()
             .default_headers(HeaderMap::from_iter([(ACCEPT_ENCODING, identity)]))
-            .http1_only()
-            .retry(reqwest::retry::never())
-            .redirect(reqwest::redirect::Policy::none())
-            .referer(false)
-            .no_proxy()
-            .no_gzip()
-            .no_brotli()
-            .no_zstd()
-            .no_deflate()
             .dns_resolver(Arc::new(names))
             .connect_timeout(CONNECT_TIMEOUT)
             .pool_max_idle_per_host(self.per_host)
