@@ -15,20 +15,22 @@ const LOOKS: [u64; 7] = [2, 5, 10, 20, 40, 60, 80];
 #[derive(Debug)]
 pub struct Outlook {
     lives: UrlLives,
+    /// Whether any of them ends at a known time: asked for every row, so it is kept.
+    has_ends: bool,
     n_looks: usize,
     n_told: u64,
 }
 
 impl Outlook {
     /// Takes the addresses of a batch.
-    pub const fn new(lives: UrlLives) -> Self {
-        Self { lives, n_looks: 0, n_told: 0 }
+    pub fn new(lives: UrlLives) -> Self {
+        Self { has_ends: lives.has_ends(), lives, n_looks: 0, n_told: 0 }
     }
 
     /// Looks now and then, and tells when more rows than before will come too late.
     pub(crate) async fn look(&mut self, cx: &RunContext, n_started: u64) {
         let Some(percent) = LOOKS.get(self.n_looks) else { return };
-        if !self.lives.has_ends() || n_started * 100 < cx.batch.n_selected() * percent {
+        if !self.has_ends || n_started * 100 < cx.batch.n_selected() * percent {
             return;
         }
         self.n_looks += 1;

@@ -63,7 +63,7 @@ impl Parts {
         let source: Arc<dyn ReferenceSource> = Arc::new(RehearsedReferences { local });
         Self {
             provider: Arc::new(SimProvider::rehearsing(settings.sim.clone(), Arc::clone(&clock))),
-            references: pool(settings, planned, source, &clock, &entropy),
+            references: Arc::new(pool(settings, planned, source, &clock, &entropy).rehearsing()),
             images: Arc::new(NoImages),
             ledger: Box::new(MemoryLedger::new(&founding, now, &planned.money.zone)),
             options: options(&founding, planned, Ceilings::default()),
@@ -111,7 +111,7 @@ impl Parts {
         let source = live_source(world, &settings.fetch, &planned.reference_places, &clock)?;
         Ok(Self {
             provider,
-            references: pool(settings, planned, source, &clock, &entropy),
+            references: Arc::new(pool(settings, planned, source, &clock, &entropy)),
             images: Arc::new(images),
             ledger: Box::new(ledger),
             options,
@@ -131,10 +131,10 @@ fn pool(
     source: Arc<dyn ReferenceSource>,
     clock: &Arc<dyn Clock>,
     entropy: &Arc<dyn Entropy>,
-) -> Arc<ReferencePool> {
+) -> ReferencePool {
     let (clock, entropy) = (Arc::clone(clock), Arc::clone(entropy));
     let refresher = Arc::clone(&planned.refresher);
-    Arc::new(ReferencePool::new(settings.fetch.clone(), source, refresher, clock, entropy))
+    ReferencePool::new(settings.fetch.clone(), source, refresher, clock, entropy)
 }
 
 fn options(founding: &Founding, planned: &Planned, ceilings: Ceilings) -> TaskOptions {

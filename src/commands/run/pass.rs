@@ -9,7 +9,7 @@ use crate::commands::money_view::MoneyView;
 use crate::commands::run::bad_rows::BadRows;
 use crate::commands::run::objections::{objection, row_objection};
 use crate::commands::run::planning::PlanningAsk;
-use crate::commands::run::reference_objections::{Refused, refusal, url_objection};
+use crate::commands::run::reference_objections::{PlanGate, Refused, refusal};
 use crate::commands::world::World;
 use crate::domain::batch::{Batch, BatchError, Planner};
 use crate::domain::cell::for_each_item;
@@ -18,8 +18,7 @@ use crate::domain::fetch::StoreKind;
 use crate::domain::money::NanoUsd;
 use crate::domain::reference_plan::UrlLives;
 use crate::domain::row::RowBrief;
-use crate::domain::settings::RunSettings;
-use crate::domain::signed_url::lifetime;
+use crate::domain::signed_url::{Lifetime, lifetime, may_tell_life};
 use crate::ports::references::UrlRefresher;
 
 /// What a reading of all rows needs to know.
@@ -57,6 +56,7 @@ impl<'a> Pass<'a> {
             Planner::new(ask.book, money.day, &settings.spec, settings.canary.as_ref());
         let mut bad = BadRows::new(world, settings, source.shape().clone());
         let mut lives = UrlLives::default();
+        let mut gate = PlanGate::new(settings);
         let mut stores = BTreeSet::new();
         let mut position = 0;
         let index = source.index(
@@ -67,9 +67,9 @@ impl<'a> Pass<'a> {
                 if let Some(objection) = row_objection(settings, &brief) {
                     return Err(objection);
                 }
-                look_at_addresses(settings, &brief, |_, _| Ok(()))?;
+                look_at_addresses(&mut gate, &brief, |_, _| Ok(()))?;
                 planner.add(&brief).map_err(|it| objection(&it))?;
-                look_at_addresses(settings, &brief, |n, url| {
+                look_at_addresses(&mut gate, &brief, |n, url| {
                     stores.extend(note(url, (position, n), refresher, &mut lives));
                     Ok(())
                 })?;
@@ -92,7 +92,7 @@ impl<'a> Pass<'a> {
 
 /// Judges each address of a row, and hands those that may be asked to `each`.
 fn look_at_addresses(
-    settings: &RunSettings,
+    gate: &mut PlanGate<'_>,
     brief: &RowBrief<'_>,
     mut each: impl FnMut(u8, &str) -> Result<(), rows::Objection>,
 ) -> Result<(), rows::Objection> {
@@ -105,7 +105,7 @@ fn look_at_addresses(
         // The list was checked; the first objection ends it.
         let _ = for_each_item(text, |item| {
             if objection.is_none() && item.contains("://") {
-                objection = url_objection(settings, field, item).or_else(|| each(n, item).err());
+                objection = gate.objection(field, item).or_else(|| each(n, item).err());
             }
             n += 1;
             Ok(())
@@ -124,11 +124,16 @@ fn note(
     refresher: &dyn UrlRefresher,
     lives: &mut UrlLives,
 ) -> Option<StoreKind> {
-    let url = Url::parse(text).ok()?;
-    let kind = StoreKind::of_scheme(url.scheme());
+    let kind = StoreKind::of_scheme(text.split(':').next().unwrap_or_default());
     match kind {
         Some(_) => lives.add_in_bucket(place.0, place.1),
-        None => lives.add(place.0, place.1, &lifetime(&url), refresher.can_refresh(text)),
+        None if !may_tell_life(text) => {
+            lives.add(place.0, place.1, &Lifetime::default(), false);
+        }
+        None => {
+            let url = Url::parse(text).ok()?;
+            lives.add(place.0, place.1, &lifetime(&url), refresher.can_refresh(text));
+        }
     }
     kind
 }

@@ -24,12 +24,34 @@ pub(super) struct RefusedRow {
     pub(super) reason: String,
 }
 
+/// The gate of the planning pass. It remembers the origin that it let through last: rows share
+/// hosts, and the rest of an address was checked with its cell. The fetch asks the whole gate again.
+pub(super) struct PlanGate<'a> {
+    settings: &'a RunSettings,
+    /// Scheme, host and port with the slash behind them; empty before the first.
+    passed: String,
+}
+
+impl<'a> PlanGate<'a> {
+    pub(super) const fn new(settings: &'a RunSettings) -> Self {
+        Self { settings, passed: String::new() }
+    }
+
+    pub(super) fn objection(&mut self, field: Field, text: &str) -> Option<rows::Objection> {
+        if !self.passed.is_empty() && text.starts_with(&self.passed) {
+            return None;
+        }
+        let objection = url_objection(self.settings, field, text);
+        let origin = text.find("://").and_then(|at| text[at + 3..].find('/').map(|n| at + 4 + n));
+        if let (None, Some(end)) = (&objection, origin) {
+            text[..end].clone_into(&mut self.passed);
+        }
+        objection
+    }
+}
+
 /// The gate's answer to an address, where it can be given before the address is asked.
-pub(super) fn url_objection(
-    settings: &RunSettings,
-    field: Field,
-    text: &str,
-) -> Option<rows::Objection> {
+fn url_objection(settings: &RunSettings, field: Field, text: &str) -> Option<rows::Objection> {
     let scheme = text.split(':').next().unwrap_or_default();
     if StoreKind::of_scheme(scheme).is_some() {
         return None;

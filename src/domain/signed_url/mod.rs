@@ -47,6 +47,12 @@ impl Lifetime {
     }
 }
 
+/// Whether an address can say anything of its life: every format that is known has its parameters
+/// in the query, or in the path behind a `=`. It spares a million rows the full reading.
+pub fn may_tell_life(text: &str) -> bool {
+    memchr::memchr2(b'?', b'=', text.as_bytes()).is_some() || text.contains("%3")
+}
+
 /// Reads the life of an address: of every format that its parameters may belong to.
 pub fn lifetime(url: &Url) -> Lifetime {
     read(url, &Parameters::of(url)).0
