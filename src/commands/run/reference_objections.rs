@@ -25,7 +25,7 @@ pub(super) struct RefusedRow {
 }
 
 /// The gate of the planning pass. It remembers the origin that it let through last: rows share
-/// hosts, and the rest of an address was checked with its cell. The fetch asks the whole gate again.
+/// hosts, and the rest of an address was checked with its cell.
 pub(super) struct PlanGate<'a> {
     settings: &'a RunSettings,
     /// Scheme, host and port with the slash behind them; empty before the first.
