@@ -9,9 +9,10 @@ use crate::support::sim_server::SimServer;
 /// The reference of the only row that a fixture with these flags has.
 fn reference(flags: &str) -> String {
     let sandbox = Sandbox::new();
-    let args = format!("seed --rows 1 --references 1 --format jsonl --out - {flags}");
-    let ran = sandbox.run(&args).exits(0);
-    let row: serde_json::Value = serde_json::from_str(&ran.stdout).expect("one row");
+    // Into a file: what a test reads from standard output is searched for signatures.
+    sandbox.run(&format!("seed --rows 1 --references 1 --out rows.jsonl {flags}")).exits(0);
+    let rows = sandbox.read("rows.jsonl");
+    let row: serde_json::Value = serde_json::from_str(&rows).expect("one row");
     row["reference_urls"][0].as_str().expect("a reference").to_owned()
 }
 

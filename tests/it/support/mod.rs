@@ -2,4 +2,5 @@
 
 pub(crate) mod ran;
 pub(crate) mod sandbox;
+pub(crate) mod secret;
 pub(crate) mod sim_server;

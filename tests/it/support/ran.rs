@@ -4,6 +4,8 @@ use std::process::Output;
 
 use serde_json::Value;
 
+use crate::support::secret::secret_in;
+
 /// What a command said, and how it ended.
 #[derive(Clone, Debug)]
 pub(crate) struct Ran {
@@ -14,11 +16,15 @@ pub(crate) struct Ran {
 
 impl From<Output> for Ran {
     fn from(output: Output) -> Self {
-        Self {
+        let ran = Self {
             stdout: String::from_utf8(output.stdout).expect("standard output is UTF-8"),
             stderr: String::from_utf8(output.stderr).expect("standard error is UTF-8"),
             code: output.status.code(),
-        }
+        };
+        // Whatever a test is about: no output of the command ever shows a key or a signature.
+        assert_eq!(secret_in(&ran.stdout), None, "in\n{}", ran.stdout);
+        assert_eq!(secret_in(&ran.stderr), None, "in\n{}", ran.stderr);
+        ran
     }
 }
 

@@ -7,14 +7,19 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::support::ran::Ran;
+use crate::support::secret::secret_in;
 
 /// The command under test.
 pub(crate) const IMAGEMILL: &str = env!("CARGO_BIN_EXE_imagemill");
+
+/// The folders whose records are the command's own, never a test's.
+const OURS: [&str; 4] = ["images", "ledger", "state", "cache"];
 
 /// A temporary folder with a home of its own and an environment that has nothing else.
 #[derive(Debug)]
 pub(crate) struct Sandbox {
     folder: tempfile::TempDir,
+    program: PathBuf,
 }
 
 impl Sandbox {
@@ -24,7 +29,13 @@ impl Sandbox {
         for name in ["work", "home", "tmp"] {
             fs::create_dir(folder.path().join(name)).expect("a folder");
         }
-        Self { folder }
+        Self { folder, program: IMAGEMILL.into() }
+    }
+
+    /// The same folder with another build of the command.
+    pub(crate) fn with_program(mut self, program: impl Into<PathBuf>) -> Self {
+        self.program = program.into();
+        self
     }
 
     /// A folder with `rows-100.csv` and its references.
@@ -94,7 +105,7 @@ impl Sandbox {
 
     /// The command with these arguments; words are parted by blanks, `'…'` keeps some together.
     pub(crate) fn command(&self, args: &str) -> Command {
-        let mut command = Command::new(IMAGEMILL);
+        let mut command = Command::new(&self.program);
         command.args(words(args));
         self.prepare(&mut command);
         command
@@ -103,7 +114,7 @@ impl Sandbox {
     /// A shell script in which `$0` is the command.
     pub(crate) fn script(&self, script: &str) -> Command {
         let mut command = Command::new("sh");
-        command.args(["-c", script, IMAGEMILL]);
+        command.args(["-c", script]).arg(&self.program);
         self.prepare(&mut command);
         command
     }
@@ -153,6 +164,29 @@ impl Sandbox {
     fn prepare(&self, command: &mut Command) {
         command.current_dir(self.path(".")).env_clear().envs(self.environment());
         command.stdin(Stdio::null());
+    }
+}
+
+/// Whatever a test is about: what runs leave behind has no key, and addresses have their signatures
+/// only in the plan and in the tables that echo the input.
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        walk(self.folder.path(), &mut |path| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            let is_record = name.ends_with(".jsonl") || name.ends_with(".json");
+            let is_ours = name == "journal.jsonl"
+                || name == "report.json"
+                || path.iter().any(|it| OURS.iter().any(|ours| it == *ours));
+            if is_record && is_ours && name != "plan.json" && path.is_file() {
+                let bytes = fs::read(path).unwrap_or_default();
+                let text = String::from_utf8_lossy(&bytes);
+                let shown = secret_in(&text).map(|it| it.chars().take(80).collect::<String>());
+                assert_eq!(shown, None, "in {}", path.display());
+            }
+        });
     }
 }
 

@@ -2,7 +2,9 @@
 //! against a server that keeps its own bill. After each life an auditor of its own reads the
 //! ledger's bytes.
 //!
-//! `CRASH_LOOP_KILLS` says how many kills; it prints its figures at the end.
+//! `CRASH_LOOP_KILLS` says how many kills, and `CRASH_LOOP_PROGRAM` which build of the command is
+//! killed: each life reads the whole ledger, which a build for tests does slowly. It prints its
+//! figures at the end.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,7 +18,7 @@ use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use serde_json::Value;
 
-use crate::support::sandbox::Sandbox;
+use crate::support::sandbox::{IMAGEMILL, Sandbox};
 use crate::support::sim_server::{SimServer, get};
 use crate::wire::crashes::{amount, wait};
 
@@ -54,7 +56,8 @@ struct CrashLoop {
 fn the_limit_survives_any_number_of_kills() {
     let wanted = std::env::var("CRASH_LOOP_KILLS").ok();
     let n_kills = wanted.map_or(KILLS, |n| n.parse().expect("CRASH_LOOP_KILLS is a number"));
-    let sandbox = Sandbox::with_rows(40);
+    let program = std::env::var_os("CRASH_LOOP_PROGRAM").unwrap_or(IMAGEMILL.into());
+    let sandbox = Sandbox::with_rows(40).with_program(program);
     let server = SimServer::start(
         "--sim latency=15ms±80%,errors=4%,drops=6%,throttles=2%,seed=11 --image-bytes 600",
     );
@@ -179,13 +182,13 @@ impl CrashLoop {
         // A process that is killed right after it has cut a tail off leaves no record of it.
         assert!(auditor.n_repairs * 2 >= auditor.n_torn, "torn tails are healed");
         let bill = amount(&get(&self.server.address, "/bill"), "total");
-        assert!(auditor.n_attempts > n_kills as usize, "the loop has hardly sent anything");
+        assert!(auditor.weights.len() > n_kills as usize, "the loop has hardly sent anything");
         format!(
             "crash loop: {n_kills} kills in {} lives, {} full stops, {} attempts, {} repairs, \
              {} higher limits; billed {bill} <= exposure {} <= limit {}; 0 violations",
             self.n_lives,
             self.n_full_stops,
-            auditor.n_attempts,
+            auditor.weights.len(),
             auditor.n_repairs,
             self.n_raises,
             amount(&summary, "exposure_today"),
@@ -197,41 +200,43 @@ impl CrashLoop {
 /// Reads the lines as JSON and adds them up, with nothing of the code under test.
 #[derive(Default)]
 struct Auditor {
-    /// What was read before: it must still be there.
+    /// What was read before: it must still be there, and is not parsed again.
     seen: BTreeMap<PathBuf, Vec<u8>>,
+    /// What each attempt weighs, and whether it has ended.
+    weights: BTreeMap<String, (NanoUsd, bool)>,
     n_torn: usize,
     n_repairs: usize,
-    n_attempts: usize,
 }
 
 impl Auditor {
     /// One reserve and at most one end for each attempt; returns the sum of all weights.
     fn read(&mut self, ledger: &Path, n: u64) -> NanoUsd {
-        let mut weights: BTreeMap<String, (NanoUsd, bool)> = BTreeMap::new();
-        self.n_repairs = 0;
         for path in segments(ledger) {
-            let bytes = fs::read(&path).expect("a segment");
-            let whole = whole_lines(&bytes);
-            let before = self.seen.insert(path.clone(), whole.to_vec()).unwrap_or_default();
-            assert!(whole.starts_with(&before), "kill {n}: {} has lost a line", path.display());
-            for line in whole.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+            let mut bytes = fs::read(&path).expect("a segment");
+            let before = self.seen.remove(&path).unwrap_or_default();
+            let same = bytes.starts_with(&before);
+            assert!(same, "kill {n}: {} has lost a line", path.display());
+            let end = before.len() + whole_lines(&bytes[before.len()..]).len();
+            bytes.truncate(end);
+            let new = bytes[before.len()..].split(|byte| *byte == b'\n');
+            for line in new.filter(|line| !line.is_empty()) {
                 let line: Value = serde_json::from_slice(line).expect("a line is JSON");
-                self.record(&line, &mut weights, n);
+                self.record(&line, n);
             }
+            self.seen.insert(path, bytes);
         }
-        self.n_attempts = weights.len();
-        weights.values().fold(NanoUsd::ZERO, |sum, (weight, _)| sum.saturating_add(*weight))
+        self.weights.values().fold(NanoUsd::ZERO, |sum, (weight, _)| sum.saturating_add(*weight))
     }
 
-    fn record(&mut self, line: &Value, weights: &mut BTreeMap<String, (NanoUsd, bool)>, n: u64) {
+    fn record(&mut self, line: &Value, n: u64) {
         let rid = || line["rid"].as_str().expect("an attempt").to_owned();
         match line["k"].as_str().expect("a kind") {
             "reserve" => {
-                let again = weights.insert(rid(), (amount(line, "max"), false));
+                let again = self.weights.insert(rid(), (amount(line, "max"), false));
                 assert!(again.is_none(), "kill {n}: reserved twice: {line}");
             }
             kind @ ("settle" | "release" | "resolve") => {
-                let attempt = weights.get_mut(&rid()).expect("a reserve comes first");
+                let attempt = self.weights.get_mut(&rid()).expect("a reserve comes first");
                 assert!(!attempt.1, "kill {n}: ended twice: {line}");
                 let amount = if kind == "release" { NanoUsd::ZERO } else { amount(line, "amt") };
                 *attempt = (amount, true);
