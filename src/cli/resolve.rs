@@ -11,6 +11,7 @@ use std::str::FromStr;
 use crate::cli::layers::{self, Given, Layers, Origin, Setting};
 use crate::cli::shown::shown;
 use crate::domain::gate::{Gate, default_gates};
+use crate::domain::history::Only;
 use crate::domain::money::NanoUsd;
 use crate::domain::percent::Percent;
 use crate::domain::price::{PriceBook, SIM_PROVIDER};
@@ -149,6 +150,10 @@ pub struct RunAsk<'a> {
     pub rejected: Option<PathBuf>,
     /// Start anew.
     pub fresh: bool,
+    /// The run to go on with.
+    pub resume: Option<&'a str>,
+    /// Which images a run that goes on makes.
+    pub only: Option<&'a str>,
     /// Stop after the plan.
     pub plan_only: bool,
     /// A server on this machine plays the provider.
@@ -204,6 +209,8 @@ pub fn run_settings(
         ledger: layers.get(layers::LEDGER).map(|given| PathBuf::from(&given.text)),
         prices: layers.get(layers::PRICES).map(|given| PathBuf::from(&given.text)),
         fresh: ask.fresh,
+        resume: ask.resume.map(str::to_owned),
+        only: only(ask.only)?,
         plan_only: ask.plan_only,
     })
 }
@@ -291,6 +298,19 @@ fn on_bad_row(layers: &Layers) -> Result<OnBadRow, ResolveError> {
     Ok(if word == "skip" { OnBadRow::Skip } else { OnBadRow::Stop })
 }
 
+/// Which images a run that goes on makes.
+fn only(text: Option<&str>) -> Result<Vec<Only>, ResolveError> {
+    let Some(text) = text else { return Ok(Only::DEFAULT.to_vec()) };
+    let find = |word: &str| Only::ALL.into_iter().find(|only| only.word() == word);
+    let only = text.split(',').map(|word| find(word.trim())).collect::<Option<Vec<Only>>>();
+    only.ok_or_else(|| ResolveError::Value {
+        setting: "only",
+        text: text.to_owned(),
+        origin: Origin::Flag("--only"),
+        problem: "takes failed, pending, new, refused and unknown, with commas".to_owned(),
+    })
+}
+
 fn paid_retries(layers: &Layers) -> Result<PaidRetries, ResolveError> {
     let share = match layers.get(layers::PAID_RETRIES) {
         Some(given) if matches!(given.text.trim().trim_end_matches('%'), "0") => None,
@@ -306,7 +326,7 @@ fn paid_retries(layers: &Layers) -> Result<PaidRetries, ResolveError> {
             None if word == "none" => on.clear(),
             None => {
                 let given = layers.get(layers::PAID_RETRY_ON).expect("the default is valid");
-                let problem = "takes 5xx, timeout, reset, bad-body, all or none, with commas";
+                let problem = "takes 5xx, timeout, reset, bad-body, lost, all or none, with commas";
                 return Err(invalid(layers::PAID_RETRY_ON, given, problem));
             }
         }

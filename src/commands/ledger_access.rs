@@ -80,6 +80,26 @@ pub(super) fn view(
     })
 }
 
+/// What the ledger in a run's own folder says, for a run that goes on.
+pub(super) fn view_of_run(
+    view: MoneyView,
+    folder: &Path,
+    now: Timestamp,
+) -> Result<MoneyView, Failure> {
+    if view.root.is_some() {
+        return Ok(view);
+    }
+    let Some(ledger) = summary(folder, now)? else { return Ok(view) };
+    Ok(MoneyView {
+        day: ledger.day,
+        limit_per_day: view.limit_per_day.min(ledger.limit_per_day),
+        settled: ledger.settled,
+        held: ledger.reserved.saturating_add(ledger.unknown),
+        further: further_limits(&ledger, false),
+        ..view
+    })
+}
+
 /// Whether the folder holds a ledger.
 pub(super) fn ledger_exists(folder: &Path) -> bool {
     folder.join(DESCRIPTION).exists()

@@ -13,8 +13,11 @@ use crate::adapters::references::web::WebReferences;
 use crate::commands::failure::Failure;
 use crate::commands::world::World;
 use crate::domain::fetch::{FetchSettings, StoreKind};
+use crate::domain::settings::RunSettings;
 use crate::exit::Exit;
+use crate::pipeline::reference_pool::ReferencePool;
 use crate::ports::clock::Clock;
+use crate::ports::entropy::Entropy;
 use crate::ports::references::{ReferenceSource, UrlRefresher};
 
 /// Where files are read and kept.
@@ -121,4 +124,16 @@ pub(super) fn live_source(
     let buckets = BucketReferences::new(stores(world, settings), cache.clone(), settings.timeout);
     let local = places.local.clone();
     Ok(Arc::new(References { local, cache, web: Arc::new(web), buckets: Arc::new(buckets) }))
+}
+
+/// The pool over a source of references.
+pub(super) fn pool(
+    settings: &RunSettings,
+    refresher: &Arc<dyn UrlRefresher>,
+    source: Arc<dyn ReferenceSource>,
+    clock: &Arc<dyn Clock>,
+    entropy: &Arc<dyn Entropy>,
+) -> ReferencePool {
+    let (clock, entropy) = (Arc::clone(clock), Arc::clone(entropy));
+    ReferencePool::new(settings.fetch.clone(), source, Arc::clone(refresher), clock, entropy)
 }

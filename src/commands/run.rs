@@ -3,9 +3,12 @@
 mod bad_rows;
 mod conclude;
 mod consent;
+mod flags;
 mod flow;
+mod flow_parts;
 mod folder;
 mod freshness;
+mod going_on;
 mod late;
 mod launch;
 mod live;
@@ -17,35 +20,34 @@ mod plan_document;
 mod plan_rows;
 mod plan_server;
 mod plan_sources;
+mod planned;
 mod planning;
 mod reference_check;
 mod reference_objections;
 mod registry;
 mod rejected_file;
 mod report;
+mod saved;
 mod setup;
+mod start;
 mod verdict;
 
 use crate::adapters::system::{self, SystemEntropy};
 use crate::cli::args::run::{ModeArg, RunArgs};
-use crate::cli::layers::Layers;
 use crate::commands::failure::Failure;
 use crate::commands::progress_choice;
-use crate::commands::run::flow::Start;
-use crate::commands::run::folder::run_folder;
-use crate::commands::run::late::LateRows;
 use crate::commands::run::plan_sources::Sources;
-use crate::commands::run::planning::{Planned, PlanningAsk};
+use crate::commands::run::planning::PlanningAsk;
 use crate::commands::run::report::Header;
-use crate::commands::run::setup::{saved_plan, settings, show_plan};
+use crate::commands::run::saved::{resumed_plan, saved_plan};
+use crate::commands::run::setup::{settings, show_plan};
 use crate::commands::world::World;
 use crate::domain::plan::Plan;
 use crate::domain::report::RunReport;
 use crate::domain::row_format::RowFormat;
-use crate::domain::settings::{Mode, RunSettings};
+use crate::domain::settings::Mode;
 use crate::exit::Exit;
 use crate::ports::entropy::Entropy;
-use crate::report::progress::ProgressKind;
 
 /// Does what was asked, and prints the result whatever happens.
 pub fn run(world: &World, args: &RunArgs) -> Exit {
@@ -74,7 +76,9 @@ fn proceed(
     plan: &mut Option<Plan>,
 ) -> Result<RunReport, Failure> {
     let saved = args.plan.as_ref().map(|file| saved_plan(world, file)).transpose()?;
-    let (settings, layers, book) = settings(world, args, header, saved.as_ref())?;
+    let resumed = resumed_plan(world, args, header.mode)?;
+    let bound = saved.as_ref().or(resumed.as_ref());
+    let (settings, layers, book) = settings(world, args, header, bound)?;
     header.asked = Some((settings.spec.provider.to_string(), settings.spec.model.to_string()));
     let progress = progress_choice::choose(world, args.progress.as_deref())?;
     let format = args.input_format.map(RowFormat::from);
@@ -103,46 +107,5 @@ fn proceed(
         reference_check::refuse_in_plan(&settings, made, &mut planned)?;
         return Ok(report::plan_only(header, made));
     }
-    start(world, header, &layers, settings, planned, made, progress)
-}
-
-fn start(
-    world: &World,
-    header: &mut Header,
-    layers: &Layers,
-    settings: RunSettings,
-    mut planned: Planned,
-    plan: &Plan,
-    progress: ProgressKind,
-) -> Result<RunReport, Failure> {
-    if plan.rows.accepted == 0 {
-        let reason = verdict::no_rows(plan);
-        return Ok(report::refused(header, Some(plan), Exit::NoRows, &reason));
-    }
-    let late = LateRows::default();
-    let begin = Start {
-        run_id: header.run_id,
-        identity: plan_document::identity(&settings, &plan.bound.rows_sha256),
-        now: header.started_at,
-        progress,
-        views: late.with_views(world, header.format),
-    };
-    let mut source = planned.source.take();
-    let ended = if header.mode == Mode::DryRun {
-        launch::rehearse(settings.clone(), planned, begin)?
-    } else {
-        folder::refuse_same_run(world, &settings, &begin.identity)?;
-        let key = live::prepare(world, layers, &settings, plan, &mut planned)?;
-        let folder = run_folder(world, header, &settings, plan, &begin.identity, source.as_ref())?;
-        header.start(&settings);
-        let ended = launch::live(world, settings.clone(), planned, begin, key, &folder);
-        ended.inspect_err(|_| {
-            // It fails only before its first row, so the same command may be tried again.
-            folder.abandon();
-            header.folder = None;
-        })?
-    };
-    let report = conclude::ended(header, &settings, plan, ended);
-    late.write(world, &settings, source.as_mut());
-    Ok(report)
+    start::start(world, header, &layers, settings, planned, made, progress)
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::domain::digest::Sha256Digest;
 use crate::domain::ids::{AttemptId, RunId, SceneId};
@@ -34,6 +34,8 @@ pub struct Stamped {
 pub enum RunEvent {
     /// The run begins.
     RunStarted(Box<RunStarted>),
+    /// The run goes on in another process, after one that ended or died.
+    RunResumed(Box<RunStarted>),
     /// A row has been read and is worked on.
     RowStarted {
         /// Its number among the data records, counted from 1.
@@ -146,6 +148,7 @@ impl RunEvent {
                 max.dollars()
             )),
             Self::RunStarted(_)
+            | Self::RunResumed(_)
             | Self::RowStarted { .. }
             | Self::AttemptStarted(_)
             | Self::AttemptEnded(_)
@@ -167,12 +170,12 @@ pub struct RunStarted {
     /// The run.
     pub run_id: RunId,
     /// The version of the tool.
-    pub tool: &'static str,
+    pub tool: std::borrow::Cow<'static, str>,
     /// What makes two runs the same run: rows and request settings.
     pub identity: Sha256Digest,
-    /// Rows that it means to send.
+    /// Rows that it means to send; where it goes on, those that are left.
     pub rows: u64,
-    /// Images that it means to make.
+    /// Images that it means to make; where it goes on, those that are left.
     pub images: u64,
 }
 
@@ -218,6 +221,10 @@ pub struct AttemptEnded {
     /// Time from the first byte sent to the end of the answer.
     #[serde(rename = "latency_ms", serialize_with = "as_millis")]
     pub latency: Duration,
+    /// The class of what went wrong, such as `refused` or `server-error`; nothing when an image
+    /// came. It decides what is done about the image when the run goes on later.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kind: Option<&'static str>,
     /// Why it brought no image, when it did not; foreign words are redacted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
@@ -230,7 +237,7 @@ pub struct AttemptEnded {
 }
 
 /// How the money of an attempt ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "lowercase")]
 pub enum Ending {
     /// It cost this much.
@@ -306,7 +313,8 @@ pub struct RowFinished {
 }
 
 /// What the images of a row took, added up.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct RowWork {
     /// Attempts sent.
     pub attempts: u32,

@@ -35,12 +35,30 @@ pub struct Measure {
     gates: GateBook,
     frame: Frame,
     elapsed: Duration,
+    before: Before,
+}
+
+/// What earlier processes of the run have done.
+#[derive(Clone, Copy, Debug, Default)]
+struct Before {
+    /// How long they were at work.
+    active: Duration,
+    /// What of their money the day's exposure before the run holds already.
+    exposed: NanoUsd,
+    /// The images that they have stored.
+    images_stored: u64,
 }
 
 impl Measure {
     /// Starts with nothing counted.
     pub fn new(gates: GateBook, frame: Frame) -> Self {
-        Self { stats: RunStats::new(), gates, frame, elapsed: Duration::ZERO }
+        Self {
+            stats: RunStats::new(),
+            gates,
+            frame,
+            elapsed: Duration::ZERO,
+            before: Before::default(),
+        }
     }
 
     /// The counters.
@@ -66,6 +84,7 @@ impl Measure {
             RunEvent::AttemptEnded(ended) => self.gates.observe_attempt(&attempt_facts(ended)),
             RunEvent::RowFinished(finished) => self.gates.observe_row(&row_facts(finished)),
             RunEvent::RunStarted(_)
+            | RunEvent::RunResumed(_)
             | RunEvent::RowStarted { .. }
             | RunEvent::AttemptStarted(_)
             | RunEvent::ImageStored(_)
@@ -81,6 +100,31 @@ impl Measure {
             | RunEvent::Stopping { .. }
             | RunEvent::RunFinished { .. } => {}
         }
+    }
+
+    /// Everything that was taken so far was done by earlier processes of the run, which were at
+    /// work for `active`. People may have cleared some of its money up since: `unknown` and
+    /// `settled` are what it is now, and `exposed` is what the ledger holds of it.
+    pub fn go_on(
+        &mut self,
+        active: Duration,
+        (unknown, settled): (NanoUsd, NanoUsd),
+        exposed: NanoUsd,
+    ) {
+        let images_stored = self.stats.images_stored;
+        self.stats.forget_notices();
+        let money = &mut self.stats.money;
+        (money.unknown, money.settled) = (unknown, settled);
+        self.before = Before { active, exposed, images_stored };
+        // What is still to come was planned without what is done.
+        let frame = &mut self.frame;
+        frame.expected = frame.expected.saturating_add(money.expected_of_settled);
+        frame.maximum = frame.maximum.saturating_add(money.settled);
+    }
+
+    /// How long earlier processes of the run were at work.
+    pub const fn active_before(&self) -> Duration {
+        self.before.active
     }
 
     /// Why the run should stop: a gate that cannot pass any more.
@@ -99,17 +143,15 @@ impl Measure {
     /// Settled, reserved and unknown money of the day, this run included.
     pub fn exposure(&self) -> NanoUsd {
         let money = &self.stats.money;
-        self.frame
-            .exposure_before
-            .saturating_add(money.settled)
-            .saturating_add(money.reserved)
-            .saturating_add(money.unknown)
+        let of_run = money.settled.saturating_add(money.reserved).saturating_add(money.unknown);
+        // The day holds what earlier processes of the run have left there.
+        self.frame.exposure_before.saturating_add(of_run.minus_or_zero(self.before.exposed))
     }
 
     /// The expected time until the run ends; nothing while that cannot be said.
     pub fn eta(&self, elapsed: Duration) -> Option<Duration> {
-        let done = self.stats.images_stored;
-        let left = self.frame.images_selected.checked_sub(done)?;
+        let left = self.frame.images_selected.checked_sub(self.stats.images_stored)?;
+        let done = self.stats.images_stored - self.before.images_stored;
         if done == 0 {
             return None;
         }
@@ -122,7 +164,7 @@ impl Measure {
         let rows = &stats.rows;
         let money = &stats.money;
         RunFacts {
-            elapsed,
+            elapsed: elapsed.saturating_add(self.before.active),
             eta: self.eta(elapsed),
             settled: money.settled,
             reserved: money.reserved,

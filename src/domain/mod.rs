@@ -21,6 +21,7 @@ pub mod file_system;
 pub mod freshness;
 pub mod gate;
 pub mod hex;
+pub mod history;
 pub mod ids;
 pub mod image;
 pub mod ledger;

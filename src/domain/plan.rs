@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::history::Census;
 use crate::domain::money::NanoUsd;
 use crate::domain::reference_plan::FreshnessCounts;
 
@@ -17,6 +18,12 @@ pub struct Plan {
     pub schema: String,
     /// What makes two runs the same run: rows and request settings.
     pub identity: String,
+    /// The request settings alone: with the same ones, a run may go on with changed rows.
+    #[serde(default)]
+    pub request: String,
+    /// What is left of the run that this one goes on with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub goes_on: Option<PlanGoesOn>,
     /// `dry-run` or `live`.
     pub mode: String,
     /// What the plan was made from; a saved plan is refused when any of it has changed.
@@ -49,6 +56,20 @@ pub struct Plan {
     pub output: String,
     /// What a person should look at.
     pub unusual: Vec<String>,
+}
+
+/// What is left of a run that goes on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanGoesOn {
+    /// The run.
+    pub run_id: String,
+    /// Rows by what is known of them, and the images that are bought now.
+    #[serde(flatten)]
+    pub census: Census,
+    /// What was charged so far.
+    pub settled: NanoUsd,
+    /// What is held for attempts of which nobody knows what they cost.
+    pub unknown: NanoUsd,
 }
 
 /// What a plan was made from.

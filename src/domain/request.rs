@@ -67,6 +67,21 @@ pub struct ImageSpec {
 }
 
 impl ImageSpec {
+    /// A specification that says nothing.
+    pub(crate) fn unsaid() -> Self {
+        let nothing: Arc<str> = "".into();
+        Self {
+            provider: Arc::clone(&nothing),
+            model: Arc::clone(&nothing),
+            size: Arc::clone(&nothing),
+            quality: Arc::clone(&nothing),
+            format: nothing,
+            background: None,
+            seed: None,
+            negative_prompt: None,
+        }
+    }
+
     /// The pixels of its size; nothing when the size is the provider's own word.
     pub fn pixels(&self) -> Option<u64> {
         let (width, height) = sides(&self.size)?;

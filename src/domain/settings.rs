@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::base_url::BaseUrl;
 use crate::domain::fetch::FetchSettings;
 use crate::domain::gate::Gate;
+use crate::domain::history::Only;
 use crate::domain::money::NanoUsd;
 use crate::domain::pace::Rates;
 use crate::domain::percent::Percent;
@@ -93,11 +94,15 @@ pub enum PaidRetryOn {
     Reset,
     /// An answer that cannot be read, or has no image in it.
     BadBody,
+    /// Whatever a process that died or left had under way, and what was paid and not kept: only a
+    /// run that goes on meets these.
+    Lost,
 }
 
 impl PaidRetryOn {
     /// Every kind.
-    pub const ALL: [Self; 4] = [Self::ServerError, Self::Timeout, Self::Reset, Self::BadBody];
+    pub const ALL: [Self; 5] =
+        [Self::ServerError, Self::Timeout, Self::Reset, Self::BadBody, Self::Lost];
 
     /// The kind as users write it.
     pub const fn word(self) -> &'static str {
@@ -106,6 +111,7 @@ impl PaidRetryOn {
             Self::Timeout => "timeout",
             Self::Reset => "reset",
             Self::BadBody => "bad-body",
+            Self::Lost => "lost",
         }
     }
 }
@@ -190,6 +196,10 @@ pub struct RunSettings {
     pub prices: Option<PathBuf>,
     /// Start anew although this run exists.
     pub fresh: bool,
+    /// The run to go on with, as the user names it.
+    pub resume: Option<String>,
+    /// Which images a run that goes on makes.
+    pub only: Vec<Only>,
     /// Stop after the plan.
     pub plan_only: bool,
 }

@@ -61,6 +61,7 @@ pub struct Sidecar {
 pub struct SidecarReference {
     /// Where it came from, without a query.
     pub name: String,
-    /// The SHA-256 of its bytes.
-    pub sha256: Sha256Digest,
+    /// The SHA-256 of its bytes; left out where the process that had read them has died.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<Sha256Digest>,
 }

@@ -176,7 +176,7 @@ impl RunStats {
                     self.notice(Notice::Lane(text));
                 }
             }
-            RunEvent::RunStarted(_) | RunEvent::RunFinished { .. } => {}
+            RunEvent::RunStarted(_) | RunEvent::RunResumed(_) | RunEvent::RunFinished { .. } => {}
         }
     }
 
@@ -196,6 +196,12 @@ impl RunStats {
             p99: at(0.99),
             max: millis(most),
         }
+    }
+
+    /// What earlier processes of the run have told is no news.
+    pub(super) fn forget_notices(&mut self) {
+        self.notices.clear();
+        self.n_notices = 0;
     }
 
     fn attempt_ended(&mut self, ended: &AttemptEnded) {

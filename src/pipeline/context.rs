@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crate::domain::batch::Batch;
+use crate::domain::history::RowFate;
 use crate::domain::ids::RunId;
 use crate::domain::money::NanoUsd;
 use crate::domain::settings::RunSettings;
@@ -28,6 +29,8 @@ pub struct RunContext {
     pub settings: RunSettings,
     /// What the planning pass found.
     pub batch: Batch,
+    /// What earlier processes of the run know of its rows, by their position.
+    pub past: BTreeMap<u32, RowFate>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Identities.

@@ -48,6 +48,8 @@ pub struct EventTask {
     pub measure: Arc<Mutex<Measure>>,
     /// The stop switch, for gates that cannot pass any more.
     pub stop: Arc<Stop>,
+    /// The number of the last event before the first.
+    pub seq: u64,
 }
 
 impl EventHandle {
@@ -101,13 +103,12 @@ impl EventTask {
     }
 
     async fn work(self, mut inbox: mpsc::Receiver<Message>) {
-        let Self { clock, journal, views, measure, stop } = self;
+        let Self { clock, journal, views, measure, stop, mut seq } = self;
         let keeper = (journal.is_some() || !views.is_empty()).then(|| {
             let may_wait = journal.is_some();
             let (clock, stop) = (Arc::clone(&clock), Arc::clone(&stop));
             Keeper { clock, journal, views, stop, may_wait }.spawn()
         });
-        let mut seq = 0;
         let mut group = Vec::with_capacity(GROUP);
         let mut kept = Vec::with_capacity(GROUP);
         let mut is_doomed = false;

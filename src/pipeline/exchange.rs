@@ -89,6 +89,18 @@ impl Answer {
         }
     }
 
+    /// The class of what went wrong in one word; nothing when an image came.
+    pub(crate) const fn kind(&self) -> Option<&'static str> {
+        match self {
+            Self::Image { .. } => None,
+            Self::NotAnImage { .. } => Some("not-an-image"),
+            Self::NotKept { .. } => Some("io"),
+            Self::Failed(failure) => Some(failure.class.kind()),
+            Self::Left => Some("left"),
+            Self::NotSent { .. } | Self::HeldTooLong => Some("not-sent"),
+        }
+    }
+
     /// The provider's own name for the request.
     pub(crate) fn request_id(&self) -> Option<&Arc<str>> {
         match self {

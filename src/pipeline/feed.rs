@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use tokio::task::{JoinError, JoinSet};
 
-use crate::domain::batch::ClassId;
 use crate::domain::event::RunEvent;
 use crate::domain::row::Row;
 use crate::pipeline::context::RunContext;
@@ -14,8 +13,8 @@ use crate::pipeline::row::{finish_lost, process};
 use crate::pipeline::stop::{StopReason, with_sources};
 use crate::ports::rows::RowReader;
 
-/// The rows whose tasks have not ended, by their number.
-type OpenRows = BTreeMap<u64, (Arc<Row>, ClassId)>;
+/// The rows whose tasks have not ended, by their number, each with its position.
+type OpenRows = BTreeMap<u64, (Arc<Row>, u32)>;
 
 /// Runs every selected row and returns when each is finished, held or cancelled.
 ///
@@ -39,10 +38,10 @@ pub async fn run(cx: &Arc<RunContext>, rows: &mut dyn RowReader, mut outlook: Ou
             Ok(row) => {
                 outlook.look(cx, n_started).await;
                 n_started += 1;
-                let (row, class) = (Arc::new(row), cx.batch.class_of(position));
-                open.insert(row.number, (Arc::clone(&row), class));
+                let row = Arc::new(row);
+                open.insert(row.number, (Arc::clone(&row), position));
                 // The task is boxed once: tokio moves what it spawns several times.
-                tasks.spawn(Box::pin(process(Arc::clone(cx), row, class)));
+                tasks.spawn(Box::pin(process(Arc::clone(cx), row, position)));
             }
             Err(error) => {
                 let text = with_sources(&error);
@@ -55,8 +54,8 @@ pub async fn run(cx: &Arc<RunContext>, rows: &mut dyn RowReader, mut outlook: Ou
         note(cx, joined, &mut open);
     }
     // What is left belongs to tasks that died: whether they sent anything is not known.
-    for (row, class) in open.values() {
-        finish_lost(cx, row, *class).await;
+    for (row, position) in open.values() {
+        finish_lost(cx, row, *position).await;
     }
     let n_cancelled = cx.batch.n_selected() - n_started;
     if n_cancelled > 0 {

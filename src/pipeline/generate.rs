@@ -9,6 +9,7 @@ use fail::fail_point;
 use crate::domain::digest::Sha256Digest;
 use crate::domain::event::{AttemptStarted, Ending, RunEvent, Tags};
 use crate::domain::failure::FailureClass;
+use crate::domain::history::{Past, Standing};
 use crate::domain::money::NanoUsd;
 use crate::domain::price::Quote;
 use crate::domain::request::{ImageRequest, work_identity};
@@ -35,6 +36,8 @@ pub(crate) struct VariantJob {
     pub(crate) request: ImageRequest,
     /// The identity of the work, once somebody has asked for it.
     pub(crate) work: OnceLock<Sha256Digest>,
+    /// What earlier processes of the run have done for it.
+    pub(crate) past: Option<Past>,
 }
 
 impl VariantJob {
@@ -124,6 +127,8 @@ pub(crate) struct VariantReport {
     pub(crate) bought: u32,
     /// Why the last one that may have been billed brought nothing.
     pub(crate) bought_after: Option<FailureClass>,
+    /// Whether an attempt of an earlier process may have been billed.
+    pub(crate) was_billed: bool,
     /// What was said then.
     pub(crate) unknown_reason: Option<String>,
     /// When the first byte was sent, on the run's clock.
@@ -138,6 +143,25 @@ impl VariantReport {
         Self { ending: VariantEnding::Lost, ..Self::new() }
     }
 
+    /// The report of an image that is not made now, by what is known of it.
+    pub(crate) fn of_past(past: &Past) -> Self {
+        let ending = match past.standing {
+            Standing::Stored => VariantEnding::Stored,
+            Standing::Refused => VariantEnding::Refused,
+            Standing::Failed => VariantEnding::Failed,
+            Standing::Pending | Standing::Out => VariantEnding::Cancelled,
+            Standing::PaidLost | Standing::Unknown(_) => VariantEnding::Lost,
+        };
+        Self { ending, attempts: past.attempts, cost: past.cost, ..Self::new() }
+    }
+
+    /// The report of an image that is made after earlier processes have tried.
+    fn going_on(past: &Past) -> Self {
+        let was_billed = past.standing.paid_retry().is_some();
+        let bought = if was_billed { past.billed } else { 0 };
+        Self { attempts: past.attempts, cost: past.cost, bought, was_billed, ..Self::new() }
+    }
+
     fn new() -> Self {
         Self {
             ending: VariantEnding::Cancelled,
@@ -150,6 +174,7 @@ impl VariantReport {
             unconnected: 0,
             bought: 0,
             bought_after: None,
+            was_billed: false,
             unknown_reason: None,
             sent_at: None,
             ended_at: None,
@@ -178,6 +203,10 @@ impl VariantReport {
                 self.ending = VariantEnding::Unknown(class);
                 self.reason = self.unknown_reason.take();
             }
+            None if given_up && self.was_billed => {
+                self.ending = VariantEnding::Lost;
+                self.reason = Some("an earlier attempt may have been billed".to_owned());
+            }
             Some(_) | None => {
                 self.ending = ending;
                 self.reason = reason.or(self.reason);
@@ -189,7 +218,7 @@ impl VariantReport {
 
 /// Makes one image, or says why not.
 pub(crate) async fn generate(cx: &Arc<RunContext>, job: VariantJob) -> VariantReport {
-    let mut report = VariantReport::new();
+    let mut report = job.past.as_ref().map_or_else(VariantReport::new, VariantReport::going_on);
     loop {
         let admission = admit(cx, &job, report.attempts + 1, report.bought > 0).await;
         let (permit, held) = match admission {

@@ -150,7 +150,7 @@ fn sidecar(cx: &RunContext, run_id: RunId, finished: &Finished<'_>) -> Sidecar {
             .iter()
             .map(|reference| SidecarReference {
                 name: reference.reference.redacted().to_owned(),
-                sha256: reference.sha256,
+                sha256: Some(reference.sha256),
             })
             .collect(),
         amount: finished.amount,

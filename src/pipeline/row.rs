@@ -7,6 +7,7 @@ use tokio::task::JoinSet;
 
 use crate::domain::batch::ClassId;
 use crate::domain::event::{RowFinished, RowWork, RunEvent, Tags};
+use crate::domain::history::RowFate;
 use crate::domain::request::{ImageRequest, ImageSpec, LoadedReference};
 use crate::domain::row::{Outcome, Row};
 use crate::domain::settings::OnBadRow;
@@ -16,7 +17,9 @@ use crate::pipeline::generate::{VariantEnding, VariantJob, VariantReport, genera
 use crate::pipeline::stop::StopReason;
 
 /// Works one row to its end and reports it; returns its number.
-pub(crate) async fn process(cx: Arc<RunContext>, row: Arc<Row>, class: ClassId) -> u64 {
+pub(crate) async fn process(cx: Arc<RunContext>, row: Arc<Row>, position: u32) -> u64 {
+    let class = cx.batch.class_of(position);
+    let fate = cx.past.get(&position);
     let started = cx.clock.elapsed();
     let scene_id = row.scene_id.clone();
     cx.events.emit(RunEvent::RowStarted { row: row.number, scene_id }).await;
@@ -25,14 +28,18 @@ pub(crate) async fn process(cx: Arc<RunContext>, row: Arc<Row>, class: ClassId) 
         Ok(references) => references,
         Err(ending) => {
             let maximum = cx.batch.quote(class).maximum;
-            row.variants.each().for_each(|_| cx.first_attempts_left.leave(maximum));
-            let finished = without_references(&cx, &row, tags, ending);
+            let firsts = cx.batch.variants(position).filter(|it| !is_bought_again(fate, *it));
+            firsts.for_each(|_| cx.first_attempts_left.leave(maximum));
+            let mut finished = without_references(&cx, &row, tags, ending);
+            remember(fate, &mut finished);
             cx.events.emit_counted(RunEvent::RowFinished(Box::new(finished))).await;
             return row.number;
         }
     };
     let fetched = cx.clock.elapsed();
-    let reports = make_variants(&cx, &row, class, &tags, references).await;
+    let mut reports = make_variants(&cx, &row, position, &tags, references).await;
+    let before = fate.iter().flat_map(|fate| &fate.images).filter(|image| !image.is_made);
+    reports.extend(before.map(VariantReport::of_past));
     let summary = Summary::of(&reports);
     let finished = RowFinished {
         row: row.number,
@@ -51,6 +58,23 @@ pub(crate) async fn process(cx: Arc<RunContext>, row: Arc<Row>, class: ClassId) 
     row.number
 }
 
+/// Whether an image may have been billed before, and is bought again.
+fn is_bought_again(fate: Option<&RowFate>, variant: u8) -> bool {
+    let past = fate.and_then(|fate| fate.images.get(usize::from(variant) - 1));
+    past.is_some_and(|image| image.standing.paid_retry().is_some())
+}
+
+/// A row of which nothing is made now keeps what it had before.
+fn remember(fate: Option<&RowFate>, finished: &mut RowFinished) {
+    let Some(fate) = fate else { return };
+    let before = fate.finished(None, &finished.scene_id, finished.tags.clone());
+    finished.work = before.work;
+    if before.outcome != Outcome::Cancelled {
+        finished.outcome = before.outcome;
+        finished.counts_as_error = false;
+    }
+}
+
 /// The end of a row that goes no further than its references.
 fn without_references(cx: &RunContext, row: &Row, tags: Tags, ending: NoReferences) -> RowFinished {
     match ending {
@@ -67,8 +91,9 @@ fn without_references(cx: &RunContext, row: &Row, tags: Tags, ending: NoReferenc
 }
 
 /// Reports a row whose task died: what it sent, if anything, is not known.
-pub(crate) async fn finish_lost(cx: &RunContext, row: &Row, class: ClassId) {
+pub(crate) async fn finish_lost(cx: &RunContext, row: &Row, position: u32) {
     let reason = "its task failed".to_owned();
+    let class = cx.batch.class_of(position);
     let lost = RowFinished {
         error_kind: VariantEnding::Lost.error_kind(),
         ..unsent(row, tags_of(cx, row, class), Outcome::Unknown, reason)
@@ -88,10 +113,12 @@ fn tags_of(cx: &RunContext, row: &Row, class: ClassId) -> Tags {
 async fn make_variants(
     cx: &Arc<RunContext>,
     row: &Arc<Row>,
-    class: ClassId,
+    position: u32,
     tags: &Tags,
     references: Arc<[LoadedReference]>,
 ) -> Vec<VariantReport> {
+    let class = cx.batch.class_of(position);
+    let fate = cx.past.get(&position);
     let prompt: Arc<str> = row.prompt.as_str().into();
     let job = |variant: u8| VariantJob {
         row: Arc::clone(row),
@@ -106,12 +133,15 @@ async fn make_variants(
             has_mask: row.options.mask.is_some(),
         },
         work: OnceLock::new(),
+        past: fate.and_then(|fate| fate.images.get(usize::from(variant) - 1)).copied(),
     };
-    if row.variants.get() == 1 {
-        return vec![generate(cx, job(1)).await];
+    let mut made = cx.batch.variants(position);
+    if cx.batch.n_variants(position) == 1 {
+        let only = made.next().expect("it is one");
+        return vec![generate(cx, job(only)).await];
     }
     let mut tasks = JoinSet::new();
-    for variant in row.variants.each() {
+    for variant in made {
         let cx = Arc::clone(cx);
         let job = job(variant);
         // The task is boxed once: tokio moves what it spawns several times.

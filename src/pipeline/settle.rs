@@ -48,6 +48,7 @@ pub(crate) async fn settle(
         expected: job.quote.expected,
         ending,
         latency,
+        kind: answer.kind(),
         error: remark(answer),
         provider_request_id: answer.request_id().cloned(),
         tags: job.tags.clone(),

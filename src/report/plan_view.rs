@@ -3,7 +3,8 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use crate::domain::plan::{Plan, PlanLimit};
+use crate::domain::money::NanoUsd;
+use crate::domain::plan::{Plan, PlanGoesOn, PlanLimit};
 use crate::report::words;
 
 /// The most lines of each list in the plan; the rest is counted.
@@ -25,6 +26,9 @@ pub fn plan_view(plan: &Plan, width: u16) -> String {
         }
     };
     line("Input", input(plan));
+    if let Some(run) = &plan.goes_on {
+        line("Goes on", goes_on(run));
+    }
     line("References", references(plan));
     for (n, request) in requests(plan).into_iter().enumerate() {
         line(if n == 0 { if dry { "Would ask" } else { "Asks" } } else { "" }, request);
@@ -78,6 +82,41 @@ fn input(plan: &Plan) -> String {
     );
     if rows.held_by_budget > 0 {
         let _ = write!(text, "; {} held to fit the budget", rows.held_by_budget);
+    }
+    text
+}
+
+/// What is left of a run: "37 rows done, 2 unknown (up to $0.34 held), 61 images to make".
+fn goes_on(run: &PlanGoesOn) -> String {
+    let census = &run.census;
+    let mut parts = vec![format!("{} done", words::count(census.done, "row"))];
+    let mut some = |n: u64, what: &str| {
+        if n > 0 {
+            parts.push(format!("{n} {what}"));
+        }
+    };
+    let held = match run.unknown {
+        NanoUsd::ZERO => "unknown".to_owned(),
+        held => format!("unknown (up to {} held)", words::dollars(held)),
+    };
+    some(census.unknown, &held);
+    some(census.failed, "failed");
+    some(census.refused, "refused");
+    some(census.pending, "pending");
+    some(census.added, "added");
+    some(census.changed, "changed");
+    some(census.removed, "no longer there");
+    let mut text = format!(
+        "run {}: {}; {} to make now",
+        run.run_id.chars().skip(run.run_id.len().saturating_sub(8)).collect::<String>(),
+        parts.join(", "),
+        words::count(census.images, "image")
+    );
+    if census.bought_again > 0 {
+        let _ = write!(text, ", {} of them bought again", census.bought_again);
+    }
+    if census.reordered {
+        text.push_str("; the rows stand in another order");
     }
     text
 }

@@ -5,6 +5,7 @@ mod cli;
 mod docs;
 mod faults;
 mod fixtures;
+mod goes_on;
 mod ledger;
 mod refs;
 mod same_plan;

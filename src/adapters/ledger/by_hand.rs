@@ -154,6 +154,29 @@ pub fn resolve(
     })
 }
 
+/// Ends unknown attempts whose images are there: each costs what its sidecar says, or its worst
+/// case where nothing says. One that has ended meanwhile stays as it is.
+///
+/// # Errors
+/// When the ledger cannot be opened or written.
+pub fn make_good(
+    options: OpenOrCreate,
+    images: &[(AttemptId, Option<NanoUsd>)],
+    hand: ByHand<'_>,
+) -> Result<(), StoreError> {
+    let root = options.root.clone();
+    write(options, |draft| {
+        draft.lose(&dead(&root, draft))?;
+        for (rid, amount) in images {
+            let Some(held) = unknown(draft, *rid).map(|hold| hold.max) else { continue };
+            let (by, why) = (cut_text(hand.by), cut_text(hand.why));
+            let amount = amount.unwrap_or(held);
+            draft.resolve(Resolve { rid: *rid, amount, basis: Basis::Sidecar, by, why })?;
+        }
+        Ok(())
+    })
+}
+
 /// Books a difference that belongs to no attempt.
 ///
 /// # Errors

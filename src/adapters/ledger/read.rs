@@ -14,6 +14,7 @@ use crate::adapters::ledger::directory::{Description, expect_zone, read_descript
 use crate::adapters::ledger::files::{io_error, is_alive};
 use crate::adapters::ledger::segment::DiskFolder;
 use crate::adapters::ledger::tail::expect_kept;
+use crate::domain::history::RunAttempts;
 use crate::domain::ids::{AttemptId, RunId};
 use crate::domain::ledger::entries::Entries;
 use crate::domain::ledger::reading::{Held, LimitUse, Shown, Summary};
@@ -198,6 +199,21 @@ pub fn entries(root: &Path) -> Result<Entries, StoreError> {
         records.iter().for_each(|record| entries.fold(record));
     }
     Ok(entries)
+}
+
+/// The attempts of one run.
+///
+/// # Errors
+/// When there is no ledger, or a segment cannot be trusted.
+pub fn run_attempts(root: &Path, run: RunId) -> Result<RunAttempts, StoreError> {
+    described(root)?;
+    let folder = DiskFolder::new(root);
+    let mut attempts = RunAttempts::of(run);
+    for segment in segments_of(root, &folder)? {
+        let (records, _) = read_whole(&folder, segment)?;
+        records.iter().for_each(|record| attempts.fold(record));
+    }
+    Ok(attempts)
 }
 
 /// The books of a ledger as reconciliation needs them, read on from where they were read last.

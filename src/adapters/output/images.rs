@@ -18,10 +18,10 @@ use crate::domain::sidecar::Sidecar;
 use crate::ports::images::{ImageBody, ImageStore, ImageStoreError, ImageWriter};
 
 /// The folder of images below the run's folder.
-const IMAGES: &str = "images";
+pub(super) const IMAGES: &str = "images";
 
 /// The folder of paid answers that are no images.
-const RAW: &str = "raw";
+pub(super) const RAW: &str = "raw";
 
 /// How long a finished image waits for company: many share their syncs then.
 const LINGER: Duration = Duration::from_millis(5);
@@ -108,16 +108,22 @@ impl ImageWriter for Received {
             let kept = keep_part(&root, &name, first).await?;
             return Err(ImageStoreError::NotAnImage { kept });
         };
-        let path = PathBuf::from(IMAGES).join(format!("{name}.{}", kind.extension()));
-        let image = StoredImage {
-            path: path.clone(),
+        // A row that has changed since it was made leaves its first image where it is.
+        let (wanted, short) = (kind.extension(), short(&first.sha256()));
+        let names = [format!("{name}.{wanted}"), format!("{name}-{short}.{wanted}")];
+        let paths = names.map(|name| PathBuf::from(IMAGES).join(name));
+        let mut image = StoredImage {
+            path: paths[0].clone(),
             kind,
             n_bytes: first.n_bytes(),
             sha256: first.sha256(),
             pixels: first.pixels(),
         };
-        if let Some(file) = first.rename_to(root.join(&path), false).await? {
-            unsynced.put(path, file);
+        let places = paths.iter().map(|path| root.join(path)).collect();
+        let (at, file) = first.rename_to(places, false).await?;
+        image.path.clone_from(&paths[at]);
+        if let Some(file) = file {
+            unsynced.put(image.path.clone(), file);
         }
         Ok(image)
     }
@@ -137,7 +143,7 @@ impl ImageWriter for Received {
             let path = PathBuf::from(RAW).join(format!("{name}-{short}.json"));
             let mut part = spares.take().await?;
             part.write(answer).await?;
-            part.rename_to(root.join(&path), true).await?;
+            part.rename_to(vec![root.join(&path)], true).await?;
             kept.push(path);
         }
         if !kept.is_empty() {
@@ -158,7 +164,7 @@ impl ImageWriter for Received {
 async fn keep_part(root: &Path, name: &str, part: Part) -> Result<PathBuf, ImageStoreError> {
     let extension = part.kind().map_or("bin", ImageKind::extension);
     let kept = PathBuf::from(RAW).join(format!("{name}-{}.{extension}", short(&part.sha256())));
-    part.rename_to(root.join(&kept), true).await?;
+    part.rename_to(vec![root.join(&kept)], true).await?;
     Ok(kept)
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::task::spawn_blocking;
 
+use crate::adapters::output::replay::reopen;
 use crate::adapters::output::run_folder::private_file;
 use crate::domain::event::Stamped;
 use crate::ports::journal::{JournalError, JournalStore};
@@ -35,6 +36,16 @@ impl JournalFile {
         let file = private_file(OpenOptions::new().append(true).create_new(true))
             .open(&path)
             .map_err(|source| error(&path, source))?;
+        Ok(Self { path, file: Some(file) })
+    }
+
+    /// Goes on with the journal of a run, after its first `whole` bytes.
+    ///
+    /// # Errors
+    /// When the file system refuses.
+    pub fn go_on(run_folder: &Path, whole: u64) -> Result<Self, JournalError> {
+        let path = run_folder.join(FILE_NAME);
+        let file = reopen(run_folder, whole).map_err(|source| error(&path, source))?;
         Ok(Self { path, file: Some(file) })
     }
 }

@@ -2,8 +2,12 @@
 
 mod disk_queue;
 mod durable;
+pub mod found;
 pub mod images;
 pub mod journal;
 mod part;
+pub mod replay;
+pub mod row_names;
 pub mod run_folder;
+pub mod runs;
 mod spares;

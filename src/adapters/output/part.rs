@@ -117,34 +117,35 @@ impl Part {
         Some((u32::try_from(size.width).ok()?, u32::try_from(size.height).ok()?))
     }
 
-    /// Writes what is gathered and gives the file its name, never over a file with other bytes.
-    /// `is_synced` asks for the bytes to survive a power loss; else the new file is returned, to be
-    /// synced with others.
+    /// Writes what is gathered and gives the file the first of these names that is free; the last
+    /// one may be that of a file with the same bytes. Nothing is ever written over. `is_synced`
+    /// asks for the bytes to survive a power loss; else the new file is returned, to be synced with
+    /// others. Returns the place of the name among `targets`.
     pub(super) async fn rename_to(
         self,
-        target: PathBuf,
+        targets: Vec<PathBuf>,
         is_synced: bool,
-    ) -> Result<Option<File>, ImageStoreError> {
+    ) -> Result<(usize, Option<File>), ImageStoreError> {
         let Self { path: part, mut file, queue, gathered, .. } = self;
         let taken = file.take().await;
         let mut file =
             taken.map_err(|source| ImageStoreError::Io { path: part.clone(), source })?;
-        let place = target.clone();
+        let last = targets.last().expect("there is a name").clone();
         let (naming, file, _) = queue
-            .run(target.clone(), move || {
+            .run(last.clone(), move || {
                 file.write_all(&gathered)?;
                 if is_synced {
                     file.sync_data()?;
                 }
                 // What this thread has made is freed by this thread: two that free each other's
                 // memory wait for each other.
-                Ok((give_name(&part, &place)?, file, (gathered, part, place)))
+                Ok((give_one_of(&part, &targets)?, file, (gathered, part, targets)))
             })
             .await?;
         match naming {
-            Naming::New => Ok((!is_synced).then_some(file)),
-            Naming::Same => Ok(None),
-            Naming::Taken => Err(ImageStoreError::Exists { path: target }),
+            (at, Naming::New) => Ok((at, (!is_synced).then_some(file))),
+            (at, Naming::Same) => Ok((at, None)),
+            (_, Naming::Taken) => Err(ImageStoreError::Exists { path: last }),
         }
     }
 
@@ -166,6 +167,20 @@ enum Naming {
     Same,
     /// A file with other bytes has it.
     Taken,
+}
+
+/// Renames to the first name that is free; only the last may be that of a file with the same bytes.
+fn give_one_of(part: &Path, places: &[PathBuf]) -> io::Result<(usize, Naming)> {
+    for (at, place) in places.iter().enumerate() {
+        let is_last = at + 1 == places.len();
+        if is_last || !place.exists() {
+            let naming = give_name(part, place)?;
+            if is_last || !matches!(naming, Naming::Taken) {
+                return Ok((at, naming));
+            }
+        }
+    }
+    Ok((0, Naming::Taken))
 }
 
 /// Renames, unless another file has the name already.
@@ -228,7 +243,7 @@ mod tests {
         drop(busy);
         part.write(Bytes::from_static(b"end")).await.expect("a write");
         assert_eq!(part.n_bytes(), large.len() as u64 + 3);
-        part.rename_to(folder.path().join("image"), true).await.expect("a name");
+        part.rename_to(vec![folder.path().join("image")], true).await.expect("a name");
         let kept = fs::read(folder.path().join("image")).expect("a file");
         assert_eq!(kept, [&large[..], b"end"].concat());
     }
@@ -243,7 +258,7 @@ mod tests {
         let mut part = Part::of(path, file, DiskQueue::default());
         part.write(Bytes::from(vec![7; GATHER])).await.expect_err("read only");
         part.write(Bytes::from(vec![7; GATHER])).await.expect_err("still");
-        part.rename_to(folder.path().join("image"), false).await.expect_err("no image");
+        part.rename_to(vec![folder.path().join("image")], false).await.expect_err("no image");
         assert!(!folder.path().join("image").exists());
     }
 }

@@ -4,8 +4,8 @@ use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
-
+use crate::adapters::output::row_names::FILE_NAME as ROW_NAMES;
+use crate::adapters::output::runs::same_runs;
 use crate::domain::digest::Sha256Digest;
 use crate::domain::ids::RunId;
 
@@ -48,13 +48,9 @@ pub enum RunFolderError {
 #[derive(Debug)]
 pub struct RunFolder {
     path: PathBuf,
+    /// Whether it was made for this process.
+    is_new: bool,
     _lock: File,
-}
-
-/// The part of an earlier run's plan that is needed to know it again.
-#[derive(Deserialize)]
-struct PlanHead {
-    identity: String,
 }
 
 impl RunFolder {
@@ -80,7 +76,7 @@ impl RunFolder {
         let lock = open_lock(&path.join(RUN_LOCK))?;
         lock.lock().map_err(|source| at(&path, source))?;
         write_whole(&path.join(PLAN), plan.as_bytes())?;
-        Ok(Self { path, _lock: lock })
+        Ok(Self { path, is_new: true, _lock: lock })
     }
 
     /// Looks whether the same run may be made; nothing is changed.
@@ -103,12 +99,48 @@ impl RunFolder {
         Ok(())
     }
 
+    /// Takes over the folder of a run that has ended or died, to go on with it.
+    ///
+    /// # Errors
+    /// When the run is at work, or the file system refuses.
+    pub fn open(path: &Path) -> Result<Self, RunFolderError> {
+        let lock = open_lock(&path.join(RUN_LOCK))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { path: path.to_owned(), is_new: false, _lock: lock }),
+            Err(TryLockError::WouldBlock) => Err(RunFolderError::Busy { folder: path.to_owned() }),
+            Err(TryLockError::Error(source)) => Err(at(path, source)),
+        }
+    }
+
+    /// Puts a new plan in place of the one before, which is kept as `plan-N.json`.
+    ///
+    /// # Errors
+    /// When the file system refuses.
+    pub fn plan_anew(&self, plan: &str) -> Result<(), RunFolderError> {
+        let path = self.path.join(PLAN);
+        if fs::read_to_string(&path).is_ok_and(|before| before == plan) {
+            return Ok(());
+        }
+        let kept = (1..).map(|n| self.path.join(format!("plan-{n}.json")));
+        let kept = kept.into_iter().find(|kept| !kept.exists()).expect("numbers do not end");
+        match fs::copy(&path, &kept) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(at(&kept, error)),
+            _ => {}
+        }
+        write_whole(&path, plan.as_bytes())
+    }
+
     /// Gives the folder up before anything was sent, so that the same command can be tried
-    /// again. What has something in it stays, but is no run any more.
-    pub fn abandon(self) {
+    /// again. What has something in it stays, but is no run any more; the folder of a run that goes
+    /// on stays as it is.
+    pub fn abandon(&self) {
+        if !self.is_new {
+            return;
+        }
         // Whatever cannot be removed is told by its missing plan.
         let _ = fs::remove_file(self.path.join(PLAN));
         let _ = fs::remove_file(self.path.join(RUN_LOCK));
+        let _ = fs::remove_file(self.path.join(ROW_NAMES));
         for name in ["images", "raw", "."] {
             let _ = fs::remove_dir(self.path.join(name).components().collect::<PathBuf>());
         }
@@ -158,50 +190,27 @@ pub(super) fn private_file(options: &mut OpenOptions) -> &mut OpenOptions {
     options
 }
 
-/// Folders below `out` whose plan has this identity.
-fn same_runs(out: &Path, identity: &Sha256Digest) -> Result<Vec<PathBuf>, RunFolderError> {
-    let wanted = identity.to_string();
-    let mut found = Vec::new();
-    let entries = match fs::read_dir(out) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(found),
-        entries => entries.map_err(|source| at(out, source))?,
-    };
-    for entry in entries {
-        let folder = entry.map_err(|source| at(out, source))?.path();
-        // A folder without a readable plan is not one of our runs.
-        let Some(text) = read_plan(&folder.join(PLAN)) else { continue };
-        let Ok(head) = serde_json::from_str::<PlanHead>(&text) else { continue };
-        if head.identity == wanted {
-            found.push(folder);
-        }
+/// A file opened with these options is none that a link leads to, and no pipe that waits.
+pub(super) fn no_links(options: &mut OpenOptions) {
+    #[cfg(target_os = "linux")]
+    {
+        let no_links = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+        let bits = i32::try_from(no_links.bits()).expect("flags of open are small");
+        std::os::unix::fs::OpenOptionsExt::custom_flags(options, bits);
     }
-    found.sort();
-    Ok(found)
-}
-
-/// The longest plan that is read: those of this tool have some kilobytes.
-const MAX_PLAN: u64 = 16 << 20;
-
-/// A plan as text; nothing when it is none that this tool has written, such as a pipe or a link.
-fn read_plan(path: &Path) -> Option<String> {
-    let about = fs::symlink_metadata(path).ok()?;
-    (about.is_file() && about.len() <= MAX_PLAN).then(|| fs::read_to_string(path).ok()).flatten()
+    #[cfg(not(target_os = "linux"))]
+    let _ = options;
 }
 
 /// Opens a lock file, and no other place that a link leads to.
 fn open_lock(path: &Path) -> Result<File, RunFolderError> {
     let mut options = OpenOptions::new();
     options.create(true).truncate(false).write(true);
-    #[cfg(target_os = "linux")]
-    {
-        let no_links = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
-        let bits = i32::try_from(no_links.bits()).expect("flags of open are small");
-        std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, bits);
-    }
+    no_links(&mut options);
     private_file(&mut options).open(path).map_err(|source| at(path, source))
 }
 
-fn at(path: &Path, source: io::Error) -> RunFolderError {
+pub(super) fn at(path: &Path, source: io::Error) -> RunFolderError {
     RunFolderError::Io { path: path.to_owned(), source }
 }
 

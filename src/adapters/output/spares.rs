@@ -135,7 +135,7 @@ mod tests {
         fs::write(&left, "paid").expect("write");
         let spares = Spares::in_folder(folder.path().to_owned());
         let part = spares.take().await.expect("a file");
-        part.rename_to(folder.path().join("image.png"), false).await.expect("a name");
+        part.rename_to(vec![folder.path().join("image.png")], false).await.expect("a name");
         drop(spares);
         assert_eq!(fs::read_to_string(&left).expect("it is there"), "paid");
         assert_eq!(fs::read_dir(folder.path()).expect("list").count(), 2);

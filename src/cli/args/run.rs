@@ -17,12 +17,13 @@ Examples:
   imagemill run rows.csv --provider openai --model gpt-image-2 --quality low --plan-only   its price
   imagemill run rows.csv --canary 25 --gate 'latency p(95) < 30s'  a share first, a gate more
   imagemill run rows.csv --format json                    one JSON document for a script
+  imagemill run rows.csv --live --provider sim --only failed,refused   go on with those only
 ",
     help_template = TEMPLATE
 )]
 pub struct RunArgs {
     /// The rows: a CSV, TSV, JSON or JSONL file, or - for standard input
-    #[arg(value_name = "ROWS", required_unless_present = "plan")]
+    #[arg(value_name = "ROWS", required_unless_present_any = ["plan", "resume"])]
     pub rows: Option<String>,
 
     /// Whether to spend: dry-run (the default) or live
@@ -42,7 +43,7 @@ pub struct RunArgs {
     pub plan_out: Option<String>,
 
     /// Run a saved plan; refused when its rows, prices or settings have changed
-    #[arg(long, value_name = "FILE", conflicts_with = "rows")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["rows", "resume"])]
     pub plan: Option<String>,
 
     /// How the rows are written, when the name does not tell
@@ -149,8 +150,8 @@ pub struct RunArgs {
     #[arg(long, value_name = "N", help_heading = "Money")]
     pub paid_attempts: Option<String>,
 
-    /// Which unknown answers may be bought again: 5xx, timeout, reset, bad-body, all or none
-    /// [default: 5xx]
+    /// Which unknown answers may be bought again: 5xx, timeout, reset, bad-body, lost (with their
+    /// process), all or none [default: 5xx]
     #[arg(long, value_name = "KINDS", help_heading = "Money")]
     pub paid_retry_on: Option<String>,
 
@@ -173,6 +174,16 @@ pub struct RunArgs {
     /// Start anew although --out already holds this run
     #[arg(long, help_heading = "Run")]
     pub fresh: bool,
+
+    /// Go on with this run: its folder, its id or the end of its id [default: the newest that the
+    /// rows and settings fit]
+    #[arg(long, value_name = "RUN", conflicts_with = "fresh", help_heading = "Run")]
+    pub resume: Option<String>,
+
+    /// What a run that goes on makes: failed, pending, new, refused, unknown
+    /// [default: pending,new]
+    #[arg(long, value_name = "LIST", conflicts_with = "fresh", help_heading = "Run")]
+    pub only: Option<String>,
 
     /// A condition on the run, beside the defaults; may be given several times; none removes them
     #[arg(long = "gate", value_name = "EXPR", help_heading = "Gates")]

@@ -30,6 +30,8 @@ pub(super) fn problems(world: &World, layers: &Layers, config: &ConfigFile) -> V
         fit_budget: false,
         rejected: None,
         fresh: false,
+        resume: None,
+        only: None,
         plan_only: false,
         rehearsal: false,
         yes: false,

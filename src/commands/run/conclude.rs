@@ -1,5 +1,7 @@
 //! The end of a run: its last event, its report, and what is printed.
 
+use std::time::Duration;
+
 use crate::cli::args::run::FormatArg;
 use crate::commands::failure::Failure;
 use crate::commands::run::launch::Ended;
@@ -8,11 +10,13 @@ use crate::commands::run::verdict::{choose, verdict_word};
 use crate::commands::world::World;
 use crate::domain::event::RunEvent;
 use crate::domain::fetch_tally::FetchTally;
+use crate::domain::measure::Measure;
 use crate::domain::money::NanoUsd;
 use crate::domain::plan::Plan;
 use crate::domain::report::RunReport;
 use crate::domain::settings::{Mode, RunSettings};
 use crate::exit::Exit;
+use crate::pipeline::stop::StopReason;
 use crate::report::gate_table::{gate_table, result_line};
 use crate::report::words;
 
@@ -24,24 +28,46 @@ pub(super) fn ended(
     ended: Ended,
 ) -> RunReport {
     let Ended { measure, references, reasons, elapsed, finished_at, closing } = ended;
-    let (report, last) = {
-        let measure = measure.lock().expect("the event task does not panic with the lock");
-        let gates = measure.verdicts(elapsed);
-        let (exit, reason) = choose(plan, header.mode, &reasons, &gates);
-        let mut report = refused(header, Some(plan), exit, &reason);
-        fill(&mut report, &measure, elapsed);
-        let verdict = verdict_word(exit, &gates);
-        report.verdict = verdict;
-        report.simulated = header.mode == Mode::DryRun || settings.is_simulated();
-        report.gates = gates;
-        if header.mode == Mode::Live {
-            report.references = references;
-        }
-        report.finished_at = finished_at;
-        let last = RunEvent::RunFinished { exit: exit.code(), verdict, reason };
-        (report, last)
-    };
-    closing.finish(last);
+    let measure = measure.lock().expect("the event task does not panic with the lock");
+    let mut report = judged(header, settings, plan, &measure, &reasons, elapsed);
+    if header.mode == Mode::Live {
+        report.references = references;
+    }
+    report.finished_at = finished_at;
+    let (verdict, reason) = (report.verdict, report.reason.clone());
+    drop(measure);
+    closing.finish(RunEvent::RunFinished { exit: report.exit, verdict, reason });
+    report
+}
+
+/// The report of a run of which nothing is left to do: it says again what it came to.
+pub(super) fn again(
+    header: &Header,
+    settings: &RunSettings,
+    plan: &Plan,
+    measure: &Measure,
+) -> RunReport {
+    let mut report = judged(header, settings, plan, measure, &[], Duration::ZERO);
+    report.finished_at = crate::adapters::system::now();
+    report
+}
+
+/// What the counters come to.
+fn judged(
+    header: &Header,
+    settings: &RunSettings,
+    plan: &Plan,
+    measure: &Measure,
+    reasons: &[StopReason],
+    elapsed: Duration,
+) -> RunReport {
+    let gates = measure.verdicts(elapsed);
+    let (exit, reason) = choose(plan, header.mode, reasons, &gates);
+    let mut report = refused(header, Some(plan), exit, &reason);
+    fill(&mut report, measure, elapsed.saturating_add(measure.active_before()));
+    report.verdict = verdict_word(exit, &gates);
+    report.simulated = header.mode == Mode::DryRun || settings.is_simulated();
+    report.gates = gates;
     report
 }
 

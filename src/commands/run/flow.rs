@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex};
 use jiff::Timestamp;
 use tokio::task::JoinHandle;
 
-use crate::commands::ledger_access::TOOL;
+use crate::commands::run::flow_parts::{end_of_tasks, keeping, started, tell_stop};
+use crate::commands::run::going_on::begin::News;
 use crate::commands::run::parts::Parts;
-use crate::commands::run::planning::Planned;
-use crate::domain::batch::Totals;
+use crate::commands::run::planned::Planned;
 use crate::domain::digest::Sha256Digest;
-use crate::domain::event::{JOURNAL_SCHEMA, RunEvent, RunStarted};
+use crate::domain::event::RunEvent;
 use crate::domain::ids::RunId;
 use crate::domain::measure::Measure;
 use crate::domain::settings::RunSettings;
@@ -21,10 +21,7 @@ use crate::pipeline::lane::Lane;
 use crate::pipeline::ledger_task;
 use crate::pipeline::lock_watch::tell_lock_waits;
 use crate::pipeline::outlook::Outlook;
-use crate::pipeline::persist::PersistHandle;
-use crate::pipeline::stop::{Stop, StopReason};
-use crate::ports::clock::Clock;
-use crate::ports::images::ImageStore;
+use crate::pipeline::stop::Stop;
 use crate::ports::sink::EventSink;
 use crate::report::progress::ProgressKind;
 
@@ -40,6 +37,8 @@ pub(super) struct Start {
     pub(super) progress: ProgressKind,
     /// Who is shown every event.
     pub(super) views: Vec<Box<dyn EventSink>>,
+    /// What is told first when the run goes on.
+    pub(super) news: News,
 }
 
 /// Runs every row, ends the tasks in their order, and returns the event task, which still has to
@@ -52,13 +51,17 @@ pub(super) async fn run_pipeline(
     measure: Arc<Mutex<Measure>>,
     stop: Arc<Stop>,
 ) -> (EventHandle, JoinHandle<()>) {
-    let Planned { batch, mut reader, lives, .. } = planned;
+    let (retries, seq) =
+        (planned.retries(&settings), planned.going_on.as_ref().map(|it| it.history.seq));
+    let Planned { batch, mut reader, lives, going_on, .. } = planned;
+    let left = going_on.map(|run| run.left).unwrap_or_default();
     let task = EventTask {
         clock: Arc::clone(&parts.clock),
         journal: parts.journal,
         views: start.views,
         measure,
         stop: Arc::clone(&stop),
+        seq: seq.unwrap_or(0),
     };
     let (events, event_task) = task.spawn();
     let images = (!parts.is_rehearsal).then(|| Arc::clone(&parts.images));
@@ -68,16 +71,19 @@ pub(super) async fn run_pipeline(
         ledger_task::spawn(parts.ledger, Arc::clone(&parts.clock), parts.options);
     tokio::spawn(tell_lock_waits(ledger.lock_waits(), events.clone()));
     let chosen = *batch.chosen();
-    events.emit(started(start.run_id, start.identity, &chosen)).await;
+    events.emit(started(start.run_id, start.identity, &chosen, seq.is_some())).await;
+    let mut news = start.news;
+    news.tell(&parts.images, &events, &stop).await;
     let cx = Arc::new(RunContext {
         run_id: start.run_id,
         lane: Lane::new(settings.concurrency, &settings.rates),
         overruns: Overruns::default(),
         advice: parts.advice,
-        first_attempts_left: FirstAttempts::new(chosen.maximum),
-        paid_retries_left: AtomicU64::new(settings.paid_retries.allowance(chosen.images)),
+        first_attempts_left: FirstAttempts::new(chosen.maximum.minus_or_zero(left.again)),
+        paid_retries_left: AtomicU64::new(retries),
         settings,
         batch,
+        past: left.fates,
         clock: parts.clock,
         entropy: parts.entropy,
         provider: parts.provider,
@@ -90,20 +96,13 @@ pub(super) async fn run_pipeline(
     });
     let told = tokio::spawn(tell_stop(Arc::clone(&stop), events.clone()));
     crate::pipeline::run(&cx, &mut reader, Outlook::new(lives)).await;
+    for row in news.ends.not_done {
+        events.emit(RunEvent::RowFinished(Box::new(row))).await;
+    }
     // The last handle of the persist task goes with the context; it empties its queue and ends.
     drop(cx);
     hurry.now();
-    if let Some(task) = persist_task
-        && let Err(error) = task.await
-    {
-        stop.drain(StopReason::Broken(format!("the task that keeps images failed: {error}")));
-    }
-    if let Err(error) = ledger.shutdown().await {
-        stop.drain(error.stop_reason());
-    }
-    if let Err(error) = ledger_task.await {
-        stop.drain(StopReason::Broken(format!("the task that keeps the ledger failed: {error}")));
-    }
+    end_of_tasks(persist_task, &ledger, ledger_task, &stop).await;
     told.abort();
     let n_told = usize::from(told.await.is_ok());
     for reason in stop.reasons().into_iter().skip(n_told) {
@@ -111,36 +110,4 @@ pub(super) async fn run_pipeline(
     }
     events.flush().await;
     (events, event_task)
-}
-
-/// The task that keeps images; a rehearsal has none.
-fn keeping(
-    images: Option<Arc<dyn ImageStore>>,
-    events: &EventHandle,
-    stop: &Arc<Stop>,
-    clock: &Arc<dyn Clock>,
-) -> (PersistHandle, Option<JoinHandle<()>>) {
-    let Some(images) = images else { return (PersistHandle::rehearsal(), None) };
-    let (handle, task) =
-        PersistHandle::spawn(images, events.clone(), Arc::clone(stop), Arc::clone(clock));
-    (handle, Some(task))
-}
-
-fn started(run_id: RunId, identity: Sha256Digest, chosen: &Totals) -> RunEvent {
-    RunEvent::RunStarted(Box::new(RunStarted {
-        schema: JOURNAL_SCHEMA,
-        run_id,
-        tool: TOOL,
-        identity,
-        rows: chosen.rows,
-        images: chosen.images,
-    }))
-}
-
-/// Tells the first reason to stop as soon as there is one; a person waits for that answer.
-async fn tell_stop(stop: Arc<Stop>, events: EventHandle) {
-    stop.draining().await;
-    if let Some(reason) = stop.reasons().first() {
-        events.emit(RunEvent::Stopping { reason: reason.sentence() }).await;
-    }
 }

@@ -1,8 +1,14 @@
 //! Whether a live run may start, and the folder that it gets.
 
+use std::io;
+use std::sync::Arc;
+
+use crate::adapters::output::row_names::write_row_names;
 use crate::adapters::output::run_folder::{RunFolder, RunFolderError};
 use crate::adapters::rows::RowSource;
 use crate::commands::failure::Failure;
+use crate::commands::run::plan_document::identity;
+use crate::commands::run::planned::Planned;
 use crate::commands::run::rejected_file;
 use crate::commands::run::report::Header;
 use crate::commands::run::verdict::over_budget;
@@ -11,6 +17,7 @@ use crate::domain::digest::Sha256Digest;
 use crate::domain::plan::Plan;
 use crate::domain::settings::RunSettings;
 use crate::exit::Exit;
+use crate::ports::rows::RowReader;
 
 /// Refuses a live run whose first attempts do not fit the limits.
 pub(super) fn refuse_over_budget(settings: &RunSettings, plan: &Plan) -> Result<(), Failure> {
@@ -61,10 +68,10 @@ pub(super) fn refuse_same_run(
         .map_err(refused)
 }
 
-fn refused(error: RunFolderError) -> Failure {
+pub(super) fn refused(error: RunFolderError) -> Failure {
     match &error {
-        RunFolderError::AlreadyRun { .. } => Failure::new(Exit::Usage, error)
-            .with_hint("--fresh starts it anew beside the old one, and pays for every image again"),
+        RunFolderError::AlreadyRun { .. } => Failure::new(Exit::Environment, error)
+            .with_hint("it was made just now by another process; the same command goes on with it"),
         RunFolderError::Busy { .. } => {
             Failure::new(Exit::Environment, error).with_hint("wait until that process has ended")
         }
@@ -72,21 +79,35 @@ fn refused(error: RunFolderError) -> Failure {
     }
 }
 
-/// Makes the run's folder and moves the bad rows into it.
+/// Makes the run's folder, or takes over that of the run that goes on, and moves the bad rows into
+/// it. The names of the rows are kept for whoever goes on later.
 pub(super) fn run_folder(
     world: &World,
     header: &Header,
-    settings: &RunSettings,
+    settings: &mut RunSettings,
     plan: &Plan,
-    identity: &Sha256Digest,
+    planned: &mut Planned,
     source: Option<&RowSource>,
-) -> Result<RunFolder, Failure> {
+) -> Result<Arc<RunFolder>, Failure> {
     let mut text = serde_json::to_string_pretty(plan).expect("plain values serialize");
     text.push('\n');
-    let out = world.path(&settings.out);
-    let folder =
-        RunFolder::create(&out, header.run_id, identity, &text, settings.fresh).map_err(refused)?;
-    rejected_file::settle(world, header, settings, source)
+    let folder = match &planned.going_on {
+        Some(run) => {
+            run.folder.plan_anew(&text).map_err(refused)?;
+            Arc::clone(&run.folder)
+        }
+        None => {
+            let identity = identity(settings, &plan.bound.rows_sha256);
+            let (out, fresh) = (world.path(&settings.out), settings.fresh);
+            let made = RunFolder::create(&out, header.run_id, &identity, &text, fresh);
+            Arc::new(made.map_err(refused)?)
+        }
+    };
+    let n_rows = u32::try_from(planned.batch.n_rows()).expect("rows are counted with 32 bits");
+    let reader = &mut planned.reader;
+    let name = |position| reader.read(position).map(|row| row.scene_id).map_err(io::Error::other);
+    write_row_names(folder.path(), &mut (0..n_rows).map(name)).map_err(refused)?;
+    rejected_file::settle(world, header, settings, folder.path(), source)
         .map_err(|error| Failure::new(Exit::Environment, error))?;
     Ok(folder)
 }

@@ -21,9 +21,7 @@ pub(super) fn judge(pass: &mut Pass<'_>, ask: &PlanningAsk<'_>) -> (FreshnessCou
         need: need(&settings.fetch),
         fresh_for: settings.fetch.fresh_for,
     };
-    let order = batch
-        .selected()
-        .map(|position| (position, u64::from(batch.class(batch.class_of(position)).variants)));
+    let order = batch.selected().map(|position| (position, batch.n_variants(position)));
     let (counts, too_late) = pass.lives.judge(order, &pace);
     let refused = too_late.into_iter().map(|row| {
         let reason = format!("{}; nobody can sign it anew", row.reason);

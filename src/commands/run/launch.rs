@@ -10,8 +10,9 @@ use crate::adapters::output::run_folder::RunFolder;
 use crate::commands::failure::Failure;
 use crate::commands::key::BoundKey;
 use crate::commands::run::flow::{Start, run_pipeline};
+use crate::commands::run::going_on::begin::first_measure;
 use crate::commands::run::parts::Parts;
-use crate::commands::run::planning::Planned;
+use crate::commands::run::planned::Planned;
 use crate::commands::signals;
 use crate::commands::world::World;
 use crate::domain::event::RunEvent;
@@ -106,11 +107,12 @@ pub(super) fn live(
 fn execute(
     runtime: Runtime,
     settings: RunSettings,
-    planned: Planned,
-    start: Start,
+    mut planned: Planned,
+    mut start: Start,
     parts: Parts,
 ) -> Result<Ended, Failure> {
-    let measure = Arc::new(Mutex::new(planned.measure(&settings)));
+    let measure = first_measure(&settings, &mut planned, &mut start.news)?;
+    let measure = Arc::new(Mutex::new(measure));
     let progress = Progress::start(start.progress, Arc::clone(&measure), parts.is_rehearsal);
     let stop = Arc::new(Stop::default());
     let clock = Arc::clone(&parts.clock);

@@ -7,7 +7,7 @@ use crate::commands::key::{self, BoundKey};
 use crate::commands::ledger_place::refuse_network_ledger;
 use crate::commands::run::consent::ask_consent;
 use crate::commands::run::folder::refuse_over_budget;
-use crate::commands::run::planning::Planned;
+use crate::commands::run::planned::Planned;
 use crate::commands::run::reference_check::{refuse_bad_references, refuse_missing_stores};
 use crate::commands::world::World;
 use crate::domain::plan::Plan;
@@ -24,6 +24,10 @@ pub(super) fn prepare(
     plan: &Plan,
     planned: &mut Planned,
 ) -> Result<Option<BoundKey>, Failure> {
+    if planned.batch.n_selected() == 0 {
+        // Nobody is asked for anything: what is left is to tell what was found out.
+        return Ok(None);
+    }
     let profile = live_profile(settings, plan)?;
     refuse_over_budget(settings, plan)?;
     refuse_strangers_prices(layers, settings)?;

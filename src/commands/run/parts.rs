@@ -15,8 +15,8 @@ use crate::adapters::system::{SeededEntropy, SystemEntropy, TokioClock};
 use crate::commands::failure::{Failure, store_failure};
 use crate::commands::key::BoundKey;
 use crate::commands::ledger_access::{self, TOOL};
-use crate::commands::reference_parts::live_source;
-use crate::commands::run::planning::Planned;
+use crate::commands::reference_parts::{live_source, pool};
+use crate::commands::run::planned::Planned;
 use crate::commands::run::registry::live_provider;
 use crate::commands::world::World;
 use crate::domain::ledger::{Ceilings, Founding};
@@ -35,7 +35,7 @@ use crate::ports::provider::ImageProvider;
 use crate::ports::references::ReferenceSource;
 
 /// Where simulated money is booked, below the run's folder.
-const OWN_LEDGER: &str = "ledger";
+pub(super) const OWN_LEDGER: &str = "ledger";
 
 /// The adapters in which a rehearsal and a live run differ.
 pub(super) struct Parts {
@@ -63,7 +63,9 @@ impl Parts {
         let source: Arc<dyn ReferenceSource> = Arc::new(RehearsedReferences { local });
         Self {
             provider: Arc::new(SimProvider::rehearsing(settings.sim.clone(), Arc::clone(&clock))),
-            references: Arc::new(pool(settings, planned, source, &clock, &entropy).rehearsing()),
+            references: Arc::new(
+                pool(settings, &planned.refresher, source, &clock, &entropy).rehearsing(),
+            ),
             images: Arc::new(NoImages),
             ledger: Box::new(MemoryLedger::new(&founding, now, &planned.money.zone)),
             options: options(&founding, planned, Ceilings::default()),
@@ -96,6 +98,9 @@ impl Parts {
             opening.founding.zone = zone.into();
         }
         let founding = opening.founding.clone();
+        if let Some(run) = &planned.going_on {
+            run.make_good(ledger_access::opening(opening.root.clone(), simulated, limit, now))?;
+        }
         let ledger = DirectoryLedger::open_blocking(opening).map_err(store_failure)?;
         let ceilings = Ceilings {
             per_day: Some(planned.money.limit_per_day),
@@ -105,13 +110,16 @@ impl Parts {
         options.zone = ledger.zone().clone();
         let images = ImageFolder::create(folder.path())
             .map_err(|error| Failure::new(Exit::Environment, error))?;
-        let journal = JournalFile::create(folder.path())
-            .map_err(|error| Failure::new(Exit::Environment, error))?;
+        let journal = match &planned.going_on {
+            Some(run) => JournalFile::go_on(folder.path(), run.whole),
+            None => JournalFile::create(folder.path()),
+        }
+        .map_err(|error| Failure::new(Exit::Environment, error))?;
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
         let source = live_source(world, &settings.fetch, &planned.reference_places, &clock)?;
         Ok(Self {
             provider,
-            references: Arc::new(pool(settings, planned, source, &clock, &entropy)),
+            references: Arc::new(pool(settings, &planned.refresher, source, &clock, &entropy)),
             images: Arc::new(images),
             ledger: Box::new(ledger),
             options,
@@ -122,19 +130,6 @@ impl Parts {
             entropy,
         })
     }
-}
-
-/// The pool over a source of references.
-fn pool(
-    settings: &RunSettings,
-    planned: &Planned,
-    source: Arc<dyn ReferenceSource>,
-    clock: &Arc<dyn Clock>,
-    entropy: &Arc<dyn Entropy>,
-) -> ReferencePool {
-    let (clock, entropy) = (Arc::clone(clock), Arc::clone(entropy));
-    let refresher = Arc::clone(&planned.refresher);
-    ReferencePool::new(settings.fetch.clone(), source, refresher, clock, entropy)
 }
 
 fn options(founding: &Founding, planned: &Planned, ceilings: Ceilings) -> TaskOptions {

@@ -1,6 +1,7 @@
 //! One reading of all rows: each is priced, and its addresses are judged.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use url::Url;
 
@@ -18,6 +19,7 @@ use crate::domain::fetch::StoreKind;
 use crate::domain::money::NanoUsd;
 use crate::domain::reference_plan::UrlLives;
 use crate::domain::row::RowBrief;
+use crate::domain::settings::RunSettings;
 use crate::domain::signed_url::{Lifetime, lifetime, may_tell_life};
 use crate::ports::references::UrlRefresher;
 
@@ -32,7 +34,7 @@ pub(super) struct PassAsk<'a> {
 /// What one reading of all rows came to.
 pub(super) struct Pass<'a> {
     /// Where the good rows are.
-    pub(super) index: RowIndex,
+    pub(super) index: Arc<RowIndex>,
     /// Their order and their cost.
     pub(super) batch: Result<Batch, BatchError>,
     /// The others.
@@ -78,15 +80,21 @@ impl<'a> Pass<'a> {
             },
             &mut |row| bad.take(&row),
         )?;
-        let batch = planner.finish(settings.canary.as_ref()).and_then(|mut batch| {
-            if settings.fit_budget {
-                let mut room = money.room();
-                room.all = room.all.min(settings.limit_per_run.unwrap_or(NanoUsd::MAX));
-                batch.fit(&room)?;
+        let batch = planner.finish(settings.canary.as_ref());
+        Ok(Self { index: Arc::new(index), batch, bad, lives, stores })
+    }
+
+    /// With `--fit-budget` only the rows that fit are left; the run has spent `before` already.
+    pub(super) fn fit(&mut self, settings: &RunSettings, money: &MoneyView, before: NanoUsd) {
+        let Ok(batch) = &mut self.batch else { return };
+        if settings.fit_budget {
+            let mut room = money.room();
+            let of_run = settings.limit_per_run.map(|limit| limit.minus_or_zero(before));
+            room.all = room.all.min(of_run.unwrap_or(NanoUsd::MAX));
+            if let Err(error) = batch.fit(&room) {
+                self.batch = Err(error);
             }
-            Ok(batch)
-        });
-        Ok(Self { index, batch, bad, lives, stores })
+        }
     }
 }
 

@@ -29,15 +29,17 @@ pub(super) fn cost(sources: &Sources<'_>, retries: u64) -> Result<PlanCost, Fail
     let smallest_limit = add(money.exposure(), chosen.maximum)?;
     let limits = limits(sources)?;
     let every_run = money.limit_of_every_run();
-    let fits_run = settings.limit_per_run.is_none_or(|limit| chosen.maximum <= limit);
+    let before = planned.spent_before();
+    let of_run = add(before, chosen.maximum)?;
+    let fits_run = settings.limit_per_run.is_none_or(|limit| of_run <= limit);
     Ok(PlanCost {
         expected: chosen.expected,
         first_attempts: chosen.maximum,
         paid_retries: retries,
         // A run with a limit of its own never spends more than that.
         maximum: add(chosen.maximum, at_retries)?
-            .min(settings.limit_per_run.unwrap_or(NanoUsd::MAX))
-            .min(every_run),
+            .min(settings.limit_per_run.unwrap_or(NanoUsd::MAX).minus_or_zero(before))
+            .min(every_run.minus_or_zero(before)),
         limit_per_day: money.limit_per_day,
         limit_origin: money.limit_origin.clone(),
         limit_is_ledgers: money.limit_is_ledgers,

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::cli::layers::{self, in_plans};
 use crate::commands::failure::Failure;
 use crate::commands::rows_input::input_name;
+use crate::commands::run::going_on::GoingOn;
 use crate::commands::run::plan_cost::{cost, unusual};
 use crate::commands::run::plan_rows::{requests, rows};
 use crate::commands::run::plan_server::server;
@@ -25,11 +26,13 @@ pub(super) fn make(sources: &Sources<'_>) -> Result<Plan, Failure> {
     let batch = &planned.batch;
     let rows_sha256 = planned.rows_sha256.clone();
     let identity = identity(settings, &rows_sha256);
-    let retries = settings.paid_retries.allowance(batch.chosen().images);
+    let retries = planned.retries(settings);
     let is_remote = settings.mode == Mode::Live && settings.base_url.is_some();
     Ok(Plan {
         schema: SCHEMA.to_owned(),
         identity: identity.to_string(),
+        request: request_identity(settings).to_string(),
+        goes_on: planned.going_on.as_ref().map(GoingOn::on_paper),
         mode: settings.mode.word().to_owned(),
         bound: binding(sources, rows_sha256),
         rows: rows(settings, planned),
@@ -73,6 +76,11 @@ pub(super) fn forecast(settings: &RunSettings, batch: &Batch) -> Duration {
 
 fn whole_ms(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The request settings of a run, without its rows.
+pub(super) fn request_identity(settings: &RunSettings) -> Sha256Digest {
+    identity(settings, "")
 }
 
 /// What makes two runs the same run: the same rows and the same request settings.

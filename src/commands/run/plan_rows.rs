@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::commands::run::planning::Planned;
+use crate::commands::run::planned::Planned;
 use crate::domain::batch::Batch;
 use crate::domain::plan::{PlanRequest, PlanRows};
 use crate::domain::settings::RunSettings;
@@ -32,10 +32,10 @@ pub(super) fn rows(settings: &RunSettings, planned: &Planned) -> PlanRows {
 
 pub(super) fn requests(batch: &Batch) -> Vec<PlanRequest> {
     let mut by_ask: BTreeMap<[&str; 4], u64> = BTreeMap::new();
-    for (class, n_rows) in batch.selected_classes().filter(|(_, n_rows)| *n_rows > 0) {
+    for (class, sent) in batch.selected_classes().filter(|(_, sent)| sent.rows > 0) {
         let spec = &class.spec;
         let key = [&*spec.provider, &*spec.model, &*spec.size, &*spec.quality];
-        *by_ask.entry(key).or_default() += n_rows * u64::from(class.variants);
+        *by_ask.entry(key).or_default() += sent.images;
     }
     by_ask
         .into_iter()

@@ -3,7 +3,7 @@
 use jiff::tz::TimeZone;
 
 use crate::cli::layers::Layers;
-use crate::commands::run::planning::Planned;
+use crate::commands::run::planned::Planned;
 use crate::domain::price::PriceBook;
 use crate::domain::settings::RunSettings;
 

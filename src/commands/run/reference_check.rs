@@ -3,7 +3,7 @@
 
 use crate::commands::failure::Failure;
 use crate::commands::reference_parts::missing_for;
-use crate::commands::run::planning::Planned;
+use crate::commands::run::planned::Planned;
 use crate::commands::world::World;
 use crate::domain::plan::Plan;
 use crate::domain::reference::Reference;

@@ -66,14 +66,20 @@ pub(super) fn settled_rejected_file(path: &Path) -> PathBuf {
 pub(super) fn settle(
     world: &World,
     header: &Header,
-    settings: &RunSettings,
+    settings: &mut RunSettings,
+    folder: &Path,
     source: Option<&RowSource>,
 ) -> io::Result<()> {
     let mut rejected = own_rejected_file(&settings.out, header, &settings.rows);
     if let Some(source) = source {
         rejected = with_format(&rejected, source.shape().format());
     }
-    let settled = world.path(settled_rejected_file(&rejected));
+    let name = settled_rejected_file(&rejected).file_name().unwrap_or_default().to_owned();
+    let settled = folder.join(name);
+    if settings.rejected.as_ref().is_some_and(|it| settled_rejected_file(it) != *it) {
+        // Rows that are rejected on the way go there as well.
+        settings.rejected = Some(settled.clone());
+    }
     let rejected = world.path(&rejected);
     if rejected.is_file() { std::fs::rename(&rejected, &settled) } else { Ok(()) }
 }

@@ -8,20 +8,15 @@ use crate::cli::args::run::{FormatArg, RunArgs};
 use crate::cli::layers::{self, Layers, Origin, in_plans};
 use crate::cli::resolve::{self, RunAsk};
 use crate::commands::failure::Failure;
+use crate::commands::run::flags::put_flags;
 use crate::commands::run::rejected_file::rejected_file;
 use crate::commands::run::report::Header;
-use crate::commands::world::{World, read_text};
+use crate::commands::world::World;
 use crate::domain::plan::Plan;
 use crate::domain::price::PriceBook;
 use crate::domain::settings::{CanaryShare, RowsInput, RunSettings};
 use crate::exit::Exit;
 use crate::report::plan_view::plan_view;
-
-/// Reads a plan that `--plan-out` saved.
-pub(super) fn saved_plan(world: &World, file: &str) -> Result<Plan, Failure> {
-    let text = read_text(&world.path(file))?;
-    Plan::parse(&text, file).map_err(|error| Failure::new(Exit::Invalid, error))
-}
 
 /// The settings of the run, the layers they come from, and the price book.
 pub(super) fn settings(
@@ -31,7 +26,7 @@ pub(super) fn settings(
     saved: Option<&Plan>,
 ) -> Result<(RunSettings, Layers, PriceBook), Failure> {
     let (mut layers, config) = world.layers()?;
-    if let (Some(plan), Some(file)) = (saved, &args.plan) {
+    if let (Some(plan), Some(file)) = (saved, args.plan.as_ref().or(args.resume.as_ref())) {
         for setting in in_plans() {
             if let Some(text) = plan.bound.settings.get(setting.key) {
                 let is_strangers = plan.bound.untrusted.iter().any(|key| key == setting.key);
@@ -59,6 +54,8 @@ pub(super) fn settings(
         standing_canary: if saved.is_some() { None } else { standing },
         fit_budget: args.fit_budget || bound.is_some_and(|bound| bound.fit_budget),
         fresh: args.fresh,
+        resume: args.resume.as_deref(),
+        only: args.only.as_deref(),
         plan_only: args.plan_only,
         rehearsal: args.rehearsal || bound.is_some_and(|bound| bound.rehearsal),
         yes: args.yes,
@@ -74,42 +71,6 @@ pub(super) fn settings(
         }
     })?;
     Ok((settings, layers, book))
-}
-
-fn put_flags(layers: &mut Layers, args: &RunArgs) {
-    for (setting, flag) in [
-        (layers::PROVIDER, &args.provider),
-        (layers::MODEL, &args.model),
-        (layers::SIZE, &args.size),
-        (layers::QUALITY, &args.quality),
-        (layers::IMAGE_FORMAT, &args.image_format),
-        (layers::BASE_URL, &args.base_url),
-        (layers::API_KEY_ENV, &args.api_key_env),
-        (layers::CONCURRENCY, &args.concurrency),
-        (layers::REQUESTS_PER_MINUTE, &args.requests_per_minute),
-        (layers::IMAGES_PER_MINUTE, &args.images_per_minute),
-        (layers::REQUEST_TIMEOUT, &args.request_timeout),
-        (layers::LIMIT_PER_DAY, &args.limit_per_day),
-        (layers::LIMIT_PER_RUN, &args.limit_per_run),
-        (layers::PAID_RETRIES, &args.paid_retries),
-        (layers::PAID_ATTEMPTS, &args.paid_attempts),
-        (layers::PAID_RETRY_ON, &args.paid_retry_on),
-        (layers::ON_BAD_ROW, &args.on_bad_row),
-        (layers::SIM, &args.sim),
-        (layers::CANARY, &args.canary),
-        (layers::CANARY_NAME, &args.canary_name),
-        (layers::OUT, &args.out),
-        (layers::LEDGER, &args.ledger),
-        (layers::PRICES, &args.prices),
-        (layers::TZ, &args.tz),
-    ] {
-        layers.put_flag(setting, flag.as_ref());
-    }
-    args.fetch.put(layers);
-    if args.allow_network_ledger {
-        let setting = layers::ALLOW_NETWORK_LEDGER;
-        layers.put(setting, "true", Origin::Flag(setting.flag));
-    }
 }
 
 fn rows_input(args: &RunArgs, bound: Option<&str>) -> RowsInput {

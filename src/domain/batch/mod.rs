@@ -6,4 +6,4 @@ mod selection;
 
 pub use class::{ClassId, RowClass};
 pub use planner::{BatchError, Objection, Planner};
-pub use selection::{Batch, Room, Totals};
+pub use selection::{Batch, Room, Sent, Totals};

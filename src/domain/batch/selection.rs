@@ -29,6 +29,21 @@ pub struct Totals {
     pub dearest: NanoUsd,
 }
 
+/// Rows and images of one class.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Sent {
+    /// Rows.
+    pub rows: u64,
+    /// Their images.
+    pub images: u64,
+}
+
+impl RowClass {
+    fn whole(&self) -> Sent {
+        Sent { rows: self.n_rows, images: self.n_rows * u64::from(self.variants) }
+    }
+}
+
 /// Money that a batch may still take.
 #[derive(Clone, Debug)]
 pub struct Room {
@@ -64,6 +79,9 @@ pub struct Batch {
     order: Option<Arc<[u32]>>,
     n_selected: u64,
     n_over_budget: u64,
+    /// For each row a bit for each image that is made; nothing when all are.
+    masks: Option<Vec<u16>>,
+    n_settled: u64,
     uncovered: Vec<Uncovered>,
     whole: Totals,
     chosen: Totals,
@@ -85,6 +103,8 @@ impl Batch {
             order,
             n_selected,
             n_over_budget: 0,
+            masks: None,
+            n_settled: 0,
             uncovered,
             whole: Totals::default(),
             chosen: Totals::default(),
@@ -113,9 +133,49 @@ impl Batch {
         self.n_selected
     }
 
-    /// Rows outside the canary share or beyond the budget; none of them is sent.
+    /// Rows outside the canary share or beyond the budget, and those that a run which goes on
+    /// leaves for later; none of them is sent.
     pub fn n_held(&self) -> u64 {
-        self.n_rows() - self.n_selected
+        self.n_rows() - self.n_selected - self.n_settled
+    }
+
+    /// Rows of which an earlier process of the run has told the end.
+    pub const fn n_settled(&self) -> u64 {
+        self.n_settled
+    }
+
+    /// The images of a row that are made, counted from 1.
+    pub fn variants(&self, position: u32) -> impl Iterator<Item = u8> + use<> {
+        let mask = self.mask(position);
+        (1..=16).filter(move |variant| mask >> (variant - 1) & 1 == 1)
+    }
+
+    /// How many images of a row are made.
+    pub fn n_variants(&self, position: u32) -> u64 {
+        u64::from(self.mask(position).count_ones())
+    }
+
+    fn mask(&self, position: u32) -> u16 {
+        match &self.masks {
+            Some(masks) => masks[position as usize],
+            None => (1_u16 << self.class(self.class_of(position)).variants) - 1,
+        }
+    }
+
+    /// Leaves out whatever was done before: `masks` has for each row a bit for each image that is
+    /// still made, and `n_settled` rows without any have an end that counts.
+    ///
+    /// # Errors
+    /// When the money cannot be counted.
+    pub fn go_on(&mut self, masks: Vec<u16>, n_settled: u64) -> Result<(), BatchError> {
+        let left = self.selected().filter(|position| masks[*position as usize] != 0);
+        let order: Vec<u32> = left.collect();
+        self.n_selected = order.len() as u64;
+        self.order = Some(order.into());
+        self.masks = Some(masks);
+        self.n_settled = n_settled;
+        self.chosen = self.totals_of_selected()?;
+        Ok(())
     }
 
     /// Of the held rows, those that `--fit-budget` left out.
@@ -156,7 +216,7 @@ impl Batch {
     /// What selectors of gates can choose among the rows that this run sends.
     pub fn planned_tags(&self) -> Vec<RowTags> {
         self.selected_classes()
-            .filter(|(_, n_rows)| *n_rows > 0)
+            .filter(|(_, sent)| sent.rows > 0)
             .map(|(class, _)| RowTags {
                 provider: Arc::clone(&class.spec.provider),
                 model: Arc::clone(&class.spec.model),
@@ -169,15 +229,17 @@ impl Batch {
             .collect()
     }
 
-    /// The classes, each with its rows that this run sends.
-    pub fn selected_classes(&self) -> impl Iterator<Item = (&RowClass, u64)> {
-        let mut counts: Vec<u64>;
-        if self.n_selected == self.n_rows() {
-            counts = self.classes.iter().map(|class| class.n_rows).collect();
+    /// The classes, each with its rows and images that this run sends.
+    pub fn selected_classes(&self) -> impl Iterator<Item = (&RowClass, Sent)> {
+        let mut counts: Vec<Sent>;
+        if self.n_selected == self.n_rows() && self.masks.is_none() {
+            counts = self.classes.iter().map(RowClass::whole).collect();
         } else {
-            counts = vec![0; self.classes.len()];
+            counts = vec![Sent::default(); self.classes.len()];
             for position in self.selected() {
-                counts[self.class_of(position).index()] += 1;
+                let sent = &mut counts[self.class_of(position).index()];
+                sent.rows += 1;
+                sent.images += self.n_variants(position);
             }
         }
         self.classes.iter().zip(counts)
@@ -230,7 +292,7 @@ impl Batch {
         for position in self.selected() {
             let class = self.class(self.class_of(position));
             let image = class.quote.as_ref().map_or(NanoUsd::ZERO, |quote| quote.maximum);
-            let row = image.checked_mul(u64::from(class.variants));
+            let row = image.checked_mul(self.n_variants(position));
             let row = row.ok_or(BatchError::TooMuchMoney)?;
             if !left.take(&class.spec.model, image, row) {
                 break;
@@ -262,8 +324,8 @@ impl Batch {
     /// When the money cannot be counted.
     pub fn maximum_of_model(&self, model: &str) -> Result<NanoUsd, BatchError> {
         let mut totals = Totals::default();
-        for (class, n_rows) in self.selected_classes().filter(|(it, _)| *it.spec.model == *model) {
-            totals.add(class, n_rows)?;
+        for (class, sent) in self.selected_classes().filter(|(it, _)| *it.spec.model == *model) {
+            totals.add(class, sent)?;
         }
         Ok(totals.maximum)
     }
@@ -279,23 +341,23 @@ impl Batch {
     fn totals_of_all(&self) -> Result<Totals, BatchError> {
         let mut totals = Totals::default();
         for class in &self.classes {
-            totals.add(class, class.n_rows)?;
+            totals.add(class, class.whole())?;
         }
         Ok(totals)
     }
 
     fn totals_of_selected(&self) -> Result<Totals, BatchError> {
         let mut totals = Totals::default();
-        for (class, n_rows) in self.selected_classes() {
-            totals.add(class, n_rows)?;
+        for (class, sent) in self.selected_classes() {
+            totals.add(class, sent)?;
         }
         Ok(totals)
     }
 }
 
 impl Totals {
-    fn add(&mut self, class: &RowClass, n_rows: u64) -> Result<(), BatchError> {
-        let n_images = n_rows * u64::from(class.variants);
+    fn add(&mut self, class: &RowClass, sent: Sent) -> Result<(), BatchError> {
+        let Sent { rows: n_rows, images: n_images } = sent;
         self.rows += n_rows;
         self.images += n_images;
         self.rows_with_references += if class.n_references > 0 { n_rows } else { 0 };

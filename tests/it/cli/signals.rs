@@ -163,16 +163,16 @@ fn the_result_line_says_that_it_was_interrupted() {
 }
 
 #[test]
-fn an_interrupted_run_is_not_bought_again_unasked() {
+fn an_interrupted_run_goes_on_with_what_is_left() {
     let sandbox = Sandbox::with_rows(20);
     let mut run = Running::start(&sandbox, "--sim latency=600ms --concurrency 2");
     run.wait_for("attempt_started");
     run.signal("INT");
     let (_, code, stderr) = run.end();
     assert_eq!(code, Some(130), "{stderr}");
-    let again = "run rows.csv --live --provider sim --sim latency=600ms";
-    let ran = sandbox.run(again).exits(2);
-    assert!(ran.stderr.contains("already holds this run"), "{}", ran.stderr);
+    let again = "run rows.csv --live --provider sim --sim latency=1ms";
+    let ran = sandbox.run(again).exits(0).result_has(&["rows=20/20", "cost=$0.80"]);
+    assert!(ran.stdout.contains("pending"), "{}", ran.stdout);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The bench: one run of the real pipeline between the fakes, described by what is special in it.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
@@ -11,6 +12,7 @@ use imagemill::adapters::system::SeededEntropy;
 use imagemill::domain::batch::{Batch, Planner};
 use imagemill::domain::fetch::FetchSettings;
 use imagemill::domain::gate::{Gate, GateBook};
+use imagemill::domain::history::Only;
 use imagemill::domain::ids::SceneId;
 use imagemill::domain::ledger::Ceilings;
 use imagemill::domain::measure::{Frame, Measure};
@@ -174,6 +176,7 @@ impl Bench {
             views: self.views(),
             measure: Arc::clone(&measure),
             stop: Arc::clone(&stop),
+            seq: 0,
         };
         let (events, event_task) = task.spawn();
         let (ledger, ledger_task) = self.ledger(&clock, &log).await;
@@ -188,16 +191,13 @@ impl Bench {
             overruns: Overruns::default(),
             advice: Advice { key: "check the key".to_owned() },
             first_attempts_left: FirstAttempts::new(batch.chosen().maximum),
+            past: BTreeMap::new(),
             paid_retries_left: AtomicU64::new(allowance),
             settings,
             batch,
             clock: clock.clone(),
             entropy: Arc::new(SeededEntropy::new(self.seed)),
-            provider: Arc::new(FakeProvider {
-                script: Arc::clone(&self.script),
-                clock: clock.clone(),
-                log: log.clone(),
-            }),
+            provider: Arc::new(self.provider(&clock, &log)),
             references: self.pool(&clock),
             images,
             ledger: ledger.clone(),
@@ -231,6 +231,11 @@ impl Bench {
     /// When the runs of benches start by the wall clock.
     pub(crate) fn started_at(&self) -> Timestamp {
         support::START.parse().expect("a time")
+    }
+
+    fn provider(&self, clock: &Arc<TestClock>, log: &Log) -> FakeProvider {
+        let script = Arc::clone(&self.script);
+        FakeProvider { script, clock: clock.clone(), log: log.clone() }
     }
 
     fn pool(&self, clock: &Arc<TestClock>) -> Arc<ReferencePool> {
@@ -406,6 +411,8 @@ impl Bench {
             ledger: None,
             prices: None,
             fresh: false,
+            resume: None,
+            only: Only::DEFAULT.to_vec(),
             plan_only: false,
         }
     }

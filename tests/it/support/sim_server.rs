@@ -71,6 +71,13 @@ impl Bill {
         self.0[key].as_str().unwrap_or_else(|| panic!("{key}")).parse().expect("an amount")
     }
 
+    /// What the client calls each request that is billed.
+    pub(crate) fn client_request_ids(&self) -> Vec<String> {
+        let entries = self.0["entries"].as_array().map_or(&[][..], Vec::as_slice);
+        let name = |entry: &Value| entry["client_request_id"].as_str().map(str::to_owned);
+        entries.iter().map(|entry| name(entry).expect("a name")).collect()
+    }
+
     /// What is billed for the requests that a client calls by one of these names.
     pub(crate) fn sum_of(&self, client_request_ids: &[String]) -> NanoUsd {
         let entries = self.0["entries"].as_array().map_or(&[][..], Vec::as_slice);

@@ -59,12 +59,12 @@ fn check(sandbox: &Sandbox, server: &SimServer, n: u64) {
 }
 
 /// An amount of a document.
-pub(super) fn amount(document: &Value, key: &str) -> NanoUsd {
+pub(crate) fn amount(document: &Value, key: &str) -> NanoUsd {
     document[key].as_str().unwrap_or_else(|| panic!("{key}")).parse().expect("an amount")
 }
 
 /// Waits without a clock of its own: the other side of a pipe that nobody writes to.
-pub(super) fn wait(time: Duration) {
+pub(crate) fn wait(time: Duration) {
     let (_sender, receiver) = std::sync::mpsc::channel::<()>();
     let _ = receiver.recv_timeout(time);
 }

@@ -3,7 +3,7 @@
 mod books;
 mod consent;
 mod crash_loop;
-mod crashes;
+pub(crate) mod crashes;
 mod dates;
 mod faults;
 mod keys;

@@ -1,0 +1,137 @@
+//! What is left of a run, row by row: the rows as they are now, beside what was done.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::adapters::rows::{RowIndex, RowSource};
+use crate::commands::failure::Failure;
+use crate::commands::run::going_on::{GoingOn, Left};
+use crate::domain::batch::Batch;
+use crate::domain::digest::Sha256Digest;
+use crate::domain::history::{Leftover, LeftoverAsk, RowFate, WorkNames};
+use crate::domain::ids::SceneId;
+use crate::domain::money::NanoUsd;
+use crate::domain::request::work_identity;
+use crate::domain::row::{Outcome, Row};
+use crate::domain::settings::RunSettings;
+use crate::exit::Exit;
+use crate::ports::rows::RowReader;
+
+/// The rows of a batch, each with the identity of each of its images.
+pub(super) struct Works<'a> {
+    pub(super) settings: &'a RunSettings,
+    pub(super) batch: &'a Batch,
+    pub(super) source: &'a RowSource,
+    pub(super) index: &'a Arc<RowIndex>,
+}
+
+impl Works<'_> {
+    /// Reads every row in the order of the input.
+    pub(super) fn each(
+        &self,
+        mut visit: impl FnMut(u32, &Row, &[Sha256Digest]) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let failed = |error| Failure::new(Exit::Invalid, error);
+        let mut reader =
+            self.source.reader(self.index).map_err(|error| Failure::new(Exit::Invalid, error))?;
+        for position in 0..self.index.len() {
+            let row = reader.read(position).map_err(failed)?;
+            let class = self.batch.class_of(position);
+            let spec = self.batch.spec_for(class, &row, &self.settings.spec);
+            let (origin, simulated) = (self.settings.origin(), self.settings.is_simulated());
+            let work = |variant| work_identity(&row, variant, &spec, origin, simulated);
+            let works: Vec<Sha256Digest> = row.variants.each().map(work).collect();
+            visit(position, &row, &works)?;
+        }
+        Ok(())
+    }
+}
+
+/// What the rows and prices of today tell of works that the journal does not know.
+struct Names(BTreeMap<Sha256Digest, (SceneId, NanoUsd)>);
+
+impl WorkNames for Names {
+    fn name(&self, work: &Sha256Digest) -> Option<(SceneId, NanoUsd)> {
+        self.0.get(work).cloned()
+    }
+}
+
+impl GoingOn {
+    /// Leaves out of a batch what is done already. Returns whether these rows have anything in
+    /// common with the run: where they have not, it is another batch in a file of the same name.
+    pub(in crate::commands::run) fn leave_out(
+        &mut self,
+        settings: &RunSettings,
+        batch: &mut Batch,
+        source: &RowSource,
+        index: &Arc<RowIndex>,
+    ) -> Result<bool, Failure> {
+        let works = Works { settings, batch, source, index };
+        if !self.is_caught_up {
+            self.catch_up(&works)?;
+            self.is_caught_up = true;
+        }
+        let (masks, n_settled) = self.compare(&works)?;
+        if self.left.fates.is_empty() && !self.is_certain {
+            return Ok(false);
+        }
+        batch.go_on(masks, n_settled).map_err(|error| Failure::new(Exit::Invalid, error))?;
+        Ok(true)
+    }
+
+    /// Takes over what the ledger and the disk know and the journal does not.
+    fn catch_up(&mut self, works: &Works<'_>) -> Result<(), Failure> {
+        if let Some(attempts) = self.attempts.take() {
+            let mut names = Names(BTreeMap::new());
+            works.each(|position, row, works_of_row| {
+                let class = works.batch.class_of(position);
+                for work in works_of_row.iter().filter(|work| attempts.has_work(work)) {
+                    let expected = works.batch.class(class).quote.as_ref();
+                    let expected = expected.map_or(NanoUsd::ZERO, |quote| quote.expected);
+                    names.0.insert(*work, (row.scene_id.clone(), expected));
+                }
+                Ok(())
+            })?;
+            self.lost_ends = self.history.lost_ends(&attempts);
+            self.missing = self.history.catch_up(&attempts, &names);
+        }
+        self.look_for_images(works)
+    }
+
+    /// Compares the rows with what was done.
+    fn compare(&mut self, works: &Works<'_>) -> Result<(Vec<u16>, u64), Failure> {
+        let settings = works.settings;
+        let mut leftover = Leftover::new(LeftoverAsk {
+            history: &self.history,
+            only: &settings.only,
+            paid: &settings.paid_retries,
+            n_images: works.batch.whole().images,
+            before: self.before.as_deref(),
+        });
+        let (mut positions, mut works_now) = (BTreeMap::new(), BTreeSet::new());
+        let mut again = NanoUsd::ZERO;
+        works.each(|position, row, works_of_row| {
+            leftover.add(&row.scene_id, works_of_row);
+            if let Some(fate) = leftover.fates.get(&position) {
+                positions.insert(row.scene_id.clone(), position);
+                works_now.extend(works_of_row);
+                let bought = fate.images.iter().filter(|it| it.is_bought_again()).count() as u64;
+                let class = works.batch.class(works.batch.class_of(position));
+                let maximum = class.quote.as_ref().map_or(NanoUsd::ZERO, |quote| quote.maximum);
+                let more = maximum.checked_mul(bought).unwrap_or(NanoUsd::MAX);
+                again = again.saturating_add(more);
+            }
+            Ok(())
+        })?;
+        let (census, allowance) = (leftover.census(), leftover.allowance());
+        let Leftover { masks, fates, .. } = leftover;
+        let n_settled = fates.values().filter(|fate| is_settled(fate)).count() as u64;
+        self.left = Left { fates, positions, works: works_now, census, allowance, again };
+        Ok((masks, n_settled))
+    }
+}
+
+/// Whether nothing is made of a row now and it has an end that counts.
+pub(super) fn is_settled(fate: &RowFate) -> bool {
+    !fate.is_open() && fate.outcome() != Outcome::Cancelled
+}

@@ -1,0 +1,128 @@
+//! Which run goes on.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::adapters::ledger::read::run_attempts;
+use crate::adapters::output::replay::{ReplayError, replay};
+use crate::adapters::output::row_names::read_row_names;
+use crate::adapters::output::run_folder::RunFolder;
+use crate::adapters::output::runs::{Kinship, PlanHead, named, newest_kin};
+use crate::commands::failure::{Failure, store_failure};
+use crate::commands::ledger_access::ledger_exists;
+use crate::commands::money_view::MoneyView;
+use crate::commands::rows_input::input_name;
+use crate::commands::run::folder;
+use crate::commands::run::going_on::{GoingOn, Left};
+use crate::commands::run::parts::OWN_LEDGER;
+use crate::commands::run::plan_document::{identity, request_identity};
+use crate::commands::run::planning::PlanningAsk;
+use crate::commands::world::World;
+use crate::domain::history::History;
+use crate::domain::settings::{Mode, RowsInput, RunSettings};
+use crate::exit::Exit;
+
+/// The run that the rows of a live run go on with; it is locked then.
+pub(in crate::commands::run) fn find_going_on(
+    world: &World,
+    ask: &PlanningAsk<'_>,
+    rows_sha256: &str,
+    money: &MoneyView,
+) -> Result<Option<GoingOn>, Failure> {
+    let settings = ask.settings;
+    if settings.mode == Mode::DryRun {
+        return Ok(None);
+    }
+    let kin = Kinship {
+        identity: identity(settings, rows_sha256),
+        request: request_identity(settings),
+        rows_path: match &settings.rows {
+            RowsInput::File(_) => Some(input_name(&settings.rows)),
+            RowsInput::Stdin => None,
+        },
+    };
+    GoingOn::find(world, settings, &kin, money.root.as_deref())
+}
+
+impl GoingOn {
+    /// The run that these rows go on with, if there is one; it is locked then.
+    pub(super) fn find(
+        world: &World,
+        settings: &RunSettings,
+        kin: &Kinship,
+        ledger: Option<&Path>,
+    ) -> Result<Option<Self>, Failure> {
+        let out = world.path(&settings.out);
+        if settings.fresh {
+            folder::refuse_same_run(world, settings, &kin.identity)?;
+            return Ok(None);
+        }
+        let failed = |error| Failure::new(Exit::Environment, error);
+        let path = match &settings.resume {
+            Some(text) => Some(the_run(&out, text)?),
+            None => newest_kin(&out, kin).map_err(failed)?,
+        };
+        let Some(path) = path else { return Ok(None) };
+        let head = PlanHead::of(&path);
+        if settings.resume.is_some() && head.request != kin.request.to_string() {
+            let text = "that run asked for something else: provider, model, size, quality or seed \
+                        differ, or it ran with simulated money";
+            return Err(Failure::new(Exit::Invalid, text)
+                .with_hint("--resume RUN without rows takes everything from its plan"));
+        }
+        let folder = RunFolder::open(&path).map_err(folder::refused)?;
+        let mut history = History::default();
+        let whole = replay(&path, &mut |stamped| history.fold(stamped)).map_err(damaged)?;
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let run_id = match (history.run, name.parse()) {
+            (Some(run_id), _) | (None, Ok(run_id)) => run_id,
+            (None, Err(_)) => return Ok(None),
+        };
+        let ledger = ledger.map_or_else(|| path.join(OWN_LEDGER), Path::to_owned);
+        let attempts = match ledger_exists(&ledger) {
+            true => Some(run_attempts(&ledger, run_id).map_err(store_failure)?),
+            false => None,
+        };
+        Ok(Some(Self {
+            folder: Arc::new(folder),
+            run_id,
+            ledger,
+            whole,
+            history,
+            missing: Vec::new(),
+            lost_ends: Vec::new(),
+            found: Vec::new(),
+            left: Left::default(),
+            attempts,
+            is_caught_up: false,
+            before: read_row_names(&path).map_err(failed)?,
+            is_certain: settings.resume.is_some() || head.identity == kin.identity.to_string(),
+        }))
+    }
+}
+
+/// The only run below `out` that a person can mean.
+pub(in crate::commands::run) fn the_run(out: &Path, text: &str) -> Result<PathBuf, Failure> {
+    let found = named(out, text).map_err(|error| Failure::new(Exit::Environment, error));
+    let mut found = found?;
+    match found.len() {
+        1 => Ok(found.remove(0)),
+        0 => Err(Failure::new(Exit::Invalid, format!("there is no run {text:?}")).with_hint(
+            format!(
+                "give its folder, its id or the end of its id; they are below {}",
+                out.display()
+            ),
+        )),
+        n => Err(Failure::new(Exit::Invalid, format!("{n} runs end with {text:?}"))
+            .with_hint("give more of the id, or the folder")),
+    }
+}
+
+fn damaged(error: ReplayError) -> Failure {
+    match &error {
+        ReplayError::Io { .. } => Failure::new(Exit::Environment, error),
+        ReplayError::Damaged { .. } => Failure::new(Exit::Bug, error).with_hint(
+            "nothing was sent; its images and its ledger are as they were, and --fresh starts anew",
+        ),
+    }
+}

@@ -1,0 +1,103 @@
+//! From the plan to the run: a rehearsal at once, a live run once nothing speaks against it.
+
+use std::time::Duration;
+
+use crate::cli::layers::Layers;
+use crate::commands::failure::Failure;
+use crate::commands::run::flow::Start;
+use crate::commands::run::folder::run_folder;
+use crate::commands::run::going_on::begin::News;
+use crate::commands::run::late::LateRows;
+use crate::commands::run::planned::Planned;
+use crate::commands::run::report::Header;
+use crate::commands::run::{conclude, launch, live, plan_document, report, verdict};
+use crate::commands::world::World;
+use crate::domain::event::RunEvent;
+use crate::domain::plan::Plan;
+use crate::domain::report::RunReport;
+use crate::domain::settings::{Mode, RunSettings};
+use crate::exit::Exit;
+use crate::report::progress::ProgressKind;
+
+/// Runs a plan.
+pub(super) fn start(
+    world: &World,
+    header: &mut Header,
+    layers: &Layers,
+    mut settings: RunSettings,
+    mut planned: Planned,
+    plan: &Plan,
+    progress: ProgressKind,
+) -> Result<RunReport, Failure> {
+    if plan.rows.accepted == 0 {
+        let reason = verdict::no_rows(plan);
+        return Ok(report::refused(header, Some(plan), Exit::NoRows, &reason));
+    }
+    let late = LateRows::default();
+    let begin = Start {
+        run_id: planned.going_on.as_ref().map_or(header.run_id, |run| run.run_id),
+        identity: plan_document::identity(&settings, &plan.bound.rows_sha256),
+        now: header.started_at,
+        progress,
+        views: late.with_views(world, header.format),
+        news: News::default(),
+    };
+    let mut source = planned.source.take();
+    if header.mode == Mode::DryRun {
+        let ended = launch::rehearse(settings.clone(), planned, begin)?;
+        let report = conclude::ended(header, &settings, plan, ended);
+        late.write(world, &settings, source.as_mut());
+        return Ok(report);
+    }
+    if let Some(report) = nothing_left(header, &settings, &mut planned, plan)? {
+        return Ok(report);
+    }
+    let key = live::prepare(world, layers, &settings, plan, &mut planned)?;
+    let folder = run_folder(world, header, &mut settings, plan, &mut planned, source.as_ref())?;
+    name(header, &settings, &planned);
+    let ended = launch::live(world, settings.clone(), planned, begin, key, &folder);
+    let ended = ended.inspect_err(|_| {
+        // It fails only before its first row, so the same command may be tried again.
+        folder.abandon();
+        header.folder = None;
+    })?;
+    let report = conclude::ended(header, &settings, plan, ended);
+    late.write(world, &settings, source.as_mut());
+    Ok(report)
+}
+
+/// The report of a run of which nothing is left: it buys nothing and says its verdict again.
+fn nothing_left(
+    header: &mut Header,
+    settings: &RunSettings,
+    planned: &mut Planned,
+    plan: &Plan,
+) -> Result<Option<RunReport>, Failure> {
+    if planned.batch.n_selected() > 0 {
+        return Ok(None);
+    }
+    let first = planned.measure(settings);
+    let Some(run) = planned.going_on.take_if(|run| !run.has_news()) else { return Ok(None) };
+    let mut past = run.measure(first, settings, planned)?;
+    planned.going_on = Some(run);
+    if past.ends.has_news {
+        return Ok(None);
+    }
+    for row in past.ends.not_done {
+        past.measure.apply(&RunEvent::RowFinished(Box::new(row)), Duration::ZERO);
+    }
+    name(header, settings, planned);
+    Ok(Some(conclude::again(header, settings, plan, &past.measure)))
+}
+
+/// The run has its name and its folder from here on; one that goes on has those that it had.
+fn name(header: &mut Header, settings: &RunSettings, planned: &Planned) {
+    if let Some(run) = &planned.going_on {
+        header.run_id = run.run_id;
+        header.started_at = run.history.started_at.unwrap_or(header.started_at);
+    }
+    header.start(settings);
+    if let (Some(run), Some(_)) = (&planned.going_on, &settings.resume) {
+        header.folder = Some(run.folder.path().display().to_string());
+    }
+}

@@ -1,0 +1,285 @@
+//! What a run has done so far, read from its journal: the source that a run is continued from.
+//!
+//! The ledger is asked about what the journal does not tell: an attempt is durable there before it
+//! is sent, while its events may have been lost with the process.
+
+mod ledger;
+mod leftover;
+mod line;
+mod standing;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+pub use ledger::{LedgerAttempt, LedgerEnd, RunAttempts, WorkNames};
+pub use leftover::{Census, Leftover, LeftoverAsk, Past, RowFate};
+pub use line::LineError;
+pub use standing::{Only, Standing};
+
+use crate::domain::digest::Sha256Digest;
+use crate::domain::event::{
+    AttemptEnded, AttemptStarted, Ending, ImageStored, RowFinished, RunEvent, RunStarted, Stamped,
+};
+use crate::domain::ids::{AttemptId, RunId, SceneId};
+use crate::domain::ledger::CostSource;
+use crate::domain::money::NanoUsd;
+
+/// What is known of one image, by the identity of its work.
+#[derive(Clone, Debug)]
+pub struct ImagePast {
+    /// Where it stands.
+    pub standing: Standing,
+    /// Where it stood before the attempt that is out.
+    before: Standing,
+    /// The attempt that was started last.
+    pub newest: AttemptId,
+    /// Attempts so far.
+    pub attempts: u32,
+    /// Attempts that were or may have been billed.
+    pub billed: u32,
+    /// What they cost.
+    pub cost: NanoUsd,
+    /// Where the last of that comes from.
+    pub source: Option<CostSource>,
+    /// The time of the attempt that brought it, or of the last one.
+    pub latency: Duration,
+    /// The row's name.
+    pub scene_id: SceneId,
+    /// Which of the row's images.
+    pub variant: u8,
+}
+
+/// Why a journal cannot be continued from.
+#[derive(Debug, thiserror::Error)]
+pub enum HistoryError {
+    /// A line is no event.
+    #[error("line {line} is none of a journal")]
+    Line {
+        /// The line, counted from 1.
+        line: u64,
+        /// What is wrong with it.
+        #[source]
+        source: LineError,
+    },
+    /// Lines are missing or stand twice.
+    #[error("line {line} has number {found}, and {expected} comes next")]
+    Gap {
+        /// The line, counted from 1.
+        line: u64,
+        /// Its number.
+        found: u64,
+        /// The number that should be there.
+        expected: u64,
+    },
+}
+
+/// What a run has done so far.
+#[derive(Clone, Debug, Default)]
+pub struct History {
+    /// The run, once its first event has told it.
+    pub run: Option<RunId>,
+    /// The number of the last event.
+    pub seq: u64,
+    /// How long it was at work, over all its processes.
+    pub active: Duration,
+    /// When it began.
+    pub started_at: Option<Timestamp>,
+    /// How it ended, when it ended in order: exit code, verdict and reason.
+    pub finished: Option<(u8, &'static str, String)>,
+    session: Option<(Timestamp, Timestamp)>,
+    images: BTreeMap<Sha256Digest, ImagePast>,
+    /// The work of each attempt.
+    attempts: BTreeMap<AttemptId, Sha256Digest>,
+    /// Attempts of which nobody knows what they cost.
+    unknown: BTreeSet<AttemptId>,
+    /// What the others cost, as the journal tells.
+    ended: BTreeMap<AttemptId, NanoUsd>,
+    rows: BTreeMap<SceneId, RowFinished>,
+    files: BTreeSet<String>,
+    money: MoneyPast,
+}
+
+/// The money of what a run has done so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MoneyPast {
+    /// Charged.
+    pub settled: NanoUsd,
+    /// What the plan expected for that.
+    pub expected_of_settled: NanoUsd,
+    /// Held for attempts of which nobody knows what they cost.
+    pub unknown: NanoUsd,
+}
+
+impl History {
+    /// Takes in the next event of the journal.
+    pub fn fold(&mut self, stamped: &Stamped) {
+        self.seq = stamped.seq;
+        self.note_time(stamped);
+        match &stamped.event {
+            RunEvent::RunStarted(started) | RunEvent::RunResumed(started) => self.begin(started),
+            RunEvent::AttemptStarted(started) => self.attempt_started(started),
+            RunEvent::AttemptEnded(ended) => self.attempt_ended(ended),
+            RunEvent::ImageStored(stored) => self.image_stored(stored),
+            RunEvent::RowFinished(row) => {
+                self.rows.insert(row.scene_id.clone(), (**row).clone());
+            }
+            RunEvent::RunFinished { exit, verdict, reason } => {
+                self.finished = Some((*exit, verdict, reason.clone()));
+            }
+            RunEvent::RowStarted { .. }
+            | RunEvent::RowsHeld { .. }
+            | RunEvent::RowsCancelled { .. }
+            | RunEvent::LaneParked { .. }
+            | RunEvent::CircuitOpened { .. }
+            | RunEvent::CircuitClosed
+            | RunEvent::ClockDoubted { .. }
+            | RunEvent::LedgerWaits { .. }
+            | RunEvent::ReferenceNews { .. }
+            | RunEvent::Overrun { .. }
+            | RunEvent::Stopping { .. } => {}
+        }
+    }
+
+    /// What is known of an image; nothing when no attempt was made for it.
+    pub fn image(&self, work: &Sha256Digest) -> Option<&ImagePast> {
+        self.images.get(work)
+    }
+
+    /// How a row ended when it was last worked on.
+    pub fn row(&self, scene_id: &SceneId) -> Option<&RowFinished> {
+        self.rows.get(scene_id)
+    }
+
+    /// The work that an attempt was for.
+    pub fn work_of(&self, rid: &AttemptId) -> Option<Sha256Digest> {
+        self.attempts.get(rid).copied()
+    }
+
+    /// What is known of every image for which an attempt was made.
+    pub fn images(&self) -> impl Iterator<Item = (&Sha256Digest, &ImagePast)> {
+        self.images.iter()
+    }
+
+    /// The files of the images that are stored.
+    pub fn files(&self) -> impl Iterator<Item = &str> {
+        self.files.iter().map(String::as_str)
+    }
+
+    /// An image whose process had died over it is there: it counts as stored.
+    pub fn take_stored(&mut self, stored: &ImageStored) {
+        self.image_stored(stored);
+    }
+
+    /// The attempt of such an image is settled, where it was taken for unknown.
+    pub fn make_good(&mut self, rid: &AttemptId, held: NanoUsd, amount: NanoUsd) {
+        self.unknown.remove(rid);
+        self.money.unknown = self.money.unknown.minus_or_zero(held);
+        self.money.settled = self.money.settled.saturating_add(amount);
+        if let Some(image) = self.attempts.get(rid).and_then(|work| self.images.get_mut(work)) {
+            image.cost = image.cost.saturating_add(amount);
+        }
+    }
+
+    /// Attempts so far.
+    pub fn n_attempts(&self) -> u64 {
+        self.attempts.len() as u64
+    }
+
+    /// Attempts that were bought although one before may have been billed.
+    pub fn n_bought(&self) -> u64 {
+        self.images.values().map(|image| u64::from(image.billed.saturating_sub(1))).sum()
+    }
+
+    /// The money so far.
+    pub const fn money(&self) -> MoneyPast {
+        self.money
+    }
+
+    /// Images of which an attempt is out, as far as the journal tells.
+    pub fn out(&self) -> impl Iterator<Item = (&Sha256Digest, &ImagePast)> {
+        self.images.iter().filter(|(_, image)| image.standing == Standing::Out)
+    }
+
+    fn begin(&mut self, started: &RunStarted) {
+        self.run.get_or_insert(started.run_id);
+        self.finished = None;
+    }
+
+    /// A process is at work from its first event to its last.
+    fn note_time(&mut self, stamped: &Stamped) {
+        self.started_at.get_or_insert(stamped.ts);
+        let begins = matches!(stamped.event, RunEvent::RunStarted(_) | RunEvent::RunResumed(_));
+        match &mut self.session {
+            Some((_, last)) if !begins => {
+                let more = stamped.ts.duration_since(*last);
+                self.active += Duration::try_from(more).unwrap_or_default();
+                *last = stamped.ts.max(*last);
+            }
+            session => *session = Some((stamped.ts, stamped.ts)),
+        }
+    }
+
+    fn attempt_started(&mut self, started: &AttemptStarted) {
+        // Only rehearsals leave the identity out, and they keep no journal.
+        let Some(work) = started.work else { return };
+        self.attempts.insert(started.rid, work);
+        let image = self.images.entry(work).or_insert_with(|| ImagePast {
+            standing: Standing::Pending,
+            before: Standing::Pending,
+            newest: started.rid,
+            attempts: 0,
+            billed: 0,
+            cost: NanoUsd::ZERO,
+            source: None,
+            latency: Duration::ZERO,
+            scene_id: started.scene_id.clone(),
+            variant: started.variant,
+        });
+        image.attempts += 1;
+        image.newest = started.rid;
+        if image.standing != Standing::Out {
+            image.before = image.standing;
+        }
+        image.standing = Standing::Out;
+    }
+
+    fn attempt_ended(&mut self, ended: &AttemptEnded) {
+        match ended.ending {
+            Ending::Settled { amount, .. } => {
+                self.money.settled = self.money.settled.saturating_add(amount);
+                let expected = self.money.expected_of_settled.saturating_add(ended.expected);
+                self.money.expected_of_settled = expected;
+                self.ended.insert(ended.rid, amount);
+            }
+            Ending::Unknown { .. } => {
+                self.money.unknown = self.money.unknown.saturating_add(ended.max);
+                self.unknown.insert(ended.rid);
+            }
+            Ending::Released { .. } => {
+                self.ended.insert(ended.rid, NanoUsd::ZERO);
+            }
+        }
+        let Some(image) = self.attempts.get(&ended.rid).and_then(|it| self.images.get_mut(it))
+        else {
+            return;
+        };
+        if let Ending::Settled { amount, source } = ended.ending {
+            image.cost = image.cost.saturating_add(amount);
+            image.source = Some(source);
+        }
+        image.billed += u32::from(!matches!(ended.ending, Ending::Released { .. }));
+        image.latency = ended.latency;
+        if image.standing != Standing::Stored {
+            image.standing = image.before.after(ended);
+        }
+    }
+
+    fn image_stored(&mut self, stored: &ImageStored) {
+        self.files.insert(stored.file.clone());
+        if let Some(image) = self.attempts.get(&stored.rid).and_then(|it| self.images.get_mut(it)) {
+            image.standing = Standing::Stored;
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! A run that was interrupted, refused, partly failed or edited goes on, and nothing is paid twice.
+
+mod golden;
+mod rows;
+mod walk;
+mod which;
