@@ -7,6 +7,8 @@ mod ledger;
 mod leftover;
 mod line;
 mod standing;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

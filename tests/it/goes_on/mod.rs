@@ -2,5 +2,5 @@
 
 mod golden;
 mod rows;
-mod walk;
+pub(crate) mod walk;
 mod which;

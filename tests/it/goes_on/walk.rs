@@ -27,13 +27,14 @@ const IMAGES: usize = 26;
 const STEPS: usize = 170;
 
 /// One walk: a run, its server, and what has been seen.
-struct Walk {
-    sandbox: Sandbox,
+pub(crate) struct Walk {
+    pub(crate) sandbox: Sandbox,
     server: SimServer,
 }
 
+/// What was seen on the way.
 #[derive(Debug, Default)]
-struct Figures {
+pub(crate) struct Figures {
     n_walks: usize,
     n_kills: usize,
     n_unknown: usize,
@@ -69,7 +70,7 @@ fn every() -> usize {
 
 impl Walk {
     #[expect(clippy::disallowed_methods, reason = "whoever starts it says which build")]
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let program = std::env::var_os("CRASH_WALK_PROGRAM").unwrap_or(IMAGEMILL.into());
         let sandbox = Sandbox::new().with_program(program);
         let row = |n| format!("ROW-{n:02},a thing {n},{}\n", if n % 3 == 0 { 2 } else { 1 });
@@ -80,7 +81,7 @@ impl Walk {
         Self { sandbox, server }
     }
 
-    fn ask(&self, more: &str) -> String {
+    pub(crate) fn ask(&self, more: &str) -> String {
         format!(
             "run rows.csv --live --provider openai --model gpt-image-2 --quality low --gate none \
              --base-url {} --confirm-cost 5 --concurrency 4 --progress none {more}",
@@ -97,10 +98,14 @@ impl Walk {
             let checked = self.sandbox.run("ledger check");
             assert_eq!(checked.code, Some(0), "{text}: {}", checked.everything());
         }
-        let text = format!("{kills:?}");
+        self.ends(&format!("{kills:?}"), figures);
+    }
+
+    /// Goes on until nothing is left, buys nothing then, and what is unknown when that is asked for.
+    pub(crate) fn ends(self, text: &str, figures: &mut Figures) {
         let ran = self.sandbox.run(&self.ask("--format json")).exits(0);
         let report = ran.report();
-        let n_unknown = self.check(&report, 1, &text);
+        let n_unknown = self.check(&report, 1, text);
         // A second call has nothing left to buy, and says the same.
         let before = self.n_requests();
         let again = self.sandbox.run(&self.ask("--format json")).exits(0).report();
@@ -114,7 +119,7 @@ impl Walk {
         assert_eq!(whole["images"]["stored"], IMAGES, "{text}: {whole}");
         assert_eq!(whole["rows"]["ok"], ROWS, "{text}: {whole}");
         assert_eq!(self.n_requests() - before, n_unknown as u64, "{text}: once each");
-        self.check(&whole, 2, &text);
+        self.check(&whole, 2, text);
         figures.n_unknown += n_unknown;
         figures.n_bought_again += n_unknown;
     }

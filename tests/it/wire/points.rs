@@ -9,6 +9,7 @@ use imagemill::cli::invocation::Invocation;
 use imagemill::domain::money::NanoUsd;
 use imagemill::ports::ledger::FAIL_POINTS;
 
+use crate::goes_on::walk::{Figures, Walk};
 use crate::support::sandbox::{Sandbox, words};
 use crate::support::sim_server::SimServer;
 use crate::wire::crashes::amount;
@@ -44,6 +45,37 @@ fn a_process_that_dies_at_any_point_leaves_a_ledger_that_knows_of_every_request_
     println!("{n_deaths} processes died at {} fail points; 0 violations", FAIL_POINTS.len());
 }
 
+/// The writer's own files at every point, from which the same command goes on.
+#[test]
+#[expect(clippy::print_stdout, reason = "whoever starts it reads its figures")]
+fn a_run_that_dies_at_any_point_goes_on_and_pays_nothing_twice() {
+    let mut figures = Figures::default();
+    let mut n_deaths = 0;
+    for point in FAIL_POINTS {
+        for time in [1, 4] {
+            let walk = Walk::new();
+            let test = "wire::points::a_process_that_dies_at_any_point_leaves_a_ledger_that_knows_\
+                        of_every_request_row_2";
+            // What comes by once only, or never in this ledger, leaves a run that has ended.
+            n_deaths += u32::from(dies(&walk.sandbox, test, point, time, &walk.ask("")).0);
+            walk.ends(&format!("{point}, time {time}"), &mut figures);
+        }
+    }
+    println!("{n_deaths} deaths at {} points, then the rest: {figures:?}", FAIL_POINTS.len());
+    assert!(n_deaths as usize > FAIL_POINTS.len(), "{n_deaths} deaths");
+}
+
+/// Starts a process that dies at a point; whether it did, and what it said.
+fn dies(sandbox: &Sandbox, test: &str, point: &str, time: u32, ask: &str) -> (bool, String) {
+    let mut command = Command::new(std::env::current_exe().expect("this program"));
+    command.args(["--exact", test, "--nocapture"]).current_dir(sandbox.path(".")).env_clear();
+    command.envs(sandbox.environment()).stdin(Stdio::null()).stdout(Stdio::null());
+    command.env(DIES_AT, point).env(TIME, time.to_string()).env(ARGUMENTS, ask);
+    let ended = command.stderr(Stdio::piped()).output().expect("it starts");
+    let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+    (ended.status.signal() == Some(SIGABRT), said)
+}
+
 /// A process on a ledger that has something to heal and a new segment to make.
 fn dies_at(point: &str, time: u32) {
     let text = format!("{point}, time {time}");
@@ -63,13 +95,8 @@ fn dies_at(point: &str, time: u32) {
     );
     let name = "wire::points::\
                 a_process_that_dies_at_any_point_leaves_a_ledger_that_knows_of_every_request_row_2";
-    let mut command = Command::new(std::env::current_exe().expect("this program"));
-    command.args(["--exact", name, "--nocapture"]).current_dir(sandbox.path(".")).env_clear();
-    command.envs(sandbox.environment()).stdin(Stdio::null()).stdout(Stdio::null());
-    command.env(DIES_AT, point).env(TIME, time.to_string()).env(ARGUMENTS, &ask);
-    let ended = command.stderr(Stdio::piped()).output().expect("it starts");
-    let said = String::from_utf8_lossy(&ended.stderr);
-    assert_eq!(ended.status.signal(), Some(SIGABRT), "{text} is never reached: {said}");
+    let (is_dead, said) = dies(&sandbox, name, point, time, &ask);
+    assert!(is_dead, "{text} is never reached: {said}");
     audit(&sandbox, &server, &text);
     // The next run goes on in the same ledger.
     let ran = sandbox.run(&ask);
