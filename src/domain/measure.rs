@@ -6,6 +6,7 @@ use crate::domain::event::{AttemptEnded, Ending, RowFinished, RunEvent, Tags};
 use crate::domain::gate::{
     AttemptFacts, GateBook, GateResult, RowCounts, RowFacts, RowTags, RunFacts,
 };
+use crate::domain::history::MoneyPast;
 use crate::domain::money::NanoUsd;
 use crate::domain::stats::RunStats;
 
@@ -103,23 +104,24 @@ impl Measure {
     }
 
     /// Everything that was taken so far was done by earlier processes of the run, which were at
-    /// work for `active`. People may have cleared some of its money up since: `unknown` and
-    /// `settled` are what it is now, and `exposed` is what the ledger holds of it.
-    pub fn go_on(
-        &mut self,
-        active: Duration,
-        (unknown, settled): (NanoUsd, NanoUsd),
-        exposed: NanoUsd,
-    ) {
+    /// work for `active`. People may have cleared some of its money up since: `told` is what it is
+    /// now, without what is still to be told, and `exposed` is what the ledger holds of it.
+    pub fn go_on(&mut self, active: Duration, told: MoneyPast, exposed: NanoUsd) {
         let images_stored = self.stats.images_stored;
         self.stats.forget_notices();
         let money = &mut self.stats.money;
-        (money.unknown, money.settled) = (unknown, settled);
+        (money.unknown, money.settled) = (told.unknown, told.settled);
+        money.expected_of_settled = told.expected_of_settled;
         self.before = Before { active, exposed, images_stored };
         // What is still to come was planned without what is done.
         let frame = &mut self.frame;
         frame.expected = frame.expected.saturating_add(money.expected_of_settled);
         frame.maximum = frame.maximum.saturating_add(money.settled);
+    }
+
+    /// What earlier processes of the run have spent, or hold.
+    pub const fn spent_before(&self) -> NanoUsd {
+        self.before.exposed
     }
 
     /// How long earlier processes of the run were at work.

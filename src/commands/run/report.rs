@@ -118,6 +118,9 @@ pub(super) fn fill(report: &mut RunReport, measure: &Measure, elapsed: Duration)
     report.error_rate = if rows.sent() == 0 { 0.0 } else { errors as f64 / rows.sent() as f64 };
     report.errors.clone_from(&stats.errors_by_kind);
     let money = &stats.money;
+    // Of the whole run, also where it goes on.
+    report.cost.estimated = measure.frame().expected;
+    report.cost.maximum = report.cost.maximum.saturating_add(measure.spent_before());
     report.cost.settled = money.settled;
     report.cost.unknown = money.unknown.saturating_add(money.reserved);
     report.cost.exposure_today = measure.exposure();

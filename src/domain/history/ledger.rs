@@ -173,7 +173,7 @@ impl History {
     ) -> AttemptEnded {
         let lost = Ending::Unknown { class: UnknownClass::Lost };
         let image = &self.images[work];
-        let max = known.map_or(NanoUsd::ZERO, |it| it.max);
+        let max = known.map_or(image.newest_max, |it| it.max);
         AttemptEnded {
             rid,
             row: known.map_or(0, |it| it.row),
@@ -212,12 +212,9 @@ impl History {
     fn take_resolved(&mut self, ledger: &RunAttempts) {
         for (rid, attempt) in &ledger.all {
             let LedgerEnd::Resolved(amount) = attempt.end else { continue };
-            if !self.unknown.remove(rid) {
-                // The run itself has made it good.
-                continue;
-            }
-            self.money.unknown = self.money.unknown.minus_or_zero(attempt.max);
-            self.money.settled = self.money.settled.saturating_add(amount);
+            // Where nothing is unknown, the run itself has made it good.
+            let Some(expected) = self.unknown.remove(rid) else { continue };
+            self.money.end_unknown(attempt.max, amount, expected);
             let Some(image) = self.images.get_mut(&attempt.work) else { continue };
             image.cost = image.cost.saturating_add(amount);
             image.billed -= u32::from(amount == NanoUsd::ZERO && image.billed > 0);

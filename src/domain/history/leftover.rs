@@ -246,10 +246,9 @@ impl<'a> Leftover<'a> {
         };
         let policy = self.ask.paid;
         let is_made = match image.standing {
-            Standing::Stored => false,
-            Standing::Pending | Standing::Out => {
-                wants(Only::Pending) || may_heal && wants(Only::Failed)
-            }
+            // One that is out may be billed; it is unknown once the ledger has been asked.
+            Standing::Stored | Standing::Out => false,
+            Standing::Pending => wants(Only::Pending) || may_heal && wants(Only::Failed),
             Standing::Failed => wants(Only::Failed),
             Standing::Refused => wants(Only::Refused),
             Standing::Unknown(_) | Standing::PaidLost => {

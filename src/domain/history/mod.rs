@@ -37,6 +37,8 @@ pub struct ImagePast {
     before: Standing,
     /// The attempt that was started last.
     pub newest: AttemptId,
+    /// The worst case that was held for it.
+    pub newest_max: NanoUsd,
     /// Attempts so far.
     pub attempts: u32,
     /// Attempts that were or may have been billed.
@@ -94,8 +96,8 @@ pub struct History {
     images: BTreeMap<Sha256Digest, ImagePast>,
     /// The work of each attempt.
     attempts: BTreeMap<AttemptId, Sha256Digest>,
-    /// Attempts of which nobody knows what they cost.
-    unknown: BTreeSet<AttemptId>,
+    /// Attempts of which nobody knows what they cost, and what was expected of each.
+    unknown: BTreeMap<AttemptId, NanoUsd>,
     /// What the others cost, as the journal tells.
     ended: BTreeMap<AttemptId, NanoUsd>,
     rows: BTreeMap<SceneId, RowFinished>,
@@ -112,6 +114,17 @@ pub struct MoneyPast {
     pub expected_of_settled: NanoUsd,
     /// Held for attempts of which nobody knows what they cost.
     pub unknown: NanoUsd,
+}
+
+impl MoneyPast {
+    /// An unknown attempt turned out to cost this much.
+    fn end_unknown(&mut self, held: NanoUsd, amount: NanoUsd, expected: NanoUsd) {
+        self.unknown = self.unknown.minus_or_zero(held);
+        if amount > NanoUsd::ZERO {
+            self.settled = self.settled.saturating_add(amount);
+            self.expected_of_settled = self.expected_of_settled.saturating_add(expected);
+        }
+    }
 }
 
 impl History {
@@ -176,9 +189,8 @@ impl History {
 
     /// The attempt of such an image is settled, where it was taken for unknown.
     pub fn make_good(&mut self, rid: &AttemptId, held: NanoUsd, amount: NanoUsd) {
-        self.unknown.remove(rid);
-        self.money.unknown = self.money.unknown.minus_or_zero(held);
-        self.money.settled = self.money.settled.saturating_add(amount);
+        let expected = self.unknown.remove(rid).unwrap_or(NanoUsd::ZERO);
+        self.money.end_unknown(held, amount, expected);
         if let Some(image) = self.attempts.get(rid).and_then(|work| self.images.get_mut(work)) {
             image.cost = image.cost.saturating_add(amount);
         }
@@ -231,6 +243,7 @@ impl History {
             standing: Standing::Pending,
             before: Standing::Pending,
             newest: started.rid,
+            newest_max: started.max,
             attempts: 0,
             billed: 0,
             cost: NanoUsd::ZERO,
@@ -240,7 +253,7 @@ impl History {
             variant: started.variant,
         });
         image.attempts += 1;
-        image.newest = started.rid;
+        (image.newest, image.newest_max) = (started.rid, started.max);
         if image.standing != Standing::Out {
             image.before = image.standing;
         }
@@ -257,7 +270,7 @@ impl History {
             }
             Ending::Unknown { .. } => {
                 self.money.unknown = self.money.unknown.saturating_add(ended.max);
-                self.unknown.insert(ended.rid);
+                self.unknown.insert(ended.rid, ended.expected);
             }
             Ending::Released { .. } => {
                 self.ended.insert(ended.rid, NanoUsd::ZERO);

@@ -255,6 +255,34 @@ fn nothing_that_may_be_billed_is_made_again_by_itself() {
     assert_eq!(made(&[Only::Unknown], &one), [2], "an allowance of one");
 }
 
+/// A ledger that is gone makes nothing free: what was out may have been billed.
+#[test]
+fn what_was_out_is_unknown_also_when_no_ledger_tells_of_it() {
+    struct Nobody;
+    impl WorkNames for Nobody {
+        fn name(&self, _: &Sha256Digest) -> Option<(SceneId, NanoUsd)> {
+            None
+        }
+    }
+    let mut history = history(vec![started(1, 1)]);
+    let paid = policy(&PaidRetryOn::ALL, 3);
+    let made = |history: &History| {
+        let only = Only::DEFAULT;
+        let ask = LeftoverAsk { history, only: &only, paid: &paid, n_images: 1, before: None };
+        let mut leftover = Leftover::new(ask);
+        leftover.add(&SceneId::new("R-1"), &[work(1)]);
+        leftover.masks[0]
+    };
+    assert_eq!(made(&history), 0);
+    let events = history.catch_up(&RunAttempts::of(RunId::new(Uuid::nil())), &Nobody);
+    assert!(matches!(events[..], [RunEvent::AttemptEnded(_)]), "{events:?}");
+    assert_eq!(
+        history.image(&work(1)).map(|it| it.standing),
+        Some(Standing::Unknown(UnknownClass::Lost))
+    );
+    assert_eq!((history.money().unknown, made(&history)), (CENT, 0));
+}
+
 #[test]
 fn rows_are_told_apart_by_what_they_were() {
     let history = history(vec![

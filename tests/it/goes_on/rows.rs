@@ -133,3 +133,44 @@ fn a_run_that_its_budget_stopped_goes_on_under_a_higher_one() {
     assert_eq!((&whole["images"]["stored"], &whole["attempts"]), (&6.into(), &6.into()));
     assert_eq!(whole["cost"]["settled"], "0.24");
 }
+
+#[test]
+fn what_a_person_resolves_as_not_billed_is_made_and_what_is_billed_is_not() {
+    let check = |cost: &str, is_made: bool| {
+        let sandbox = Sandbox::with_rows(12);
+        let rough = "--sim drops=40%,seed=2 --paid-retries 0 --format json";
+        let first = sandbox.run(&format!("{ASK} {rough}")).exits(0).report();
+        let n_unknown = first["rows"]["unknown"].as_u64().expect("a number");
+        assert!(n_unknown > 2, "{first}");
+        let ledger = sandbox.only_run("out").join("ledger");
+        let resolve = format!("ledger resolve --all {cost} --why 'looked' --ledger");
+        sandbox.run(&format!("{resolve} {}", ledger.display())).exits(0);
+        let whole = sandbox.run(&format!("{ASK} --sim drops=0%,seed=3 --format json"));
+        let whole = whole.exits(0).report();
+        let expect = if is_made { 12 } else { 12 - n_unknown };
+        assert_eq!(whole["images"]["stored"], expect, "{cost}: {whole}");
+        assert_eq!(whole["cost"]["unknown"], "0.00", "{cost}: {whole}");
+        // Made or booked by hand, each image costs what one costs.
+        assert_eq!(whole["cost"]["settled"], "0.48", "{cost}: {whole}");
+        let again = sandbox.run(&format!("{ASK} --format json")).exits(0).report();
+        assert_eq!(again["rows"], whole["rows"], "{cost}");
+        for key in ["settled", "unknown", "estimated", "drift", "exposure_today"] {
+            assert_eq!(again["cost"][key], whole["cost"][key], "{cost}: {key}");
+        }
+        assert_eq!(again["cost"]["drift"], 0.0, "{cost}");
+    };
+    check("--not-billed", true);
+    check("--as-billed", false);
+}
+
+#[test]
+fn a_ledger_that_is_gone_makes_nothing_free() {
+    let sandbox = Sandbox::with_rows(12);
+    let rough = "--sim drops=40%,seed=2 --paid-retries 0 --format json";
+    let first = sandbox.run(&format!("{ASK} {rough}")).exits(0).report();
+    fs::remove_dir_all(sandbox.only_run("out").join("ledger")).expect("removed");
+    let again = sandbox.run(&format!("{ASK} --format json")).exits(0).report();
+    for key in ["rows", "images", "attempts"] {
+        assert_eq!(again[key], first[key], "{key}");
+    }
+}

@@ -101,7 +101,7 @@ impl Walk {
         self.ends(&format!("{kills:?}"), figures);
     }
 
-    /// Goes on until nothing is left, buys nothing then, and what is unknown when that is asked for.
+    /// Goes on until nothing is left, buys nothing then, and what is unknown once that is asked.
     pub(crate) fn ends(self, text: &str, figures: &mut Figures) {
         let ran = self.sandbox.run(&self.ask("--format json")).exits(0);
         let report = ran.report();

@@ -11,7 +11,6 @@ use crate::domain::event::{Ending, RowFinished, RunEvent, Tags};
 use crate::domain::history::MoneyPast;
 use crate::domain::ids::SceneId;
 use crate::domain::measure::Measure;
-use crate::domain::money::NanoUsd;
 use crate::domain::row::{Outcome, Row};
 use crate::domain::settings::RunSettings;
 use crate::exit::Exit;
@@ -94,17 +93,21 @@ impl GoingOn {
     }
 
     /// The money without that of events which are still to be told.
-    fn told_money(&self) -> (NanoUsd, NanoUsd) {
-        let MoneyPast { mut unknown, mut settled, .. } = self.history.money();
+    fn told_money(&self) -> MoneyPast {
+        let mut money = self.history.money();
         for event in &self.missing {
             let RunEvent::AttemptEnded(ended) = event else { continue };
             match ended.ending {
-                Ending::Unknown { .. } => unknown = unknown.minus_or_zero(ended.max),
-                Ending::Settled { amount, .. } => settled = settled.minus_or_zero(amount),
+                Ending::Unknown { .. } => money.unknown = money.unknown.minus_or_zero(ended.max),
+                Ending::Settled { amount, .. } => {
+                    money.settled = money.settled.minus_or_zero(amount);
+                    let expected = money.expected_of_settled.minus_or_zero(ended.expected);
+                    money.expected_of_settled = expected;
+                }
                 Ending::Released { .. } => {}
             }
         }
-        (unknown, settled)
+        money
     }
 
     /// Whether it is an image of a row that is there now, as it is there now.

@@ -8,7 +8,7 @@ use crate::commands::failure::Failure;
 use crate::commands::run::going_on::{GoingOn, Left};
 use crate::domain::batch::Batch;
 use crate::domain::digest::Sha256Digest;
-use crate::domain::history::{Leftover, LeftoverAsk, RowFate, WorkNames};
+use crate::domain::history::{Leftover, LeftoverAsk, RowFate, RunAttempts, WorkNames};
 use crate::domain::ids::SceneId;
 use crate::domain::money::NanoUsd;
 use crate::domain::request::work_identity;
@@ -81,20 +81,20 @@ impl GoingOn {
 
     /// Takes over what the ledger and the disk know and the journal does not.
     fn catch_up(&mut self, works: &Works<'_>) -> Result<(), Failure> {
-        if let Some(attempts) = self.attempts.take() {
-            let mut names = Names(BTreeMap::new());
-            works.each(|position, row, works_of_row| {
-                let class = works.batch.class_of(position);
-                for work in works_of_row.iter().filter(|work| attempts.has_work(work)) {
-                    let expected = works.batch.class(class).quote.as_ref();
-                    let expected = expected.map_or(NanoUsd::ZERO, |quote| quote.expected);
-                    names.0.insert(*work, (row.scene_id.clone(), expected));
-                }
-                Ok(())
-            })?;
-            self.lost_ends = self.history.lost_ends(&attempts);
-            self.missing = self.history.catch_up(&attempts, &names);
-        }
+        // Without a ledger nobody knows what became of whatever was out: it may have been billed.
+        let attempts = self.attempts.take().unwrap_or(RunAttempts::of(self.run_id));
+        let mut names = Names(BTreeMap::new());
+        works.each(|position, row, works_of_row| {
+            let class = works.batch.class_of(position);
+            for work in works_of_row.iter().filter(|work| attempts.has_work(work)) {
+                let expected = works.batch.class(class).quote.as_ref();
+                let expected = expected.map_or(NanoUsd::ZERO, |quote| quote.expected);
+                names.0.insert(*work, (row.scene_id.clone(), expected));
+            }
+            Ok(())
+        })?;
+        self.lost_ends = self.history.lost_ends(&attempts);
+        self.missing = self.history.catch_up(&attempts, &names);
         self.look_for_images(works)
     }
 
