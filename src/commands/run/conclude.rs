@@ -142,7 +142,7 @@ fn unknown_money(header: &Header, unknown: NanoUsd) -> String {
     let place = header.ledger.as_ref().map_or(String::new(), |path| format!(" --ledger {path}"));
     format!(
         "{} may have been billed and brought nothing: it stays held, see imagemill ledger \
-         summary{place}\n",
+         summary{place}; the same command with --only unknown --paid-retry-on all buys it again\n",
         words::dollars(unknown)
     )
 }

@@ -5,6 +5,7 @@ use std::fs;
 use serde_json::Value;
 
 use crate::support::sandbox::Sandbox;
+use crate::support::sim_server::SimServer;
 
 const ASK: &str = "run rows.csv --live --provider sim --gate none --progress none";
 
@@ -173,4 +174,26 @@ fn a_ledger_that_is_gone_makes_nothing_free() {
     for key in ["rows", "images", "attempts"] {
         assert_eq!(again[key], first[key], "{key}");
     }
+}
+
+/// A signature is no part of what is asked for: that it ends does not undo what is done.
+#[test]
+fn references_that_have_expired_since_do_not_matter_for_rows_that_are_done() {
+    let sandbox = Sandbox::new();
+    let server = SimServer::start("--refs-signed --sim latency=1ms");
+    let base = format!("http://{}/refs", server.address);
+    let seed = format!("--references-kind url --reference-base {base} --references-ttl 15m");
+    sandbox.run(&format!("seed --rows 4 --references 4 --out rows.csv {seed}")).exits(0);
+    let ask = format!(
+        "run rows.csv --live --rehearsal --provider openai --model gpt-image-2 --quality low \
+         --base-url {} --allow-refs-from 127.0.0.1/32 --progress none",
+        server.base_url()
+    );
+    sandbox.run(&ask).exits(0).result_has(&["rows=4/4"]);
+    let n_billed = server.bill().client_request_ids().len();
+    let rows = sandbox.read("rows.csv").replace("X-Amz-Date=20", "X-Amz-Date=19");
+    sandbox.write("rows.csv", rows);
+    let ran = sandbox.run(&ask).exits(0).result_has(&["rows=4/4"]);
+    assert!(ran.stdout.contains("4 rows done; 0 images to make now"), "{}", ran.stdout);
+    assert_eq!(server.bill().client_request_ids().len(), n_billed, "nothing more was sent");
 }
