@@ -12,6 +12,7 @@ use crate::adapters::output::images::{IMAGES, RAW};
 use crate::domain::digest::Sha256Digest;
 use crate::domain::ids::AttemptId;
 use crate::domain::image::{ImageKind, StoredImage};
+use crate::domain::ledger::CostSource;
 use crate::domain::money::NanoUsd;
 
 /// Bytes at the start that tell kind and size.
@@ -22,10 +23,8 @@ const HEAD: usize = 64 << 10;
 pub struct FoundImage {
     /// The file.
     pub image: StoredImage,
-    /// What it cost, when its sidecar is there and is of the attempt that was asked for.
-    pub amount: Option<NanoUsd>,
-    /// Whether that sidecar is there.
-    pub has_sidecar: bool,
+    /// What it cost and where that comes from, when its sidecar is there.
+    pub cost: Option<(NanoUsd, CostSource)>,
 }
 
 /// What a sidecar says of its attempt.
@@ -33,6 +32,7 @@ pub struct FoundImage {
 struct SidecarHead {
     rid: AttemptId,
     amount: NanoUsd,
+    cost_source: CostSource,
 }
 
 /// Looks for the image of an attempt: a whole file with the name that it would have, which is none
@@ -63,8 +63,8 @@ pub fn find_image(
     if sidecar.as_ref().is_some_and(|sidecar| sidecar.rid != rid) {
         return Ok(None);
     }
-    let amount = sidecar.as_ref().map(|sidecar| sidecar.amount);
-    Ok(Some(FoundImage { image, amount, has_sidecar: sidecar.is_some() }))
+    let cost = sidecar.map(|sidecar| (sidecar.amount, sidecar.cost_source));
+    Ok(Some(FoundImage { image, cost }))
 }
 
 /// The image in a file, when the file is there and is a whole one.
@@ -175,11 +175,13 @@ mod tests {
         fs::write(&file, png()).expect("a file");
         let found = find(&free).expect("a whole image");
         assert_eq!(found.image.pixels, Some((2, 3)));
-        assert_eq!((found.amount, found.has_sidecar), (None, false));
+        assert_eq!(found.cost, None);
         assert!(find(&|name| name == "images/A-1-v2.png").is_none(), "it is another's");
-        let sidecar = |rid: AttemptId| format!(r#"{{"rid":"{rid}","amount":"0.04","more":1}}"#);
+        let sidecar =
+            |rid: AttemptId| format!(r#"{{"rid":"{rid}","amount":"0.04","cost_source":"usage"}}"#);
         fs::write(images.join("A-1-v2.json"), sidecar(rid)).expect("a file");
-        assert_eq!(find(&free).expect("found").amount, "0.04".parse().ok());
+        let amount = "0.04".parse().expect("money");
+        assert_eq!(find(&free).expect("found").cost, Some((amount, CostSource::Usage)));
         let other = AttemptId::new(Uuid::from_u128(8));
         fs::write(images.join("A-1-v2.json"), sidecar(other)).expect("a file");
         assert!(find(&free).is_none(), "it is of another attempt");

@@ -44,7 +44,7 @@ pub(super) struct PlanningAsk<'a> {
 /// rows as well, and then the others are planned without them.
 pub(super) fn plan(world: &World, ask: &PlanningAsk<'_>) -> Result<Planned, Failure> {
     let settings = ask.settings;
-    let mut money = ledger_access::view(world, ask.layers, settings, ask.now)?;
+    let money = ledger_access::view(world, ask.layers, settings, ask.now)?;
     let (input, folder) = input_of(world, &settings.rows);
     let reference_places = ReferencePlaces::of(world, &folder, &settings.fetch);
     let options = ReadOptions { format: ask.format, spool_folder: None };
@@ -56,20 +56,23 @@ pub(super) fn plan(world: &World, ask: &PlanningAsk<'_>) -> Result<Planned, Fail
         false => String::new(),
     };
     let mut going_on = find_going_on(world, ask, &rows_sha256, &money)?;
-    if let Some(run) = &going_on {
-        money = ledger_access::view_of_run(money, &run.ledger, ask.now)?;
-    }
-    let pass_ask = PassAsk { world, ask, money: &money, refresher: &*refresher };
+    let of_run = match &going_on {
+        Some(run) => Some(ledger_access::view_of_run(money.clone(), &run.ledger, ask.now)?),
+        None => None,
+    };
+    let view = |goes_on| if goes_on { of_run.as_ref().unwrap_or(&money) } else { &money };
     let mut refused = Refused::new();
     let mut n_passes = 0;
     let (pass, freshness) = loop {
+        let pass_ask =
+            PassAsk { world, ask, money: view(going_on.is_some()), refresher: &*refresher };
         let mut pass = Pass::run(&pass_ask, &mut source, &refused).map_err(failed)?;
         if let (Some(run), Ok(batch)) = (&mut going_on, &mut pass.batch)
             && !run.leave_out(settings, batch, &source, &pass.index)?
         {
             going_on = None;
         }
-        pass.fit(settings, &money, spent(going_on.as_ref()));
+        pass.fit(settings, view(going_on.is_some()), spent(going_on.as_ref()));
         let (counts, too_late) = freshness::judge(&mut pass, ask);
         n_passes += 1;
         if too_late.is_empty() || n_passes == MAX_PASSES {
@@ -85,6 +88,7 @@ pub(super) fn plan(world: &World, ask: &PlanningAsk<'_>) -> Result<Planned, Fail
     }
     refuse_unpriced(&batch)?;
     check_gates(&settings.gates, &batch)?;
+    let money = of_run.filter(|_| going_on.is_some()).unwrap_or(money);
     let n_bad = index.n_bad();
     let reader = source.reader(&index).map_err(failed)?;
     Ok(Planned {

@@ -81,5 +81,10 @@ pub(super) fn settle(
         settings.rejected = Some(settled.clone());
     }
     let rejected = world.path(&rejected);
-    if rejected.is_file() { std::fs::rename(&rejected, &settled) } else { Ok(()) }
+    match rejected.is_file() {
+        true => std::fs::rename(&rejected, &settled),
+        // Those of an earlier process of the run are judged anew.
+        false if settled.is_file() => std::fs::remove_file(&settled),
+        false => Ok(()),
+    }
 }

@@ -46,6 +46,11 @@ impl Standing {
         }
     }
 
+    /// Whether its process may have died over a finished image.
+    pub const fn may_be_there(self) -> bool {
+        matches!(self, Self::PaidLost | Self::Unknown(UnknownClass::Lost))
+    }
+
     /// The kind of paid retry that buying it again would be; nothing when it is none.
     pub const fn paid_retry(self) -> Option<PaidRetryOn> {
         match self {

@@ -92,3 +92,32 @@ fn a_torn_journal_goes_on_and_a_damaged_one_stops() {
     assert!(damaged.stderr.contains("line 4 is none of a journal"), "{}", damaged.stderr);
     assert!(damaged.stderr.contains("--fresh"), "{}", damaged.stderr);
 }
+
+/// The journal may lag behind the ledger and the images when a process dies: whatever it lacks, no
+/// image that is there is bought again, and no sidecar is written anew.
+#[test]
+fn whatever_the_journal_has_lost_is_found_again_and_bought_by_nobody() {
+    let sandbox = Sandbox::new();
+    sandbox.write("rows.csv", "scene_id,prompt,n\nA,a cat,1\nB,a dog,3\nC,a cow,2\n");
+    sandbox.run(ASK).exits(0).result_has(&["rows=3/3", "images=6/6", "cost=$0.24"]);
+    let run = sandbox.only_run("out");
+    let journal = run.join("journal.jsonl");
+    let whole = fs::read_to_string(&journal).expect("a journal");
+    let n_lines = whole.lines().count();
+    for n in 0..n_lines {
+        let kept: String = whole.split_inclusive('\n').take(n).collect();
+        fs::write(&journal, &kept).expect("a journal");
+        let before = sandbox.files();
+        let ran = sandbox.run(ASK).exits(0).result_has(&["rows=3/3", "images=6/6", "cost=$0.24"]);
+        let text = format!("{n} lines: {}", ran.stdout);
+        assert!(text.contains("3 rows done; 0 images to make now"), "{text}");
+        for (path, bytes) in before.iter().filter(|(path, _)| path.starts_with(run.join("images")))
+        {
+            assert_eq!(fs::read(path).as_ref().ok(), Some(bytes), "{n} lines: {}", path.display());
+        }
+        let ledger =
+            format!("ledger summary --format json --ledger {}", run.join("ledger").display());
+        let summary = sandbox.run(&ledger).exits(0).json();
+        assert_eq!((&summary["settled"], &summary["attempts"]), (&"0.24".into(), &6.into()), "{n}");
+    }
+}

@@ -62,20 +62,21 @@ impl News {
         for event in std::mem::take(&mut self.missing) {
             events.emit(event).await;
         }
-        let (kept, told): (Vec<(StoredImage, Sidecar)>, Vec<_>) = std::mem::take(&mut self.found)
-            .into_iter()
-            .map(|it| ((it.image.image, it.sidecar), it.stored))
-            .unzip();
-        if !kept.is_empty() {
-            for (result, stored) in images.persist(kept).await.into_iter().zip(told) {
-                match result {
-                    Ok(()) => events.emit(RunEvent::ImageStored(Box::new(stored))).await,
-                    Err(error) => {
-                        let text = with_sources(&error);
-                        stop.drain(StopReason::Environment(format!(
-                            "images cannot be kept: {text}"
-                        )));
-                    }
+        let found = std::mem::take(&mut self.found);
+        let (whole, bare): (Vec<_>, Vec<_>) =
+            found.into_iter().partition(|found| found.image.cost.is_some());
+        // A sidecar that is there says more than a new one could.
+        for found in whole {
+            events.emit(RunEvent::ImageStored(Box::new(found.stored))).await;
+        }
+        let (kept, told): (Vec<(StoredImage, Sidecar)>, Vec<_>) =
+            bare.into_iter().map(|it| ((it.image.image, it.sidecar), it.stored)).unzip();
+        for (result, stored) in images.persist(kept).await.into_iter().zip(told) {
+            match result {
+                Ok(()) => events.emit(RunEvent::ImageStored(Box::new(stored))).await,
+                Err(error) => {
+                    let text = format!("images cannot be kept: {}", with_sources(&error));
+                    stop.drain(StopReason::Environment(text));
                 }
             }
         }

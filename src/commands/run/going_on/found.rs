@@ -12,7 +12,7 @@ use crate::domain::event::{Ending, ImageStored, RunEvent};
 use crate::domain::file_name::file_stem;
 use crate::domain::history::{ImagePast, Standing};
 use crate::domain::ids::AttemptId;
-use crate::domain::ledger::{CostSource, UnknownClass};
+use crate::domain::ledger::CostSource;
 use crate::domain::money::NanoUsd;
 use crate::domain::request::ImageSpec;
 use crate::domain::row::Row;
@@ -38,10 +38,7 @@ impl GoingOn {
     /// Looks for the images of attempts whose process died before it told of them.
     pub(super) fn look_for_images(&mut self, works: &Works<'_>) -> Result<(), Failure> {
         let mut wanted: BTreeMap<Sha256Digest, ImagePast> = BTreeMap::new();
-        let may_be_there = |standing| {
-            matches!(standing, Standing::PaidLost | Standing::Unknown(UnknownClass::Lost))
-        };
-        for (work, image) in self.history.images().filter(|(_, it)| may_be_there(it.standing)) {
+        for (work, image) in self.history.images().filter(|(_, it)| it.standing.may_be_there()) {
             wanted.insert(*work, image.clone());
         }
         if wanted.is_empty() {
@@ -84,8 +81,9 @@ impl GoingOn {
             });
             // The end that is about to be told is the true one.
             if let Some(told) = told {
-                let (amount, source) = (found.sidecar.amount, CostSource::Maximum);
-                told.ending = Ending::Settled { amount, source };
+                let said = found.image.cost.map(|(_, source)| source);
+                let source = said.unwrap_or(CostSource::Maximum);
+                told.ending = Ending::Settled { amount: found.sidecar.amount, source };
                 told.error = None;
                 self.history.make_good(&found.rid, told.max, found.sidecar.amount);
             }
@@ -109,7 +107,8 @@ impl Made<'_> {
         let Self { row, past, .. } = *self;
         let is_held = matches!(past.standing, Standing::Unknown(_));
         let file = image.image.path.to_string_lossy().into_owned();
-        let amount = image.amount.unwrap_or(if is_held { self.worst } else { past.cost });
+        let amount = image.cost.map(|(amount, _)| amount);
+        let amount = amount.unwrap_or(if is_held { self.worst } else { past.cost });
         let stored = ImageStored {
             rid: past.newest,
             row: row.number,
@@ -144,7 +143,7 @@ impl Made<'_> {
             height: image.image.pixels.map(|(_, height)| height),
             finished_at: crate::adapters::system::now().to_string(),
         };
-        let unsettled = is_held.then_some(image.amount);
+        let unsettled = is_held.then_some(image.cost.map(|(amount, _)| amount));
         FoundWork { rid: past.newest, image, sidecar, stored, unsettled }
     }
 }
