@@ -68,6 +68,13 @@ pub struct RunReport {
     pub finished_at: Timestamp,
 }
 
+impl RunReport {
+    /// Whether the same command has more to do.
+    pub fn has_more(&self) -> bool {
+        self.rows.cancelled + self.rows.held > 0
+    }
+}
+
 /// Rows by outcome.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct ReportRows {

@@ -89,7 +89,8 @@ pub(super) fn print(world: &World, header: &Header, report: &RunReport) -> Exit 
                 text.push_str(&references_line(&report.references));
             }
             if let Some(folder) = &report.folder {
-                text.push_str(&format!("Run {} in {folder}\n", report.run_id.alias()));
+                let more = if report.has_more() { "; the same command goes on" } else { "" };
+                text.push_str(&format!("Run {} in {folder}{more}\n", report.run_id.alias()));
             }
             if header.mode == Mode::Live && report.cost.unknown > NanoUsd::ZERO {
                 text.push_str(&unknown_money(header, report.cost.unknown));
