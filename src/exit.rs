@@ -13,6 +13,8 @@ pub enum Exit {
     Invalid,
     /// The input has no rows, or none that can be used.
     NoRows,
+    /// A run has more to do; only asking for its status says so.
+    Outstanding,
     /// The environment stopped it: disk, lock, provider. Fix it or try later; resumable.
     Environment,
     /// The limit refused or stopped it. Raise the limit or wait for the next day.
@@ -30,12 +32,13 @@ pub enum Exit {
 
 impl Exit {
     /// Every exit, for the documentation's tests.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Ok,
         Self::Bug,
         Self::Usage,
         Self::Invalid,
         Self::NoRows,
+        Self::Outstanding,
         Self::Environment,
         Self::Budget,
         Self::Inconclusive,
@@ -52,6 +55,7 @@ impl Exit {
             Self::Usage => 2,
             Self::Invalid => 3,
             Self::NoRows => 4,
+            Self::Outstanding => 5,
             Self::Environment => 75,
             Self::Budget => 97,
             Self::Inconclusive => 98,
@@ -69,6 +73,7 @@ impl Exit {
             Self::Usage => "usage",
             Self::Invalid => "invalid",
             Self::NoRows => "no-rows",
+            Self::Outstanding => "outstanding",
             Self::Environment => "stopped",
             Self::Budget => "over-budget",
             Self::Inconclusive => "inconclusive",
@@ -78,7 +83,8 @@ impl Exit {
         }
     }
 
-    /// The one that wins when several apply: signal, 1, 3, 97, 75, 99, 98, 4, then 0.
+    /// The one that wins when several apply: signal, 1, 3, 97, 75, 99, 98, 4, 5,
+    /// then 0.
     #[must_use]
     pub fn or_worse(self, other: Self) -> Self {
         if other.rank() > self.rank() { other } else { self }
@@ -87,15 +93,16 @@ impl Exit {
     const fn rank(self) -> u8 {
         match self {
             Self::Ok => 0,
-            Self::NoRows => 1,
-            Self::Inconclusive => 2,
-            Self::GateFailed => 3,
-            Self::Environment => 4,
-            Self::Budget => 5,
-            Self::Invalid => 6,
-            Self::Usage => 7,
-            Self::Bug => 8,
-            Self::Interrupted | Self::Terminated => 9,
+            Self::Outstanding => 1,
+            Self::NoRows => 2,
+            Self::Inconclusive => 3,
+            Self::GateFailed => 4,
+            Self::Environment => 5,
+            Self::Budget => 6,
+            Self::Invalid => 7,
+            Self::Usage => 8,
+            Self::Bug => 9,
+            Self::Interrupted | Self::Terminated => 10,
         }
     }
 }
@@ -124,6 +131,7 @@ mod tests {
         check(Exit::Invalid, Exit::Bug, Exit::Bug);
         check(Exit::Bug, Exit::Interrupted, Exit::Interrupted);
         check(Exit::NoRows, Exit::Ok, Exit::NoRows);
+        check(Exit::NoRows, Exit::Outstanding, Exit::NoRows);
     }
 
     #[test]

@@ -67,9 +67,9 @@ pub struct PlanGoesOn {
     #[serde(flatten)]
     pub census: Census,
     /// What was charged so far.
-    pub settled: NanoUsd,
+    pub cost_settled: NanoUsd,
     /// What is held for attempts of which nobody knows what they cost.
-    pub unknown: NanoUsd,
+    pub cost_unknown: NanoUsd,
 }
 
 /// What a plan was made from.

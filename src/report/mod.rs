@@ -16,6 +16,7 @@ pub mod progress;
 pub mod prompt;
 pub mod reconcile;
 pub mod references;
+pub mod runs;
 pub mod seed;
 pub mod tables;
 pub mod words;

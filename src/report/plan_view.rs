@@ -95,7 +95,7 @@ fn goes_on(run: &PlanGoesOn) -> String {
             parts.push(format!("{n} {what}"));
         }
     };
-    let held = match run.unknown {
+    let held = match run.cost_unknown {
         NanoUsd::ZERO => "unknown".to_owned(),
         held => format!("unknown (up to {} held)", words::dollars(held)),
     };

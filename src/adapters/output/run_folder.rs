@@ -112,6 +112,22 @@ impl RunFolder {
         }
     }
 
+    /// Whether a process is at work in a run's folder; nothing is made there.
+    ///
+    /// # Errors
+    /// When the file system refuses.
+    pub fn is_at_work(path: &Path) -> Result<bool, RunFolderError> {
+        let lock = path.join(RUN_LOCK);
+        if !lock.exists() {
+            return Ok(false);
+        }
+        match open_lock(&lock)?.try_lock() {
+            Ok(()) => Ok(false),
+            Err(TryLockError::WouldBlock) => Ok(true),
+            Err(TryLockError::Error(source)) => Err(at(&lock, source)),
+        }
+    }
+
     /// Puts a new plan in place of the one before, which is kept as `plan-N.json`.
     ///
     /// # Errors

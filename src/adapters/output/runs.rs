@@ -76,6 +76,14 @@ pub fn newest_kin(out: &Path, kin: &Kinship) -> Result<Option<PathBuf>, RunFolde
     Ok(at.map(|at| runs.swap_remove(at).0))
 }
 
+/// Every run below `out`, oldest first.
+///
+/// # Errors
+/// When the file system refuses.
+pub fn all_runs(out: &Path) -> Result<Vec<PathBuf>, RunFolderError> {
+    Ok(heads(out)?.into_iter().map(|(folder, _)| folder).collect())
+}
+
 /// The run that a person means: by its folder, its id, or the end of its id. Several may match.
 ///
 /// # Errors

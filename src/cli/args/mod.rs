@@ -9,6 +9,7 @@ pub mod ledger;
 pub mod prices;
 pub mod refs;
 pub mod run;
+pub mod runs;
 pub mod seed;
 pub mod sim;
 
@@ -77,6 +78,9 @@ pub enum Command {
     /// What was spent, what is held, and the limit
     #[command(subcommand)]
     Ledger(ledger::LedgerCommand),
+    /// Runs that were made: what they came to, and which have more to do
+    #[command(subcommand)]
+    Runs(runs::RunsCommand),
     /// References of rows: which can be used, before anything is paid
     #[command(subcommand)]
     Refs(refs::RefsCommand),

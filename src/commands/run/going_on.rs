@@ -71,8 +71,8 @@ impl GoingOn {
         PlanGoesOn {
             run_id: self.run_id.to_string(),
             census: self.left.census,
-            settled: money.settled,
-            unknown: money.unknown,
+            cost_settled: money.settled,
+            cost_unknown: money.unknown,
         }
     }
 

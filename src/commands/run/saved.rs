@@ -4,7 +4,7 @@ use crate::adapters::output::run_folder::PLAN;
 use crate::cli::args::run::RunArgs;
 use crate::cli::layers;
 use crate::commands::failure::Failure;
-use crate::commands::run::going_on::which::the_run;
+use crate::commands::which_run::the_run;
 use crate::commands::world::{World, read_text};
 use crate::domain::plan::Plan;
 use crate::domain::settings::Mode;

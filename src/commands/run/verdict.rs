@@ -70,6 +70,7 @@ pub(super) fn verdict_word(exit: Exit, gates: &[GateResult]) -> &'static str {
         | Exit::Usage
         | Exit::Invalid
         | Exit::NoRows
+        | Exit::Outstanding
         | Exit::Environment
         | Exit::Budget
         | Exit::GateFailed

@@ -41,6 +41,7 @@ const WORDS: &[&str] = &[
     "no-rows",
     "not-an-image",
     "not-sent",
+    "outstanding",
     "over-budget",
     "pass",
     "reference",

@@ -7,6 +7,7 @@ mod ledger;
 mod leftover;
 mod line;
 mod standing;
+mod summary;
 #[cfg(test)]
 mod tests;
 
@@ -19,6 +20,7 @@ pub use ledger::{LedgerAttempt, LedgerEnd, RunAttempts, WorkNames};
 pub use leftover::{Census, Leftover, LeftoverAsk, Past, RowFate};
 pub use line::LineError;
 pub use standing::{Only, Standing};
+pub use summary::{RunState, RunSummary};
 
 use crate::domain::digest::Sha256Digest;
 use crate::domain::event::{
@@ -165,6 +167,11 @@ impl History {
     /// How a row ended when it was last worked on.
     pub fn row(&self, scene_id: &SceneId) -> Option<&RowFinished> {
         self.rows.get(scene_id)
+    }
+
+    /// How each row ended when it was last worked on.
+    pub fn rows(&self) -> impl Iterator<Item = &RowFinished> {
+        self.rows.values()
     }
 
     /// The work that an attempt was for.

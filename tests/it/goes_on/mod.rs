@@ -1,6 +1,7 @@
 //! A run that was interrupted, refused, partly failed or edited goes on, and nothing is paid twice.
 
 mod golden;
+mod list;
 mod rows;
 pub(crate) mod walk;
 mod which;

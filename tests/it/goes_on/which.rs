@@ -38,6 +38,8 @@ fn a_run_is_named_by_its_folder_its_id_or_the_end_of_it_and_needs_no_rows_then()
     let alias = &id[id.len() - 8..];
     let more = "--live --canary 100 --gate none --progress none";
     sandbox.run(&format!("run --resume {alias} {more}")).exits(0).result_has(&["rows=6/6"]);
+    // Its plan now says that it goes on, and still is a plan.
+    sandbox.run(&format!("run --resume {alias} {more}")).exits(0).result_has(&["rows=6/6"]);
     for name in [&id, &format!("out/{id}")] {
         let ran = sandbox.run(&format!("run rows.csv --resume {name} --provider sim {more}"));
         ran.exits(0).result_has(&["rows=6/6", "cost=$0.24"]);

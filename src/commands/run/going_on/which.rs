@@ -1,13 +1,13 @@
 //! Which run goes on.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::adapters::ledger::read::run_attempts;
 use crate::adapters::output::replay::{ReplayError, replay};
 use crate::adapters::output::row_names::read_row_names;
 use crate::adapters::output::run_folder::RunFolder;
-use crate::adapters::output::runs::{Kinship, PlanHead, named, newest_kin};
+use crate::adapters::output::runs::{Kinship, PlanHead, newest_kin};
 use crate::commands::failure::{Failure, store_failure};
 use crate::commands::ledger_access::ledger_exists;
 use crate::commands::money_view::MoneyView;
@@ -17,6 +17,7 @@ use crate::commands::run::going_on::{GoingOn, Left};
 use crate::commands::run::parts::OWN_LEDGER;
 use crate::commands::run::plan_document::{identity, request_identity};
 use crate::commands::run::planning::PlanningAsk;
+use crate::commands::which_run::the_run;
 use crate::commands::world::World;
 use crate::domain::history::History;
 use crate::domain::settings::{Mode, RowsInput, RunSettings};
@@ -98,23 +99,6 @@ impl GoingOn {
             before: read_row_names(&path).map_err(failed)?,
             is_certain: settings.resume.is_some() || head.identity == kin.identity.to_string(),
         }))
-    }
-}
-
-/// The only run below `out` that a person can mean.
-pub(in crate::commands::run) fn the_run(out: &Path, text: &str) -> Result<PathBuf, Failure> {
-    let found = named(out, text).map_err(|error| Failure::new(Exit::Environment, error));
-    let mut found = found?;
-    match found.len() {
-        1 => Ok(found.remove(0)),
-        0 => Err(Failure::new(Exit::Invalid, format!("there is no run {text:?}")).with_hint(
-            format!(
-                "give its folder, its id or the end of its id; they are below {}",
-                out.display()
-            ),
-        )),
-        n => Err(Failure::new(Exit::Invalid, format!("{n} runs end with {text:?}"))
-            .with_hint("give more of the id, or the folder")),
     }
 }
 
