@@ -242,6 +242,7 @@ mod tests {
             paid_retries = 100\npaid_attempts = 10\npaid_retry_on = \"all\"\n\
             request_timeout = \"5ms\"\nfetch_proxy = \"http://p.example\"\n\
             allow_refs_from = [\"10.0.0.0/8\"]\nallow_refs_below = \"/\"\nrefs_base = \"/\"\n\
+            [refs]\nbuckets = [\"s3://a\"]\n\
             [refresh]\ncommand = [\"sh\"]\nendpoint = \"https://e.example\"\n";
         let all = TRUSTED_ONLY.len();
         for (whose, n_left_out) in

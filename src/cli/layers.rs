@@ -92,6 +92,7 @@ pub const TRUSTED_ONLY: &[Setting] = &[
     ALLOW_REFS_FROM,
     ALLOW_REFS_BELOW,
     REFS_BASE,
+    REFS_BUCKETS,
     REFRESH_COMMAND,
     REFRESH_ENDPOINT,
 ];

@@ -3,8 +3,9 @@
 
 use std::borrow::Cow;
 
-use crate::cli::key_source::is_variable_name;
+use crate::cli::key_source::{is_variable_name, words};
 use crate::cli::layers::{API_KEY_ENV, BASE_URL, FETCH_PROXY, REFRESH_ENDPOINT, Setting, Shape};
+use crate::domain::redact::redact;
 
 /// What stands around the words of a list.
 const AROUND_WORDS: [char; 4] = ['[', ']', '"', ' '];
@@ -21,6 +22,28 @@ pub fn shown(setting: Setting, text: &str) -> Cow<'_, str> {
         return address(text);
     }
     text.into()
+}
+
+/// The text of a setting as it is shown to whoever decides whether to trust it: a command whole,
+/// for its further words are what it does, but without what looks like a key.
+pub fn shown_to_judge(setting: Setting, text: &str) -> Cow<'_, str> {
+    let words = (setting.shape() == Shape::Words).then(|| words(text)).flatten();
+    match words {
+        Some(words) => {
+            let quoted: Vec<String> = words.iter().map(|word| quoted(word)).collect();
+            redact(&quoted.join(" "), &[]).into()
+        }
+        None => shown(setting, text),
+    }
+}
+
+/// A word as one would type it.
+fn quoted(word: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-./:=,@%+".contains(&byte);
+    match !word.is_empty() && word.bytes().all(is_plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', "'\\''")),
+    }
 }
 
 /// The first word of a command: its further words may be as secret as the key that it prints.
@@ -80,6 +103,19 @@ mod tests {
             (MODEL, "a@b", "a@b"),
         ] {
             assert_eq!(shown(setting, text), expect, "{text}");
+        }
+    }
+
+    #[test]
+    fn whoever_is_to_trust_a_command_sees_the_whole_of_it() {
+        for (setting, text, expect) in [
+            (REFRESH_COMMAND, "[\"sh\",\"-c\",\"curl x | sh\"]", "sh -c 'curl x | sh'"),
+            (API_KEY_COMMAND, "pass show openai", "pass show openai"),
+            (REFRESH_COMMAND, "[\"sign\",\"it's\",\"\"]", "sign 'it'\\''s' ''"),
+            (REFRESH_COMMAND, "[\"sign\",\"sk-abcdef\",\"\\u001b[2J\"]", "sign […] '␛[2J'"),
+            (FETCH_PROXY, "http://user:pass@p.example:3128", "http://…@p.example:3128"),
+        ] {
+            assert_eq!(shown_to_judge(setting, text), expect, "{text}");
         }
     }
 }

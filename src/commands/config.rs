@@ -8,7 +8,7 @@ use crate::cli::config_file::{self, Whose};
 use crate::cli::layers::{
     BASE_URL, Given, LIMIT_PER_DAY, Layers, PRICES, SETTINGS, Setting, TRUSTED_ONLY,
 };
-use crate::cli::shown::shown;
+use crate::cli::shown::{shown, shown_to_judge};
 use crate::commands::configuration::FoundFile;
 use crate::commands::failure::Failure;
 use crate::commands::world::{World, read_text};
@@ -102,6 +102,6 @@ fn what_it_decides(path: &Path, text: &str) -> Result<Vec<String>, Failure> {
     let told = TRUSTED_ONLY.iter().chain(&[BASE_URL, PRICES, LIMIT_PER_DAY]);
     let given = told.filter_map(|setting| Some((*setting, layers.get(*setting)?)));
     Ok(given
-        .map(|(setting, it)| format!("{} = {}", setting.key, shown(setting, &it.text)))
+        .map(|(setting, it)| format!("{} = {}", setting.key, shown_to_judge(setting, &it.text)))
         .collect())
 }

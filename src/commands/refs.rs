@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use tokio::runtime::Builder;
 
-use crate::adapters::rows::{ReadOptions, RowSource};
+use crate::adapters::rows::{BadRow, ReadOptions, RowSource};
 use crate::adapters::system;
 use crate::cli::args::TableOrJson;
 use crate::cli::args::refs::{RefsCheckArgs, RefsCommand};
@@ -20,7 +20,7 @@ use crate::domain::row_format::RowFormat;
 use crate::domain::settings::RowsInput;
 use crate::exit::Exit;
 use crate::ports::rows::RowReader;
-use crate::report::references::{ReferencesReport, references_json, references_table};
+use crate::report::references::{ReferencesReport, UnreadRow, references_json, references_table};
 
 /// Does what was asked.
 ///
@@ -49,10 +49,11 @@ fn check(world: &World, args: &RefsCheckArgs) -> Result<Exit, Failure> {
     let failed = |error| rows_failure(world, error);
     let mut source = RowSource::open(&input, &options).map_err(failed)?;
     let mut bad = Vec::new();
-    let index = source
-        .index(&mut |_| Ok(()), &mut |row| bad.push((row.number, row.error_text())))
-        .map_err(failed)?;
+    let index = source.index(&mut |_| Ok(()), &mut |row| bad.push(unread(&row))).map_err(failed)?;
     let n_rows = index.len();
+    if n_rows == 0 && bad.is_empty() {
+        return Err(Failure::new(Exit::NoRows, "there are no rows to check"));
+    }
     let index = Arc::new(index);
     let mut reader = source.reader(&index).map_err(failed)?;
     let runtime = Builder::new_multi_thread()
@@ -94,4 +95,8 @@ fn check(world: &World, args: &RefsCheckArgs) -> Result<Exit, Failure> {
         world.printer.warn(news);
     }
     Ok(if report.is_good() { Exit::Ok } else { Exit::Invalid })
+}
+
+fn unread(row: &BadRow) -> UnreadRow {
+    UnreadRow { row: row.number, scene_id: row.scene_id.clone(), error: row.error_text() }
 }

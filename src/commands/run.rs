@@ -90,7 +90,7 @@ fn proceed(
         now: header.started_at,
         binds: header.mode == Mode::Live || args.plan_out.is_some() || saved.is_some(),
     };
-    let mut planned = planning::plan(world, &ask)?;
+    let planned = planning::plan(world, &ask)?;
     let display_zone = world.display_zone(&layers)?;
     let sources = Sources {
         settings: &settings,
@@ -104,7 +104,7 @@ fn proceed(
     let made = plan.insert(made);
     show_plan(world, args, header.format, made)?;
     if args.plan_only {
-        reference_check::refuse_in_plan(&settings, made, &mut planned)?;
+        reference_check::refuse_in_plan(&settings, &planned)?;
         return Ok(report::plan_only(header, made));
     }
     start::start(world, header, &layers, settings, planned, made, progress)

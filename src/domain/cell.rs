@@ -281,6 +281,7 @@ pub fn check_reference(text: &str) -> Result<ReferenceKind, CellFault> {
             }
             ReferenceError::UserInfo => "remove what stands before the @",
             ReferenceError::NetworkPath => "copy the file beside the rows, or write an address",
+            ReferenceError::NoScheme => "write https:// before it",
             ReferenceError::Empty
             | ReferenceError::TooLong
             | ReferenceError::ControlCharacter

@@ -109,6 +109,40 @@ impl Field {
     }
 }
 
+/// What people call a column of references when they do not look it up.
+const CALLED_REFERENCES: [&str; 12] = [
+    "ref",
+    "refs",
+    "refurl",
+    "refurls",
+    "image",
+    "images",
+    "imageurl",
+    "imageurls",
+    "inputimage",
+    "inputimages",
+    "referenceimage",
+    "referenceimages",
+];
+/// In a name of so many letters two slips are still the same name; in a shorter one, one is.
+const LONG_NAME: usize = 8;
+
+/// The field that a column of the user's own was probably meant to be: its name is one of the
+/// field's but for a slip or two, or what people call it.
+pub fn meant(normalized: &str) -> Option<Field> {
+    let letters =
+        |name: &str| -> String { name.chars().filter(|one| one.is_alphanumeric()).collect() };
+    let name = letters(normalized);
+    if CALLED_REFERENCES.contains(&name.as_str()) {
+        return Some(Field::References);
+    }
+    let is_near = |own: &str| {
+        let slips = strsim::osa_distance(&name, &letters(own));
+        slips == 0 || own.len() > 5 && slips <= if own.len() < LONG_NAME { 1 } else { 2 }
+    };
+    Field::ALL.into_iter().find(|field| field.names().iter().any(|own| is_near(own)))
+}
+
 /// A column name as it is compared: without blanks around it, in lower case.
 pub fn normalized(name: &str) -> String {
     name.trim().to_lowercase()
@@ -142,6 +176,31 @@ mod tests {
             assert_eq!(Field::from_name(&normalized(name)), field, "{name:?}");
         }
         assert!(Field::ALL.iter().enumerate().all(|(index, field)| *field as usize == index));
+    }
+
+    #[test]
+    fn a_column_that_was_meant_to_be_a_field_is_known() {
+        for (name, field) in [
+            ("ref_url", Some(Field::References)),
+            ("reference", Some(Field::References)),
+            ("referenceurls", Some(Field::References)),
+            ("reference-urls", Some(Field::References)),
+            ("refrence_urls", Some(Field::References)),
+            ("image", Some(Field::References)),
+            ("qualty", Some(Field::Quality)),
+            ("scene id", Some(Field::SceneId)),
+            ("promt", Some(Field::Prompt)),
+            ("negative prompt", Some(Field::NegativePrompt)),
+            ("color", None),
+            ("model_year", None),
+            ("sizes", None),
+            ("mode", None),
+            ("notes", None),
+            ("title", None),
+            ("style", None),
+        ] {
+            assert_eq!(meant(name), field, "{name:?}");
+        }
     }
 
     #[test]

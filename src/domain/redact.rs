@@ -1,6 +1,8 @@
 //! Keeps what must stay secret out of foreign text: a server's error may echo the key or the
 //! prompt, whole or in part.
 
+use std::borrow::Cow;
+
 use crate::domain::sanitize;
 
 /// The most characters of a foreign message that are shown.
@@ -11,6 +13,9 @@ const LEFT_OUT: &str = "[…]";
 
 /// A run of so many bytes that a message shares with a secret is an echo of it.
 const SHARED_BYTES: usize = 8;
+
+/// A word of so many letters and digits may be a signature or the name of a key.
+const TOKEN_BYTES: usize = 16;
 
 /// How keys begin at the vendors whose servers echo a part of them, and how they go on.
 const KEY_MARKS: &[&str] = &["sk-", "key-", "Bearer "];
@@ -35,6 +40,32 @@ pub fn redact(message: &str, secrets: &[&str]) -> String {
     }
     let line = sanitize::one_line(shown.trim()).into_owned();
     sanitize::cut(&line, MAX_MESSAGE_CHARS).into_owned()
+}
+
+/// The text of a stranger who was told a signed address, without what may be a part of one: what
+/// follows `?`, the value of each `name=value`, and long words of letters and digits.
+pub fn without_values(text: &str) -> String {
+    text.split_whitespace().map(without_value).collect::<Vec<_>>().join(" ")
+}
+
+/// A word without what may sign something.
+fn without_value(word: &str) -> Cow<'_, str> {
+    if let Some(at) = word.find(['?', '=']) {
+        let (name, value) = word.split_at(at);
+        return format!("{}{}{LEFT_OUT}", without_value(name), &value[..1]).into();
+    }
+    let is_part = |one: char| one.is_ascii_alphanumeric() || "+_-%~".contains(one);
+    let is_token =
+        |part: &str| part.len() >= TOKEN_BYTES && part.bytes().any(|byte| byte.is_ascii_digit());
+    if !word.split(|one| !is_part(one)).any(is_token) {
+        return word.into();
+    }
+    let parts = word.split_inclusive(|one| !is_part(one));
+    let shown = parts.map(|part| match is_token(part.trim_end_matches(|one| !is_part(one))) {
+        true => LEFT_OUT,
+        false => part,
+    });
+    shown.collect::<String>().into()
 }
 
 /// Whether there is anything in the message that [`redact`] leaves out.
@@ -225,6 +256,24 @@ mod tests {
             assert_eq!(code_word(text).is_some(), good, "{text:?}");
         }
         assert_eq!(code_word(&"x".repeat(65)), None);
+    }
+
+    #[test]
+    fn nothing_that_may_sign_is_left_in_what_a_stranger_says() {
+        for (text, expect) in [
+            ("no such object: a/b.png", "no such object: a/b.png"),
+            ("signature=abc is bad", "signature=[…] is bad"),
+            ("X-Amz-Signature=abc&x=1", "X-Amz-Signature=[…]"),
+            ("x.example/a.png?sig=abc", "x.example/a.png?[…]"),
+            ("token=a=b", "token=[…]"),
+            ("key AKIAIOSFODNN7EXAMPLE, old", "key […] old"),
+            ("(0123456789abcdef0123)", "([…]"),
+            ("a/0123456789abcdef0123/b.png", "a/[…]b.png"),
+            ("two  blanks\tand\nlines", "two blanks and lines"),
+            ("temporarily-unavailable", "temporarily-unavailable"),
+        ] {
+            assert_eq!(without_values(text), expect, "{text}");
+        }
     }
 
     proptest! {

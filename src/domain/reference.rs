@@ -65,6 +65,9 @@ pub enum ReferenceError {
     /// The path would make the machine talk to another one.
     #[error("is a network path")]
     NetworkPath,
+    /// A signed address without its scheme, which would be taken for a path.
+    #[error("is an address without its scheme")]
+    NoScheme,
     /// The text does not parse as an address.
     #[error("is no address")]
     Address(#[source] url::ParseError),
@@ -114,10 +117,19 @@ impl ReferenceKind {
             return Err(ReferenceError::NetworkPath);
         }
         match scheme_of(text) {
+            None if is_bare_address(text) => Err(ReferenceError::NoScheme),
             None => Ok(Self::Local),
             Some(scheme) => check_address(text, scheme).map(|()| Self::Url),
         }
     }
+}
+
+/// Whether a text without a scheme is an address all the same: a host with a dot in its name, a
+/// path, and a query that has a parameter.
+fn is_bare_address(text: &str) -> bool {
+    let Some((place, query)) = text.split_once('?') else { return false };
+    let host = place.split_once('/').map_or("", |(host, _)| host);
+    query.contains('=') && host.contains('.') && is_ordinary_host(&host.to_ascii_lowercase())
 }
 
 /// Whether a part of a path is a token that signs the address, in one of the ways that are known.
@@ -139,27 +151,58 @@ fn without_path_tokens(address: &str) -> Cow<'_, str> {
 }
 
 /// The text with the query of every address in it replaced by `?…`, and so with the tokens in its
-/// path: both carry signatures.
+/// path and the name and password before its host: all of them may let somebody in.
+///
+/// A query with a parameter is taken out of what has no scheme as well: it may have been forgotten.
 pub fn redact_queries(text: &str) -> Cow<'_, str> {
-    if !text.contains("://") || !text.contains(['?', '=', '%']) {
+    if !text.contains(['?', '=', '%', '@']) {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find("://") {
         let (before, address) = rest.split_at(at + 3);
-        out.push_str(before);
-        let ends = |character: char| character.is_whitespace() || "|\"'<>".contains(character);
-        let end = address.find(ends).unwrap_or(address.len());
+        push_without_queries(&mut out, before);
+        let end = end_of_address(address);
         let query = address[..end].find('?');
-        out.push_str(&without_path_tokens(&address[..query.unwrap_or(end)]));
+        let address_end = query.unwrap_or(end);
+        let host_end = address[..address_end].find(['/', '#']).unwrap_or(address_end);
+        // A slash can stand in a password that nobody has encoded.
+        let user = address[..host_end].rfind('@').or_else(|| {
+            let has_password = address[..host_end].contains(':');
+            address[..address_end].rfind('@').filter(|_| has_password)
+        });
+        if user.is_some() {
+            out.push('…');
+        }
+        out.push_str(&without_path_tokens(&address[user.unwrap_or(0)..address_end]));
         if query.is_some() {
             out.push_str("?…");
         }
         rest = &address[end..];
     }
-    out.push_str(rest);
+    push_without_queries(&mut out, rest);
     Cow::Owned(out)
+}
+
+/// Where an address ends that stands at the beginning of a text.
+fn end_of_address(text: &str) -> usize {
+    let ends = |character: char| character.is_whitespace() || "|\"'<>".contains(character);
+    text.find(ends).unwrap_or(text.len())
+}
+
+/// Adds a text that has no address with a scheme, without the queries in it that have a parameter.
+fn push_without_queries(out: &mut String, text: &str) {
+    let mut rest = text;
+    while let Some(at) = rest.find('?') {
+        let (before, query) = rest.split_at(at + 1);
+        out.push_str(before);
+        let end = end_of_address(query);
+        let has_parameter = query[..end].contains('=');
+        out.push_str(if has_parameter { "…" } else { &query[..end] });
+        rest = &query[end..];
+    }
+    out.push_str(rest);
 }
 
 /// The scheme of an address; a drive letter (`C:\`) is none.
@@ -254,6 +297,9 @@ mod tests {
             ("/abs/a.png", ReferenceKind::Local),
             ("C:\\refs\\a.png", ReferenceKind::Local),
             ("C:/refs/a.png", ReferenceKind::Local),
+            ("./a.png?b=c", ReferenceKind::Local),
+            ("../x/a.png?b=c", ReferenceKind::Local),
+            ("what now?.png", ReferenceKind::Local),
         ] {
             assert_eq!(ReferenceKind::of(text), Ok(kind), "{text:?}");
         }
@@ -281,6 +327,8 @@ mod tests {
             ("s3://", ReferenceError::NoHost),
             ("//host/share/a.png", ReferenceError::NetworkPath),
             ("\\\\host\\share\\a.png", ReferenceError::NetworkPath),
+            ("cdn.example/a.png?Signature=x", ReferenceError::NoScheme),
+            ("CDN.example/a.png?v=1&sig=x", ReferenceError::NoScheme),
         ] {
             assert_eq!(ReferenceKind::of(text), Err(error), "{text:?}");
         }
@@ -299,6 +347,11 @@ mod tests {
             ("\"https://x/y?sig=1,2\",b", "\"https://x/y?…\",b"),
             ("https://x/y?s=1|https://z/w?t=2|q?", "https://x/y?…|https://z/w?…|q?"),
             ("https://x/y b?", "https://x/y b?"),
+            ("a,x.example/y?sig=1|why?,b", "a,x.example/y?…|why?,b"),
+            ("https://me:PW@x/y", "https://…@x/y"),
+            ("https://me:P/W@x/y?a", "https://…@x/y?…"),
+            ("https://x/by@home.png", "https://x/by@home.png"),
+            ("a@b.example c", "a@b.example c"),
             ("a,https://x/hdnts=exp=1~hmac=S/y|b=c", "a,https://x/…/y|b=c"),
             ("https://x/exp=1~acl=/*~hmac=S/y?t=2 a=b", "https://x/exp=1~acl=/…/y?… a=b"),
         ] {

@@ -44,8 +44,9 @@ pub fn plan_view(plan: &Plan, width: u16) -> String {
     line(
         "Cost",
         format!(
-            "{} expected, {} at most; limit {} a day ({})",
+            "{} expected{}, {} at most; limit {} a day ({})",
             words::dollars(cost.expected),
+            if cost.expected > cost.maximum { " for all of it" } else { "" },
             words::dollars(cost.maximum),
             words::dollars(cost.limit_per_day),
             cost.limit_origin

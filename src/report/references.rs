@@ -95,6 +95,17 @@ impl SeenReference {
     }
 }
 
+/// A row that cannot be read.
+#[derive(Clone, Debug, Serialize)]
+pub struct UnreadRow {
+    /// Its number, counted from 1.
+    pub row: u64,
+    /// Its name, when that can be read.
+    pub scene_id: Option<String>,
+    /// Why.
+    pub error: String,
+}
+
 /// What was found.
 #[derive(Clone, Debug)]
 pub struct ReferencesReport {
@@ -102,8 +113,8 @@ pub struct ReferencesReport {
     pub n_rows: u64,
     /// Rows that have a reference or a mask.
     pub n_with_references: u64,
-    /// Rows that cannot be read, by number, with the reason.
-    pub bad_rows: Vec<(u64, String)>,
+    /// Rows that cannot be read.
+    pub bad_rows: Vec<UnreadRow>,
     /// Whether references were only judged, and none was fetched.
     pub only_judged: bool,
     /// Every reference in the order of the rows.
@@ -148,7 +159,7 @@ pub fn references_json(report: &ReferencesReport) -> String {
         schema: &'static str,
         rows: u64,
         rows_with_references: u64,
-        bad_rows: Vec<BadRow<'a>>,
+        bad_rows: &'a [UnreadRow],
         freshness: FreshnessCounts,
         usable: u64,
         not_fetched: u64,
@@ -158,18 +169,13 @@ pub fn references_json(report: &ReferencesReport) -> String {
         news: &'a [String],
         checked_at: Timestamp,
     }
-    #[derive(Serialize)]
-    struct BadRow<'a> {
-        row: u64,
-        error: &'a str,
-    }
     let good = report.references.iter().filter(|seen| seen.is_usable()).count() as u64;
     let (usable, not_fetched) = if report.only_judged { (0, good) } else { (good, 0) };
     let document = Document {
         schema: "imagemill.references/1",
         rows: report.n_rows,
         rows_with_references: report.n_with_references,
-        bad_rows: report.bad_rows.iter().map(|(row, error)| BadRow { row: *row, error }).collect(),
+        bad_rows: &report.bad_rows,
         freshness: report.counts(),
         usable,
         not_fetched,
@@ -189,8 +195,10 @@ pub fn references_table(report: &ReferencesReport, width: u16, all: bool) -> Str
     let shown = |n: usize| if all { n } else { n.min(MOST_SHOWN) };
     let mut text = String::new();
     let n_bad = report.bad_rows.len();
-    for (row, error) in &report.bad_rows[..shown(n_bad)] {
-        let _ = writeln!(text, "row {row} cannot be read: {}", one_line(error));
+    for bad in &report.bad_rows[..shown(n_bad)] {
+        let name = bad.scene_id.as_deref().map(|it| format!(" ({it})")).unwrap_or_default();
+        let told = format!("row {}{name} cannot be read: {}", bad.row, bad.error);
+        let _ = writeln!(text, "{}", one_line(&told));
     }
     more(&mut text, n_bad - shown(n_bad), "rows that cannot be read");
     let (good, bad): (Vec<&SeenReference>, Vec<&SeenReference>) =
@@ -222,6 +230,9 @@ pub fn references_table(report: &ReferencesReport, width: u16, all: bool) -> Str
         bad.len(),
         words[1]
     );
+    if n_bad > 0 {
+        let _ = writeln!(text, "{} cannot be read", words::count(n_bad as u64, "row"));
+    }
     let _ = writeln!(
         text,
         "addresses: {} fresh, {} to refresh, {} without known expiry, {} doomed",
@@ -240,8 +251,7 @@ fn more(text: &mut String, n_more: usize, what: &str) {
 fn cells(seen: &SeenReference, now: Timestamp) -> Vec<String> {
     let left = |expires: Timestamp| {
         let seconds = expires.duration_since(now).as_secs();
-        let time =
-            humantime::format_duration(std::time::Duration::from_secs(seconds.unsigned_abs()));
+        let time = words::long_time(std::time::Duration::from_secs(seconds.unsigned_abs()));
         if seconds < 0 { format!("expired {time} ago") } else { format!("expires in {time}") }
     };
     let address = match &seen.freshness {
@@ -279,12 +289,13 @@ mod tests {
         let usable = Use::Usable { kind: ImageKind::Png, n_bytes: 1, sha256 };
         let good = if only_judged { Use::NotFetched } else { usable };
         let bad = Use::Unusable { reason: "is no image".to_owned() };
+        let unread = UnreadRow { row: 7, scene_id: None, error: "it is bad".to_owned() };
         let mut references = vec![seen(&bad); n_bad];
         references.extend(vec![seen(&good); n_good]);
         ReferencesReport {
             n_rows: (2 * n_bad + n_good) as u64,
             n_with_references: (n_bad + n_good) as u64,
-            bad_rows: vec![(7, "it is bad".to_owned()); n_bad],
+            bad_rows: vec![unread; n_bad],
             only_judged,
             references,
             tally: FetchTally::default(),

@@ -23,6 +23,15 @@ pub fn duration(duration: Duration) -> String {
     }
 }
 
+/// A time that may be long: in whole days where it has several of them, such as `3 days`.
+pub fn long_time(time: Duration) -> String {
+    const DAY: u64 = 24 * 3600;
+    match time.as_secs() / DAY {
+        0..2 => duration(time),
+        days => format!("{days} days"),
+    }
+}
+
 /// A count with its noun: `1 row`, `2 rows`.
 pub fn count(number: u64, noun: &str) -> String {
     if number == 1 { format!("{number} {noun}") } else { format!("{number} {noun}s") }
@@ -91,6 +100,18 @@ mod tests {
         check(59_960, "1m00s");
         check(362_000, "6m02s");
         check(3_723_000, "1h02m03s");
+    }
+
+    #[test]
+    fn long_times_are_told_in_days() {
+        for (seconds, expect) in [
+            (12, "12.0s"),
+            (47 * 3600, "47h00m00s"),
+            (48 * 3600, "2 days"),
+            (1000 * 86_400 + 5, "1000 days"),
+        ] {
+            assert_eq!(long_time(Duration::from_secs(seconds)), expect);
+        }
     }
 
     #[test]

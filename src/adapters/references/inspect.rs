@@ -34,6 +34,9 @@ pub enum ContentError {
     /// They are no png, jpeg or webp.
     #[error("no png, jpeg or webp image")]
     NotAnImage,
+    /// They are a web page: an address of a viewer, or an error in disguise.
+    #[error("it is a web page, not an image")]
+    WebPage,
     /// They end before their image does.
     #[error("it ends before its image does")]
     CutShort,
@@ -50,9 +53,20 @@ pub const HEAD: usize = 64 * 1024;
 /// # Errors
 /// When it is no image that is taken, or one of too many pixels.
 pub fn check_image(head: &[u8]) -> Result<ImageKind, ContentError> {
-    let kind = ImageKind::from_magic(head).ok_or(ContentError::NotAnImage)?;
+    let kind = ImageKind::from_magic(head).ok_or_else(|| no_image(head))?;
     let size = imagesize::blob_size(head).map_err(|_| ContentError::NotAnImage)?;
     check_pixels(size).map(|()| kind)
+}
+
+/// What else begins like this.
+fn no_image(head: &[u8]) -> ContentError {
+    let text = head.trim_ascii_start();
+    let begins =
+        |mark: &[u8]| text.get(..mark.len()).is_some_and(|first| first.eq_ignore_ascii_case(mark));
+    match begins(b"<!doctype html") || begins(b"<html") {
+        true => ContentError::WebPage,
+        false => ContentError::NotAnImage,
+    }
 }
 
 /// The same for a file whose first bytes are `head`. A camera's JPEG may have profiles and previews
@@ -61,7 +75,7 @@ pub fn check_image(head: &[u8]) -> Result<ImageKind, ContentError> {
 /// # Errors
 /// As [`check_image`], and when the file cannot be read.
 pub fn check_file(head: &[u8], file: &File) -> Result<ImageKind, ContentError> {
-    let kind = ImageKind::from_magic(head).ok_or(ContentError::NotAnImage)?;
+    let kind = ImageKind::from_magic(head).ok_or_else(|| no_image(head))?;
     if head.len() < HEAD || imagesize::blob_size(head).is_ok() {
         return check_image(head);
     }

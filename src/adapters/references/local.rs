@@ -122,7 +122,7 @@ pub(crate) fn content_error(reference: &Reference, error: ContentError) -> Refer
             ReferenceError::TooManyPixels { reference, pixels, limit }
         }
         ContentError::NotAnImage => ReferenceError::NotAnImage(reference),
-        ContentError::CutShort => {
+        ContentError::CutShort | ContentError::WebPage => {
             ReferenceError::BadAnswer { reference, problem: error.to_string() }
         }
         ContentError::Io(source) => ReferenceError::Unreadable { reference, source },

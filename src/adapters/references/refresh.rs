@@ -22,7 +22,7 @@ pub use endpoint::{EndpointError, RefreshEndpoint};
 use crate::adapters::references::signer::StoreSigner;
 use crate::adapters::references::stores::Stores;
 use crate::domain::fetch::FetchSettings;
-use crate::domain::redact::redact;
+use crate::domain::redact::{redact, without_values};
 use crate::domain::reference::{Reference, redact_queries};
 use crate::domain::signed_url::same_object;
 use crate::ports::references::{RefreshError, UrlRefresher};
@@ -123,8 +123,9 @@ fn read_answer(bytes: &[u8]) -> Result<String, &'static str> {
     if is_address && is_web(&address.url) { Ok(address.url) } else { Err("gave no web address") }
 }
 
-/// Foreign text fit for a report: no query of any address, nothing of the one that was asked about.
+/// Foreign text fit for a report: nothing of the query that was asked about, nor anything that may
+/// sign another address.
 fn told(text: &str, url: &str) -> String {
     let query = url.split_once('?').map_or("", |(_, query)| query);
-    redact(&redact_queries(text), &[query])
+    redact(&without_values(&redact_queries(text)), &[query])
 }

@@ -200,7 +200,9 @@ impl Visit<'_> {
                 }
                 Ok(None) => break,
                 Err(error) => {
-                    return Err(self.unreachable(cause(&error), NextTry::MayHeal(None)));
+                    let problem = format!("its answer broke off: {}", cause(&error));
+                    let next = NextTry::MayHeal(None);
+                    return Err(FailedTry { next, ..self.bad_answer(problem) });
                 }
             }
         }
@@ -240,13 +242,16 @@ impl Visit<'_> {
             ContentError::TooLarge { .. }
             | ContentError::TooManyPixels { .. }
             | ContentError::NotAnImage
+            | ContentError::WebPage
             | ContentError::Io(_) => NextTry::Never,
         };
         FailedTry { error: content_error(self.reference, error), next, date: self.date }
     }
 
     fn unreachable(&self, problem: String, next: NextTry) -> FailedTry {
-        let error = ReferenceError::Unreachable { reference: self.reference.clone(), problem };
+        let way = if self.web.clients.has_proxy() { "through the proxy: " } else { "" };
+        let (reference, problem) = (self.reference.clone(), format!("{way}{problem}"));
+        let error = ReferenceError::Unreachable { reference, problem };
         FailedTry { error, next, date: self.date }
     }
 

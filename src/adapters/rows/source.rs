@@ -8,7 +8,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use crate::adapters::rows::bad_row::BadRow;
-use crate::adapters::rows::columns::Columns;
+use crate::adapters::rows::columns::{Columns, NO_COLUMN};
 use crate::adapters::rows::decode::Decoder;
 use crate::adapters::rows::error::Error;
 use crate::adapters::rows::finder::Finder;
@@ -19,6 +19,7 @@ use crate::adapters::rows::pass::{OnRow, Pass};
 use crate::adapters::rows::reader::FileRowReader;
 use crate::adapters::rows::sniff::sniff;
 use crate::adapters::rows::stream::Stream;
+use crate::domain::column::meant;
 use crate::domain::digest::Sha256Digest;
 use crate::domain::row_format::RowFormat;
 
@@ -61,6 +62,18 @@ impl RecordShape {
     /// The names of the input's columns in their order, as far as they are known.
     pub fn columns(&self) -> impl Iterator<Item = &str> {
         self.columns.list().iter().map(|column| column.name.as_str())
+    }
+
+    /// Columns of the user's own that were probably meant to be a field which the input has not,
+    /// each with the name that it should have.
+    pub fn misnamed(&self) -> Vec<(String, &'static str)> {
+        let slots = self.columns.slots();
+        let own = self.columns.list().iter().filter(|column| column.field.is_none());
+        let meant = own.filter_map(|column| {
+            let field = meant(&column.normalized)?;
+            (slots[field as usize] == NO_COLUMN).then(|| (column.name.clone(), field.name()))
+        });
+        meant.collect()
     }
 }
 

@@ -31,8 +31,9 @@ Examples:
 ",
     help_template = TEMPLATE,
     after_help = "\
-What is fetched is kept for a run to come. run --plan-only says beside it which addresses will have
-expired when the turn of their row comes."
+What is fetched is kept by its content; a run asks each source again, and transfers again only what
+may have changed. run --plan-only says beside it which addresses will have expired when the turn of
+their row comes."
 )]
 pub struct RefsCheckArgs {
     /// The rows: a CSV, TSV, JSON or JSONL file, or - for standard input

@@ -17,6 +17,7 @@ Examples:
   imagemill run rows.csv --provider openai --model gpt-image-2 --quality low --plan-only   its price
   imagemill run rows.csv --canary 25 --gate 'latency p(95) < 30s'  a share first, a gate more
   imagemill run rows.csv --format json                    one JSON document for a script
+  imagemill run rows.csv --on-bad-row skip --fresh-for 10m         go on without dead references
   imagemill run rows.csv --live --provider sim --only failed,refused   go on with those only
 ",
     help_template = TEMPLATE

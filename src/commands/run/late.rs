@@ -11,7 +11,7 @@ use crate::commands::run::rejected_file::{settled_rejected_file, with_format};
 use crate::commands::world::World;
 use crate::domain::event::{RunEvent, Stamped};
 use crate::domain::row::Outcome;
-use crate::domain::settings::RunSettings;
+use crate::domain::settings::{OnBadRow, RunSettings};
 use crate::pipeline::fetch::REFERENCE_ERROR;
 use crate::pipeline::stop::with_sources;
 use crate::ports::sink::EventSink;
@@ -62,9 +62,13 @@ impl LateRows {
         let (Some(path), Some(source)) = (path, source) else { return };
         let path = settled_rejected_file(&with_format(path, source.shape().format()));
         let n_late = words::count(late.len() as u64, "row");
+        let counted = match settings.on_bad_row {
+            OnBadRow::Stop => " (as an error; --on-bad-row skip goes on without such rows)",
+            OnBadRow::Skip => "",
+        };
         match write(world.path(&path), &late, source) {
             Ok(()) => world.printer.warn(&format!(
-                "{n_late} rejected since a reference could not be used: {}",
+                "{n_late} rejected{counted} since a reference could not be used: {}",
                 path.display()
             )),
             Err(problem) => world.printer.warn(&format!(

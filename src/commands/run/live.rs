@@ -8,7 +8,7 @@ use crate::commands::ledger_place::refuse_network_ledger;
 use crate::commands::run::consent::ask_consent;
 use crate::commands::run::folder::refuse_over_budget;
 use crate::commands::run::planned::Planned;
-use crate::commands::run::reference_check::{refuse_bad_references, refuse_missing_stores};
+use crate::commands::run::reference_check::refuse_missing_stores;
 use crate::commands::world::World;
 use crate::domain::plan::Plan;
 use crate::domain::price::SIM_PROVIDER;
@@ -22,7 +22,7 @@ pub(super) fn prepare(
     layers: &Layers,
     settings: &RunSettings,
     plan: &Plan,
-    planned: &mut Planned,
+    planned: &Planned,
 ) -> Result<Option<BoundKey>, Failure> {
     if planned.batch.n_selected() == 0 {
         // Nobody is asked for anything: what is left is to tell what was found out.
@@ -35,8 +35,7 @@ pub(super) fn prepare(
         refuse_network_ledger(&world.ledger_folder(layers), layers)?;
     }
     refuse_strangers_address(layers, settings, plan)?;
-    refuse_missing_stores(world, settings, planned)?;
-    refuse_bad_references(settings, planned)?;
+    refuse_missing_stores(settings, planned)?;
     let key = match (profile, &settings.base_url) {
         (Some(profile), Some(base)) => {
             let source = key::source(layers, profile, base, settings.rehearsal)?;

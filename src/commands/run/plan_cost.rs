@@ -101,6 +101,12 @@ pub(super) fn unusual(sources: &Sources<'_>) -> Vec<String> {
     let batch = &planned.batch;
     let mut notes = Vec::new();
     notes.extend(planned.money.note.clone());
+    let misnamed = planned.source.iter().flat_map(|source| source.shape().misnamed());
+    notes.extend(
+        misnamed
+            .map(|(name, meant)| format!("column {name:?} is not used; did you mean {meant:?}?")),
+    );
+    notes.extend(planned.missing_stores.iter().map(|missing| (*missing).to_owned()));
     if settings.mode == Mode::DryRun && batch.url_references() > 0 {
         notes.push(format!(
             "{} by URL: taken on trust here; imagemill refs check fetches them, for free",

@@ -1,6 +1,5 @@
 //! What the planning pass found.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::adapters::rows::{FileRowReader, RowSource};
@@ -8,7 +7,6 @@ use crate::commands::money_view::MoneyView;
 use crate::commands::reference_parts::ReferencePlaces;
 use crate::commands::run::going_on::GoingOn;
 use crate::domain::batch::Batch;
-use crate::domain::fetch::StoreKind;
 use crate::domain::gate::GateBook;
 use crate::domain::history::Standing;
 use crate::domain::measure::{Frame, Measure};
@@ -31,8 +29,8 @@ pub(super) struct Planned {
     pub(super) reference_places: ReferencePlaces,
     /// When the addresses of references end.
     pub(super) lives: UrlLives,
-    /// The kinds of stores that references are read from.
-    pub(super) stores: BTreeSet<StoreKind>,
+    /// What is missing before references can be read from their stores.
+    pub(super) missing_stores: Vec<&'static str>,
     /// How fresh they are.
     pub(super) freshness: FreshnessCounts,
     /// Who signs addresses anew.

@@ -13,6 +13,7 @@ use crate::commands::run::going_on::which::find_going_on;
 use crate::commands::run::objections::{check_gates, refuse_unpriced};
 use crate::commands::run::pass::{Pass, PassAsk};
 use crate::commands::run::planned::{Planned, spent};
+use crate::commands::run::reference_check::{missing_stores, unusable};
 use crate::commands::run::reference_objections::Refused;
 use crate::commands::world::World;
 use crate::domain::price::PriceBook;
@@ -73,12 +74,13 @@ pub(super) fn plan(world: &World, ask: &PlanningAsk<'_>) -> Result<Planned, Fail
             going_on = None;
         }
         pass.fit(settings, view(going_on.is_some()), spent(going_on.as_ref()));
-        let (counts, too_late) = freshness::judge(&mut pass, ask);
+        let (counts, mut bad) = freshness::judge(world, &mut pass, ask);
+        bad.extend(unusable(world, &pass, &source, &reference_places.local)?);
         n_passes += 1;
-        if too_late.is_empty() || n_passes == MAX_PASSES {
+        if bad.is_empty() || n_passes == MAX_PASSES {
             break (pass, counts);
         }
-        refused.extend(too_late);
+        refused.extend(bad);
     };
     let Pass { index, batch, bad, lives, stores } = pass;
     bad.finish(u64::from(index.len()))?;
@@ -98,7 +100,7 @@ pub(super) fn plan(world: &World, ask: &PlanningAsk<'_>) -> Result<Planned, Fail
         n_bad,
         reference_places,
         lives,
-        stores,
+        missing_stores: missing_stores(world, settings, &stores),
         freshness,
         refresher,
         rows_sha256,

@@ -1,17 +1,56 @@
-//! Looks at every local reference before a live run spends, and when such a run is planned: a
-//! missing file is found for free.
+//! Looks at what references need before anything is sent: every local file, and the credentials of
+//! the stores. Both are free, so a rehearsal and a plan say what a live run would.
 
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use crate::adapters::references::local::LocalReferences;
+use crate::adapters::rows::RowSource;
 use crate::commands::failure::Failure;
 use crate::commands::reference_parts::missing_for;
+use crate::commands::rows_input::rows_failure;
+use crate::commands::run::pass::Pass;
 use crate::commands::run::planned::Planned;
+use crate::commands::run::reference_objections::{Refused, RefusedRow};
 use crate::commands::world::World;
-use crate::domain::plan::Plan;
+use crate::domain::fetch::StoreKind;
 use crate::domain::reference::Reference;
 use crate::domain::settings::{Mode, OnBadRow, RunSettings};
-use crate::domain::{ids::SceneId, sanitize};
 use crate::exit::Exit;
 use crate::pipeline::stop::with_sources;
 use crate::ports::rows::RowReader;
+
+/// The most files whose verdict is remembered: rows that share a file stand near each other.
+const MOST_REMEMBERED: usize = 4096;
+
+/// The selected rows that name a file which cannot be used, by their number.
+pub(super) fn unusable(
+    world: &World,
+    pass: &Pass<'_>,
+    source: &RowSource,
+    references: &LocalReferences,
+) -> Result<Refused, Failure> {
+    let mut refused = Refused::new();
+    let Ok(batch) = &pass.batch else { return Ok(refused) };
+    if batch.local_references() == 0 {
+        return Ok(refused);
+    }
+    let failed = |error| rows_failure(world, error);
+    let mut reader = source.reader(&Arc::clone(&pass.index)).map_err(failed)?;
+    let mut known = HashMap::new();
+    for position in batch.selected() {
+        if batch.class(batch.class_of(position)).n_references == 0 {
+            continue;
+        }
+        let row = reader.read(position).map_err(|error| Failure::new(Exit::Invalid, error))?;
+        let mut all = row.references.iter().chain(&row.options.mask).filter_map(local);
+        if let Some(reason) = all.find_map(|path| verdict(&mut known, references, path)) {
+            let number = pass.index.number(position);
+            refused.insert(number, RefusedRow { reference: None, reason });
+        }
+    }
+    Ok(refused)
+}
 
 fn local(reference: &Reference) -> Option<&str> {
     match reference {
@@ -20,71 +59,50 @@ fn local(reference: &Reference) -> Option<&str> {
     }
 }
 
-/// Refuses the plan of a live run as the run itself would; a plan that does not fit its budget is
-/// refused for that.
-pub(super) fn refuse_in_plan(
-    settings: &RunSettings,
-    plan: &Plan,
-    planned: &mut Planned,
-) -> Result<(), Failure> {
-    match settings.mode {
-        Mode::Live if plan.cost.fits => refuse_bad_references(settings, planned),
-        Mode::Live | Mode::DryRun => Ok(()),
+/// Why a file cannot be used; it is looked at once, however many rows share it.
+fn verdict(
+    known: &mut HashMap<String, Option<String>>,
+    references: &LocalReferences,
+    path: &str,
+) -> Option<String> {
+    if let Some(verdict) = known.get(path) {
+        return verdict.clone();
     }
+    let verdict = references.check(path).err().map(|error| with_sources(&error));
+    if known.len() == MOST_REMEMBERED {
+        known.clear();
+    }
+    known.insert(path.to_owned(), verdict.clone());
+    verdict
 }
 
-/// Refuses to start when a reference cannot be used, unless bad rows are to be skipped; those are
-/// then rejected when their turn comes, before money moves for them.
-pub(super) fn refuse_bad_references(
+/// What is missing before references can be read from their stores.
+pub(super) fn missing_stores(
+    world: &World,
     settings: &RunSettings,
-    planned: &mut Planned,
-) -> Result<(), Failure> {
-    if settings.on_bad_row == OnBadRow::Skip || planned.batch.local_references() == 0 {
-        return Ok(());
+    kinds: &BTreeSet<StoreKind>,
+) -> Vec<&'static str> {
+    kinds.iter().filter_map(|kind| missing_for(world, &settings.fetch, *kind)).collect()
+}
+
+/// Refuses the plan of a live run as the run itself would.
+pub(super) fn refuse_in_plan(settings: &RunSettings, planned: &Planned) -> Result<(), Failure> {
+    match settings.mode {
+        Mode::Live => refuse_missing_stores(settings, planned),
+        Mode::DryRun => Ok(()),
     }
-    let references = &planned.reference_places.local;
-    let mut first: Option<(SceneId, String)> = None;
-    let mut n_bad = 0_u64;
-    let positions: Vec<u32> = planned.batch.selected().collect();
-    for position in positions {
-        if planned.batch.class(planned.batch.class_of(position)).n_references == 0 {
-            continue;
-        }
-        let row =
-            planned.reader.read(position).map_err(|error| Failure::new(Exit::Invalid, error))?;
-        let bad = row.references.iter().chain(&row.options.mask).find_map(|reference| {
-            local(reference)
-                .and_then(|path| references.check(path).err())
-                .map(|error| with_sources(&error))
-        });
-        if let Some(problem) = bad {
-            n_bad += 1;
-            first.get_or_insert((row.scene_id, problem));
-        }
-    }
-    let Some((scene_id, problem)) = first else { return Ok(()) };
-    let text = format!(
-        "{}: {problem}; {n_bad} of {} rows have a reference that cannot be used",
-        sanitize::one_line(scene_id.as_str()),
-        planned.batch.n_selected()
-    );
-    Err(Failure::new(Exit::Invalid, text)
-        .with_hint("--on-bad-row skip goes on without those rows; nothing was sent"))
 }
 
 /// Refuses to start when references are in a store that the environment has no credentials for.
 pub(super) fn refuse_missing_stores(
-    world: &World,
     settings: &RunSettings,
     planned: &Planned,
 ) -> Result<(), Failure> {
-    if settings.on_bad_row == OnBadRow::Skip {
-        return Ok(());
-    }
-    let kinds = planned.stores.iter();
-    match kinds.filter_map(|kind| missing_for(world, &settings.fetch, *kind)).next() {
-        Some(missing) => Err(Failure::new(Exit::Invalid, missing)
-            .with_hint("--on-bad-row skip goes on without those rows; nothing was sent")),
-        None => Ok(()),
+    match planned.missing_stores.first() {
+        Some(missing) if settings.on_bad_row == OnBadRow::Stop => {
+            Err(Failure::new(Exit::Invalid, *missing)
+                .with_hint("--on-bad-row skip goes on without those rows; nothing was sent"))
+        }
+        Some(_) | None => Ok(()),
     }
 }

@@ -52,7 +52,7 @@ pub(super) fn start(
     if let Some(report) = nothing_left(header, &settings, &mut planned, plan)? {
         return Ok(report);
     }
-    let key = live::prepare(world, layers, &settings, plan, &mut planned)?;
+    let key = live::prepare(world, layers, &settings, plan, &planned)?;
     let folder = run_folder(world, header, &mut settings, plan, &mut planned, source.as_ref())?;
     name(header, &settings, &planned);
     let ended = launch::live(world, settings.clone(), planned, begin, key, &folder);

@@ -34,8 +34,22 @@ pub(crate) enum Network {
 
 /// Why a text is neither a network nor a host.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is neither a network such as 127.0.0.0/8 nor a host such as refs.example")]
-pub struct AllowError(pub String);
+pub enum AllowError {
+    /// It reads as neither.
+    #[error("{0:?} is neither a network such as 127.0.0.0/8 nor a host such as refs.example")]
+    Neither(String),
+    /// Its address does not begin a network of that length.
+    #[error("{text:?} is an address within a network; the network is {network}")]
+    Within {
+        /// The text.
+        text: String,
+        /// The network as it is written.
+        network: String,
+    },
+    /// It would open every address, those that give away credentials among them.
+    #[error("{0:?} opens every address, cloud metadata included; name the networks that you mean")]
+    Everything(String),
+}
 
 impl AllowList {
     /// Whether nothing is open.
@@ -81,6 +95,14 @@ impl Network {
         }
     }
 
+    /// Whether it is this address that the network is written with.
+    fn begins_with(&self, address: IpAddr) -> bool {
+        match self {
+            Self::V4(first, _) => address == IpAddr::V4(*first),
+            Self::V6(first, _) => address == IpAddr::V6(*first),
+        }
+    }
+
     /// The network of an address; nothing when the prefix is longer than the address.
     fn of(address: IpAddr, prefix: u8) -> Option<Self> {
         match address {
@@ -102,7 +124,7 @@ impl FromStr for Opening {
     /// Reads `10.0.0.0/8`, `fd00::/8`, `127.0.0.1`, `::1`, `[::1]` or `refs.example`. Addresses
     /// have one spelling here: who opens something must not be surprised by what it is.
     fn from_str(text: &str) -> Result<Self, AllowError> {
-        let bad = || AllowError(text.to_owned());
+        let bad = || AllowError::Neither(text.to_owned());
         let (address, prefix) = match text.split_once('/') {
             Some((address, prefix)) => (address, Some(prefix)),
             None => (text, None),
@@ -120,7 +142,15 @@ impl FromStr for Opening {
             (Some(address), Some(prefix)) => {
                 let is_number = prefix.bytes().all(|byte| byte.is_ascii_digit());
                 let prefix = prefix.parse().ok().filter(|_| is_number).ok_or_else(bad)?;
-                Network::of(address, prefix).map(Self::Network).ok_or_else(bad)
+                let network = Network::of(address, prefix).ok_or_else(bad)?;
+                if prefix == 0 {
+                    return Err(AllowError::Everything(text.to_owned()));
+                }
+                if !network.begins_with(address) {
+                    let network = Self::Network(network).to_string();
+                    return Err(AllowError::Within { text: text.to_owned(), network });
+                }
+                Ok(Self::Network(network))
             }
             (None, Some(_)) => Err(bad()),
             (None, None) => host_name(text).map(Self::Host).ok_or_else(bad),
@@ -181,16 +211,29 @@ mod tests {
             ("", ""),
             ("127.0.0.1", "127.0.0.1"),
             ("127.0.0.1/32", "127.0.0.1"),
-            (" 10.1.2.3/8 , localhost ,", "10.0.0.0/8,localhost"),
-            ("[::1],fd00::1/8,::1/128", "::1,fd00::/8,::1"),
+            (" 10.0.0.0/8 , localhost ,", "10.0.0.0/8,localhost"),
+            ("[::1],fd00::/8,::1/128", "::1,fd00::/8,::1"),
             ("Refs.Example.", "refs.example"),
             ("bücher.example", "xn--bcher-kva.example"),
-            ("0.0.0.0/0,::/0", "0.0.0.0/0,::/0"),
             ("my_minio", "my_minio"),
         ] {
             let list: AllowList = text.parse().expect(text);
             assert_eq!(list.to_string(), wanted, "{text:?}");
             assert_eq!(wanted.parse::<AllowList>(), Ok(list), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn nobody_opens_more_than_is_written() {
+        for (text, told) in [
+            ("10.1.2.3/8", "is an address within a network; the network is 10.0.0.0/8"),
+            ("fd00::1/8", "is an address within a network; the network is fd00::/8"),
+            ("0.0.0.0/0", "opens every address"),
+            ("::/0", "opens every address"),
+            ("8.8.8.8/0", "opens every address"),
+        ] {
+            let error = text.parse::<AllowList>().expect_err(text).to_string();
+            assert!(error.contains(told), "{text}: {error}");
         }
     }
 
@@ -222,7 +265,8 @@ mod tests {
             "refs.example..",
             "256.0.0.1",
         ] {
-            assert_eq!(text.parse::<AllowList>(), Err(AllowError(text.to_owned())), "{text:?}");
+            let neither = Err(AllowError::Neither(text.to_owned()));
+            assert_eq!(text.parse::<AllowList>(), neither, "{text:?}");
         }
     }
 }

@@ -10,8 +10,9 @@ use super::{Lifetime, Owned, Parameters};
 use crate::domain::sigv4;
 
 /// Who signed, in formats with `Signature` and `Expires`: S3 of old, Google's storage of old and
-/// its delivery, and CloudFront.
-const SIGNERS: [&str; 4] = ["awsaccesskeyid", "googleaccessid", "keyname", "key-pair-id"];
+/// its delivery, CloudFront, and Alibaba's storage of old.
+const SIGNERS: [&str; 5] =
+    ["awsaccesskeyid", "googleaccessid", "keyname", "key-pair-id", "ossaccesskeyid"];
 
 /// Names of tokens of the kind `st=…~exp=…~hmac=…`.
 const TILDE_TOKENS: [&str; 5] = ["hdnts", "hdnea", "hdntl", "__token__", "__cld_token__"];
@@ -40,7 +41,7 @@ const IMAGE_ENDINGS: [&str; 6] = [".png", ".jpg", ".jpeg", ".webp", ".gif", ".av
 
 /// Stores: signatures with a date and a life, and the older ones with an end.
 pub(super) fn read_stores(parameters: &Parameters, life: &mut Lifetime, owned: &mut Owned) {
-    for prefix in ["x-amz", "x-goog"] {
+    for prefix in ["x-amz", "x-goog", "x-oss"] {
         let name = |part: &str| format!("{prefix}-{part}");
         if parameters.has(&name("signature")) || parameters.has(&name("algorithm")) {
             let (date, seconds) = (name("date"), name("expires"));
@@ -107,6 +108,10 @@ pub(super) fn read_delivery(
     if parameters.has("ex") && parameters.has("is") && parameters.has("hm") {
         life.ends(parameters.earliest("ex", hex_epoch));
         own(&["ex", "is", "hm"]);
+    }
+    if parameters.has("oe") && parameters.has("oh") {
+        life.ends(parameters.earliest("oe", hex_epoch));
+        own(&["oe", "oh"]);
     }
     read_opaque_tokens(url, parameters, life, &mut own);
 }

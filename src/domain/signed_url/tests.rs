@@ -48,6 +48,8 @@ fn the_end_of_every_format_is_read() {
         "public_id=x&signature=s&expires_at=1767323045".to_owned(),
         "token=abc&expires=1767323045".to_owned(),
         "ex=695735a5&is=69500000&hm=0a".to_owned(),
+        "_nc_cat=1&oh=0a&oe=695735A5".to_owned(),
+        "OSSAccessKeyId=K&Signature=s&Expires=1767323045".to_owned(),
         format!("access={jwt}"),
         format!("access={}", token(r#"{"exp":"1767323045"}"#)),
         format!("access={}", token(r#"{"exp":1767323045.75}"#)),
@@ -66,7 +68,7 @@ fn the_end_of_every_format_is_read() {
 
 #[test]
 fn a_date_and_a_life_make_an_end_and_a_begin() {
-    for prefix in ["X-Amz", "X-Goog", "x-amz", "X-AMZ"] {
+    for prefix in ["X-Amz", "X-Goog", "x-amz", "X-AMZ", "x-oss"] {
         let url = format!(
             "https://b.example/a?{prefix}-Algorithm=A&{prefix}-Date=20260102T030400Z\
             &{prefix}-Expires=5&{prefix}-Signature=0a"

@@ -3,23 +3,68 @@
 use crate::support::sandbox::Sandbox;
 
 #[test]
-fn a_missing_reference_stops_a_live_run_before_it_spends() {
+fn a_missing_reference_is_a_bad_row_in_every_mode() {
     let sandbox = Sandbox::new();
     sandbox.run("seed --rows 10 --out rows.csv").exits(0);
+    let all = std::fs::read_to_string(sandbox.path("rows.csv")).expect("the rows");
+    sandbox.write("rows.csv", format!("{all}NEW,a mug,1,refs/none.png\n"));
+    let header = all.lines().next().expect("a header");
+    assert!(header.starts_with("scene_id,prompt,variants,reference_urls"), "{header}");
     std::fs::remove_file(sandbox.path("refs/BATCH-005.png")).expect("a reference of the fixture");
     let live = "run rows.csv --live --provider sim --sim latency=1ms";
-    let ran = sandbox.run(live).exits(3);
-    assert!(ran.stderr.contains("BATCH-005: reference refs/BATCH-005.png"), "{}", ran.stderr);
-    assert!(ran.stderr.contains("1 of 10 rows"), "{}", ran.stderr);
+    for command in
+        ["run rows.csv", "run rows.csv --plan-only", live, &format!("{live} --plan-only")]
+    {
+        let ran = sandbox.run(&format!("{command} --rejected bad.csv")).exits(3);
+        let ran = ran.result_has(&["invalid exit=3", "2 of 11 rows cannot be used"]);
+        for told in ["row 5 (BATCH-005)", "reference refs/BATCH-005.png cannot be read"] {
+            assert!(ran.stderr.contains(told), "{command}: {}", ran.stderr);
+        }
+        let listed = std::fs::read_to_string(sandbox.path("bad.csv")).expect("the list");
+        assert!(listed.contains("BATCH-005") && listed.contains("NEW"), "{listed}");
+        std::fs::remove_file(sandbox.path("bad.csv")).expect("the list");
+    }
     assert!(!sandbox.path("out").exists(), "nothing was begun");
-    let plan = sandbox.run(&format!("{live} --plan-only --plan-out plan.json")).exits(3);
-    plan.result_has(&["invalid exit=3", "BATCH-005: reference refs/BATCH-005.png"]);
     sandbox.run(&format!("{live} --plan-only --on-bad-row skip")).exits(0);
-    sandbox.run("run rows.csv --plan-only").exits(0);
     let ran = sandbox.run(&format!("{live} --on-bad-row skip --format json")).exits(0);
     let report: serde_json::Value = serde_json::from_str(&ran.stdout).expect("one object");
-    assert_eq!(report["rows"]["rejected"], 1);
+    assert_eq!(report["rows"]["rejected"], 2);
     assert_eq!(report["rows"]["ok"], 9);
+}
+
+#[test]
+fn a_misnamed_column_and_missing_credentials_are_told_in_the_plan() {
+    let sandbox = Sandbox::new();
+    sandbox.write("rows.csv", "id,prompt,ref_url,qualty\na,a mug,https://x.example/a.png,high\n");
+    let ran = sandbox.run("run rows.csv --plan-only").exits(0);
+    for told in [
+        "column \"ref_url\" is not used; did you mean \"reference_urls\"?",
+        "column \"qualty\" is not used; did you mean \"quality\"?",
+    ] {
+        assert!(ran.stdout.contains(told), "{told} {}", ran.stdout);
+    }
+    sandbox.write("rows.csv", "id,prompt,reference_urls\na,a mug,s3://refs/a.png\n");
+    let ran = sandbox.run("run rows.csv").exits(0);
+    assert!(ran.stdout.contains("no credentials for s3://"), "{}", ran.stdout);
+    let live = "run rows.csv --live --provider sim";
+    for command in [live, &format!("{live} --plan-only")] {
+        let ran = sandbox.run(command).exits(3);
+        ran.result_has(&["no credentials for s3://"]);
+    }
+}
+
+#[test]
+fn whatever_lets_somebody_in_is_not_shown_with_a_bad_row() {
+    let sandbox = Sandbox::new();
+    for (reference, told) in [
+        ("https://me:SECRET@x.example/a.png", "https://…@x.example/a.png"),
+        ("x.example/a.png?sig=SECRET", "write https:// before it"),
+    ] {
+        sandbox.write("rows.csv", format!("id,prompt,reference_urls\na,a mug,{reference}\n"));
+        let ran = sandbox.run("run rows.csv").exits(3);
+        assert!(ran.stderr.contains(told), "{}", ran.stderr);
+        assert!(!ran.stderr.contains("SECRET") && !ran.stdout.contains("SECRET"), "{}", ran.stderr);
+    }
 }
 
 /// An address of CloudFront that ends at this second.
@@ -36,7 +81,8 @@ fn what_is_judged_without_a_fetch_says_why_and_counts_every_row() {
     sandbox.write("rows.csv", format!("id,prompt,reference_urls\n{rows}bad,,\n"));
     let ran = sandbox.run("refs check rows.csv --no-fetch").exits(3);
     for told in [
-        "row 4 cannot be read: ",
+        "row 4 (bad) cannot be read: ",
+        "1 row cannot be read\n",
         "3 references in 3 of 4 rows: 1 not refused, 2 refused\n",
         "1 without known expiry, 2 doomed\n",
         "doomed: expired ",

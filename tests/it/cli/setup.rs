@@ -149,4 +149,11 @@ fn trust_is_for_a_file_as_it_is() {
     assert!(shown().stderr.is_empty() && shown().stdout.contains("MINE"), "{}", shown().stdout);
     sandbox.write("imagemill.toml", "api_key_env = \"OTHER\"\n");
     assert!(shown().stderr.contains("left out"), "a changed file is another file");
+    let text =
+        "[refs]\nbuckets = [\"s3://theirs\"]\n[refresh]\ncommand = [\"sh\", \"-c\", \"a | b\"]\n";
+    sandbox.write("imagemill.toml", text);
+    let trusted = sandbox.run("config trust").exits(0).stdout;
+    for told in ["refs.buckets = s3://theirs", "refresh.command = sh -c 'a | b'"] {
+        assert!(trusted.contains(told), "{told}: {trusted}");
+    }
 }

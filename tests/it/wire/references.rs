@@ -135,7 +135,7 @@ fn two_hundred_rows_with_one_reference_fetch_it_once_and_send_it_two_hundred_tim
 fn bad_references_are_rejected_rows_that_cost_nothing() {
     let stage = Stage::new("");
     let bad = [
-        ("wrong-type/a.png", "no png, jpeg or webp"),
+        ("wrong-type/a.png", "it is a web page"),
         ("svg/a.png", "no png, jpeg or webp"),
         ("bomb/a.png", "pixels"),
         ("gzip/a.png", "encod"),
@@ -144,7 +144,7 @@ fn bad_references_are_rejected_rows_that_cost_nothing() {
         ("status/404/a.png", "404"),
         ("trickle/a.png", "was not there within 2s"),
         ("endless/a.png", "more than 20971520 bytes|was not there within 2s"),
-        ("short/a.png", "reached|answer|body"),
+        ("short/a.png", "its answer broke off"),
     ];
     let mut references: Vec<String> = bad.iter().map(|(path, _)| stage.address(path)).collect();
     references.push(stage.address("redirect/good.png"));
@@ -249,6 +249,9 @@ fn a_program_that_cannot_help_leaves_a_rejected_row_and_no_signature_in_sight() 
         "echo junk",
         "echo '{\"url\": \"https://evil.example/a.png\"}'",
         "echo \"no: $(cat)\" >&2; exit 3",
+        "sed 's/.*Signature=/sig: Signature=/; s/&.*//' >&2; exit 3",
+        "sed 's/.*Signature=/bad /; s/&.*//' >&2; exit 3",
+        "sed 's,.*//,no ,; s/&AWS.*//' >&2; exit 3",
         "head -c 200000 /dev/zero",
     ];
     for script in scripts {
@@ -264,8 +267,8 @@ fn a_program_that_cannot_help_leaves_a_rejected_row_and_no_signature_in_sight() 
         for (path, bytes) in stage.sandbox.files() {
             // The rows themselves, and their echo.
             let may = path.ends_with("rows.csv") || path.ends_with("rejected.csv");
-            let holds = memchr::memmem::find(&bytes, CANARY.as_bytes()).is_some();
-            assert!(may || !holds, "{script}: {}", path.display());
+            let n_held = memchr::memmem::find_iter(&bytes, CANARY.as_bytes()).count();
+            assert!(n_held <= usize::from(may), "{script}: {}", path.display());
         }
     }
 }

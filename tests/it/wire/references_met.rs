@@ -68,11 +68,11 @@ async fn every_fault_ends_its_try_and_leaves_nothing_behind() {
     for (path, error, next) in [
         ("endless/a.png", "TooLarge", NextTry::Never),
         ("size/30000000/a.png", "TooLarge", NextTry::Never),
-        ("wrong-type/a.png", "NotAnImage", NextTry::Never),
+        ("wrong-type/a.png", "BadAnswer", NextTry::Never),
         ("svg/a.png", "NotAnImage", NextTry::Never),
         ("bomb/a.png", "TooManyPixels", NextTry::Never),
         ("gzip/a.png", "BadAnswer", NextTry::Never),
-        ("short/a.png", "Unreachable", heals),
+        ("short/a.png", "BadAnswer", heals),
         ("drop/a.png", "Unreachable", heals),
         ("redirect-loop/a.png", "BadAnswer", NextTry::Never),
         ("redirect-to-private/a.png", "Refused", NextTry::Never),
