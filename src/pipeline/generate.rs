@@ -182,36 +182,41 @@ impl VariantReport {
     }
 
     /// Ends the story. An image that was given up after an attempt that may have been billed is
-    /// `unknown`: nothing later may make that attempt look as if it had not been.
+    /// `unknown`: nothing later may make that attempt look as if it had not been, but an image.
     fn end(mut self, ending: VariantEnding, reason: Option<String>) -> Self {
-        let given_up = match ending {
+        let (has_cost, has_answer) = match ending {
+            VariantEnding::Stored
+            | VariantEnding::NotKept
+            | VariantEnding::Unknown(_)
+            | VariantEnding::Lost => (true, false),
+            VariantEnding::Refused
+            | VariantEnding::Failed
+            | VariantEnding::NotAnImage
+            | VariantEnding::NoImage => (false, true),
             VariantEnding::Cancelled
             | VariantEnding::OverBudget
             | VariantEnding::Throttled
-            | VariantEnding::NoFile => true,
-            VariantEnding::Stored
-            | VariantEnding::Refused
-            | VariantEnding::Failed
-            | VariantEnding::NotAnImage
-            | VariantEnding::NoImage
-            | VariantEnding::NotKept
-            | VariantEnding::Unknown(_)
-            | VariantEnding::Lost => false,
+            | VariantEnding::NoFile => (false, false),
         };
-        match self.bought_after {
-            Some(class) if given_up => {
-                self.ending = VariantEnding::Unknown(class);
-                self.reason = self.unknown_reason.take();
+        let before = match self.bought_after {
+            _ if has_cost => None,
+            Some(class) => Some((VariantEnding::Unknown(class), self.unknown_reason.take())),
+            None if self.was_billed => {
+                let earlier = "an earlier attempt may have been billed";
+                Some((VariantEnding::Lost, Some(earlier.to_owned())))
             }
-            None if given_up && self.was_billed => {
-                self.ending = VariantEnding::Lost;
-                self.reason = Some("an earlier attempt may have been billed".to_owned());
-            }
-            Some(_) | None => {
-                self.ending = ending;
-                self.reason = reason.or(self.reason);
-            }
-        }
+            None => None,
+        };
+        let Some((before, why)) = before else {
+            self.ending = ending;
+            self.reason = reason.or(self.reason);
+            return self;
+        };
+        self.ending = before;
+        self.reason = match (reason.filter(|_| has_answer), why) {
+            (Some(answer), Some(why)) => Some(format!("{answer}; before that: {why}")),
+            (answer, why) => why.or(answer),
+        };
         self
     }
 }

@@ -1,7 +1,8 @@
 //! Images that a process has given their names and died over: looked for when its run goes on.
 //! And what it left half received: kept under `raw/`, since it may be paid.
 
-use std::fs::{self, File};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
@@ -9,14 +10,21 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use crate::adapters::output::images::{IMAGES, RAW};
+use crate::adapters::output::run_folder::open_regular;
 use crate::domain::digest::Sha256Digest;
-use crate::domain::ids::AttemptId;
+use crate::domain::ids::{AttemptId, RunId};
 use crate::domain::image::{ImageKind, StoredImage};
 use crate::domain::ledger::CostSource;
 use crate::domain::money::NanoUsd;
 
 /// Bytes at the start that tell kind and size.
 const HEAD: usize = 64 << 10;
+
+/// The longest sidecar that is read; a prompt may have tens of thousands of letters.
+const MAX_SIDECAR: u64 = 1 << 20;
+
+/// Hexadecimal digits of the digest behind a name that was taken.
+const SUFFIX_DIGITS: usize = 12;
 
 /// An image that is there, although nothing says so.
 #[derive(Clone, Debug)]
@@ -28,48 +36,132 @@ pub struct FoundImage {
 }
 
 /// What a sidecar says of its attempt.
-#[derive(Deserialize)]
-struct SidecarHead {
-    rid: AttemptId,
+#[derive(Clone, Debug, Deserialize)]
+pub struct SidecarHead {
+    /// The run that made the image.
+    pub run_id: RunId,
+    /// The attempt that paid for it.
+    pub rid: AttemptId,
+    /// The identity of the work.
+    pub work: Sha256Digest,
     amount: NanoUsd,
     cost_source: CostSource,
 }
 
-/// Looks for the image of an attempt: a whole file with the name that it would have, which is none
-/// of `taken` (files of other images, relative to the run's folder). When several could be it, none
-/// is.
-///
-/// # Errors
-/// When the file system refuses.
-pub fn find_image(
-    run_folder: &Path,
-    stem: &str,
-    variant: u8,
-    rid: AttemptId,
-    taken: &dyn Fn(&str) -> bool,
-) -> io::Result<Option<FoundImage>> {
-    let mut found = Vec::new();
-    for kind in [ImageKind::Png, ImageKind::Jpeg, ImageKind::Webp] {
-        let path = PathBuf::from(IMAGES).join(format!("{stem}-v{variant}.{}", kind.extension()));
-        if !taken(&path.to_string_lossy())
-            && let Some(image) = whole_image(run_folder, path)?
-        {
-            found.push(image);
+/// The images of a run's folder, as far as nothing says whose they are.
+#[derive(Debug, Default)]
+pub struct ImagesThere {
+    run_folder: PathBuf,
+    /// The names of all images.
+    all: BTreeSet<String>,
+    /// Those without a sidecar that can be read.
+    bare: BTreeSet<String>,
+    /// The others, by their work.
+    told: BTreeMap<Sha256Digest, (String, SidecarHead)>,
+}
+
+impl ImagesThere {
+    /// Looks at a run's folder; `taken` says which files (relative to it) are known.
+    ///
+    /// # Errors
+    /// When the file system refuses.
+    pub fn look(run_folder: &Path, taken: &dyn Fn(&str) -> bool) -> io::Result<Self> {
+        let mut there = Self { run_folder: run_folder.to_owned(), ..Self::default() };
+        let folder = run_folder.join(IMAGES);
+        let entries = match fs::read_dir(&folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(there),
+            entries => entries?,
+        };
+        for entry in entries {
+            let entry = entry?;
+            let Ok(name) = entry.file_name().into_string() else { continue };
+            let is_image = kinds().any(|kind| {
+                name.strip_suffix(kind.extension()).is_some_and(|rest| rest.ends_with('.'))
+            });
+            if !is_image || name.starts_with('.') || !entry.file_type()?.is_file() {
+                continue;
+            }
+            there.all.insert(name.clone());
+            if taken(&format!("{IMAGES}/{name}")) {
+                continue;
+            }
+            match sidecar(&folder.join(&name).with_extension("json")) {
+                Some(head) => drop(there.told.insert(head.work, (name, head))),
+                None => drop(there.bare.insert(name)),
+            }
+        }
+        Ok(there)
+    }
+
+    /// Whether a file, named relative to the run's folder, is there.
+    pub fn has(&self, file: &str) -> bool {
+        let name = file.strip_prefix(IMAGES).and_then(|rest| rest.strip_prefix('/'));
+        match name {
+            Some(name) if !name.contains('/') => self.all.contains(name),
+            Some(_) | None => self.run_folder.join(file).is_file(),
         }
     }
-    let Some(image) = found.pop().filter(|_| found.is_empty()) else { return Ok(None) };
-    let sidecar = fs::read(run_folder.join(image.path.with_extension("json"))).ok();
-    let sidecar = sidecar.and_then(|text| serde_json::from_slice::<SidecarHead>(&text).ok());
-    if sidecar.as_ref().is_some_and(|sidecar| sidecar.rid != rid) {
-        return Ok(None);
+
+    /// What the sidecar of an image of this work says, when there is one.
+    pub fn told(&self, work: &Sha256Digest) -> Option<&SidecarHead> {
+        self.told.get(work).map(|(_, head)| head)
     }
-    let cost = sidecar.map(|sidecar| (sidecar.amount, sidecar.cost_source));
-    Ok(Some(FoundImage { image, cost }))
+
+    /// The image whose sidecar names this work, when it is whole.
+    ///
+    /// # Errors
+    /// When the file system refuses.
+    pub fn with_sidecar(&self, work: &Sha256Digest) -> io::Result<Option<FoundImage>> {
+        let Some((name, head)) = self.told.get(work) else { return Ok(None) };
+        let image = whole_image(&self.run_folder, Path::new(IMAGES).join(name))?;
+        let cost = Some((head.amount, head.cost_source));
+        Ok(image.map(|image| FoundImage { image, cost }))
+    }
+
+    /// The image without a sidecar that has the name of a row's image: as it is usually called, or
+    /// with the digest behind it that it gets where the name is taken. When several could be it,
+    /// none is.
+    ///
+    /// # Errors
+    /// When the file system refuses.
+    pub fn bare(&self, stem: &str, variant: u8) -> io::Result<Option<FoundImage>> {
+        let usual = format!("{stem}-v{variant}");
+        let mut found = Vec::new();
+        let from = self.bare.range(usual.clone()..);
+        for name in from.take_while(|name| name.starts_with(&usual)) {
+            let Some((rest, _)) = name[usual.len()..].rsplit_once('.') else { continue };
+            let path = Path::new(IMAGES).join(name);
+            match rest.strip_prefix('-') {
+                None if rest.is_empty() => found.extend(whole_image(&self.run_folder, path)?),
+                Some(digits) if digits.len() == SUFFIX_DIGITS => {
+                    let image = whole_image(&self.run_folder, path)?;
+                    let is_its = |it: &StoredImage| it.sha256.to_string().starts_with(digits);
+                    found.extend(image.filter(is_its));
+                }
+                Some(_) | None => {}
+            }
+        }
+        let image = found.pop().filter(|_| found.is_empty());
+        Ok(image.map(|image| FoundImage { image, cost: None }))
+    }
+}
+
+fn kinds() -> impl Iterator<Item = ImageKind> {
+    [ImageKind::Png, ImageKind::Jpeg, ImageKind::Webp].into_iter()
+}
+
+/// What a sidecar says; nothing when there is none that can be read.
+fn sidecar(path: &Path) -> Option<SidecarHead> {
+    let (file, about) = open_regular(path).ok()?;
+    let mut text = Vec::new();
+    let fits = about.len() <= MAX_SIDECAR;
+    fits.then(|| file.take(MAX_SIDECAR).read_to_end(&mut text).ok()).flatten()?;
+    serde_json::from_slice(&text).ok()
 }
 
 /// The image in a file, when the file is there and is a whole one.
 fn whole_image(run_folder: &Path, path: PathBuf) -> io::Result<Option<StoredImage>> {
-    let mut file = match File::open(run_folder.join(&path)) {
+    let (mut file, _) = match open_regular(&run_folder.join(&path)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         file => file?,
     };
@@ -130,7 +222,8 @@ pub fn keep_parts(run_folder: &Path) -> io::Result<u64> {
     for entry in entries {
         let entry = entry?;
         let name = entry.file_name().to_string_lossy().into_owned();
-        if !(name.starts_with('.') && name.ends_with(".part")) {
+        let is_part = name.starts_with('.') && name.ends_with(".part");
+        if !is_part || !entry.file_type()?.is_file() {
             continue;
         }
         if entry.metadata()?.len() == 0 {
@@ -163,35 +256,63 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let images = folder.path().join(IMAGES);
         fs::create_dir(&images).expect("a folder");
-        let rid = AttemptId::new(Uuid::from_u128(7));
-        let find = |taken: &dyn Fn(&str) -> bool| {
-            find_image(folder.path(), "A-1", 2, rid, taken).expect("readable")
+        let work = Sha256Digest::of(b"work");
+        let there = |taken: &dyn Fn(&str) -> bool| {
+            ImagesThere::look(folder.path(), taken).expect("readable")
         };
-        let free = |_: &str| false;
-        assert!(find(&free).is_none(), "nothing is there");
+        let bare = || there(&|_| false).bare("A-1", 2).expect("readable");
+        assert!(bare().is_none(), "nothing is there");
         let file = images.join("A-1-v2.png");
         fs::write(&file, &png()[..20]).expect("a file");
-        assert!(find(&free).is_none(), "half of an image");
+        assert!(bare().is_none(), "half of an image");
         fs::write(&file, png()).expect("a file");
-        let found = find(&free).expect("a whole image");
-        assert_eq!(found.image.pixels, Some((2, 3)));
-        assert_eq!(found.cost, None);
-        assert!(find(&|name| name == "images/A-1-v2.png").is_none(), "it is another's");
-        let sidecar =
-            |rid: AttemptId| format!(r#"{{"rid":"{rid}","amount":"0.04","cost_source":"usage"}}"#);
-        fs::write(images.join("A-1-v2.json"), sidecar(rid)).expect("a file");
+        fs::write(images.join("A-1-v20.png"), png()).expect("another image");
+        let found = bare().expect("a whole image");
+        assert_eq!((found.image.pixels, found.cost), (Some((2, 3)), None));
+        let others = there(&|name| name == "images/A-1-v2.png");
+        assert!(others.has("images/A-1-v2.png") && !others.has("images/A-1-v3.png"));
+        assert!(others.bare("A-1", 2).expect("readable").is_none(), "it is another's");
+        let sidecar = format!(
+            r#"{{"run_id":"{}","rid":"{}","work":"{work}","amount":"0.04","cost_source":"usage"}}"#,
+            RunId::new(Uuid::from_u128(6)),
+            AttemptId::new(Uuid::from_u128(7)),
+        );
+        fs::write(images.join("A-1-v2.json"), sidecar).expect("a file");
+        assert!(bare().is_none(), "its sidecar says whose it is");
+        let all = there(&|_| false);
         let amount = "0.04".parse().expect("money");
-        assert_eq!(find(&free).expect("found").cost, Some((amount, CostSource::Usage)));
-        let other = AttemptId::new(Uuid::from_u128(8));
-        fs::write(images.join("A-1-v2.json"), sidecar(other)).expect("a file");
-        assert!(find(&free).is_none(), "it is of another attempt");
+        assert_eq!(all.told(&work).map(|it| it.rid), Some(AttemptId::new(Uuid::from_u128(7))));
+        let found = all.with_sidecar(&work).expect("readable").expect("found");
+        assert_eq!(found.cost, Some((amount, CostSource::Usage)));
         fs::remove_file(images.join("A-1-v2.json")).expect("a file");
-        fs::write(
-            images.join("A-1-v2.jpg"),
-            [&b"\xff\xd8\xff\xe0"[..], &[0; 20], b"\xff\xd9"].concat(),
-        )
-        .expect("a file");
-        assert!(find(&free).is_none(), "nobody knows which of two it is");
+        // The name was taken: the digest stands behind it.
+        let digest = Sha256Digest::of(&png()).to_string();
+        fs::rename(&file, images.join(format!("A-1-v2-{}.png", &digest[..12]))).expect("a name");
+        assert!(bare().is_some());
+        fs::write(images.join("A-1-v2-0123456789ab.png"), png()).expect("a file");
+        assert!(bare().is_some(), "its name lies");
+        let jpeg = [&b"\xff\xd8\xff\xe0"[..], &[0; 20], b"\xff\xd9"].concat();
+        fs::write(images.join("A-1-v2.jpg"), jpeg).expect("a file");
+        assert!(bare().is_none(), "nobody knows which of two it is");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn no_link_and_no_pipe_is_taken_for_an_image() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let images = folder.path().join(IMAGES);
+        fs::create_dir(&images).expect("a folder");
+        fs::write(folder.path().join("elsewhere.png"), png()).expect("a file");
+        for (target, name) in [("../elsewhere.png", "A-v1.png"), ("/dev/zero", ".1.part")] {
+            std::os::unix::fs::symlink(target, images.join(name)).expect("a link");
+        }
+        let pipe = std::process::Command::new("mkfifo").arg(images.join("B-v1.png")).status();
+        assert!(pipe.expect("mkfifo runs").success());
+        let there = ImagesThere::look(folder.path(), &|_| false).expect("readable");
+        assert!(there.bare("A", 1).expect("readable").is_none());
+        assert!(there.bare("B", 1).expect("readable").is_none());
+        assert_eq!(keep_parts(folder.path()).expect("readable"), 0);
+        assert!(images.join(".1.part").is_symlink(), "what is not ours stays");
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! Reads a journal back, line by line. Its last line may have been cut off with its process.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use crate::adapters::output::journal::FILE_NAME;
-use crate::adapters::output::run_folder::{no_links, private_file};
+use crate::adapters::output::run_folder::{no_links, open_regular, private_file};
 use crate::domain::event::Stamped;
 use crate::domain::history::HistoryError;
 
@@ -44,9 +44,9 @@ pub fn replay(run_folder: &Path, each: &mut dyn FnMut(&Stamped)) -> Result<u64, 
     let path = run_folder.join(FILE_NAME);
     let io_error = |source| ReplayError::Io { path: path.clone(), source };
     let damaged = |source| ReplayError::Damaged { path: path.clone(), source };
-    let file = match File::open(&path) {
+    let file = match open_regular(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
-        file => file.map_err(io_error)?,
+        file => file.map_err(io_error)?.0,
     };
     let mut reader = BufReader::with_capacity(1 << 16, file);
     let mut text = Vec::with_capacity(1 << 10);
@@ -55,10 +55,15 @@ pub fn replay(run_folder: &Path, each: &mut dyn FnMut(&Stamped)) -> Result<u64, 
         text.clear();
         let n_bytes =
             (&mut reader).take(MAX_LINE).read_until(b'\n', &mut text).map_err(io_error)?;
-        if n_bytes == 0 || text.last() != Some(&b'\n') {
+        let is_cut = text.last() != Some(&b'\n');
+        let is_last = reader.fill_buf().map_err(io_error)?.is_empty();
+        if n_bytes == 0 || is_cut && is_last {
             return Ok(whole);
         }
         line += 1;
+        if is_cut {
+            return Err(damaged(HistoryError::Long { line }));
+        }
         match Stamped::parse(&text) {
             Ok(Some(stamped)) if stamped.seq <= seq => {
                 let (found, expected) = (stamped.seq, seq + 1);
@@ -70,7 +75,7 @@ pub fn replay(run_folder: &Path, each: &mut dyn FnMut(&Stamped)) -> Result<u64, 
             }
             Ok(None) => {}
             // After a power cut a line may have its length and not its bytes: nobody was promised.
-            Err(_) if reader.fill_buf().map_err(io_error)?.is_empty() => return Ok(whole),
+            Err(_) if is_last => return Ok(whole),
             Err(source) => return Err(damaged(HistoryError::Line { line, source })),
         }
         whole += n_bytes as u64;
@@ -86,13 +91,54 @@ pub(super) fn reopen(run_folder: &Path, whole: u64) -> io::Result<File> {
     no_links(&mut options);
     let mut file = private_file(&mut options).open(&path)?;
     if file.metadata()?.len() > whole {
-        let mut rest = Vec::new();
         file.seek(SeekFrom::Start(whole))?;
-        file.read_to_end(&mut rest)?;
         let aside = run_folder.join(format!("{FILE_NAME}.torn-{whole}"));
-        private_file(OpenOptions::new().append(true).create(true)).open(aside)?.write_all(&rest)?;
+        let mut options = OpenOptions::new();
+        options.append(true).create(true);
+        no_links(&mut options);
+        io::copy(&mut file, &mut private_file(&mut options).open(aside)?)?;
         file.set_len(whole)?;
         file.sync_all()?;
     }
     Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LINE: &str =
+        r#"{"seq":1,"ts":"2026-11-29T06:11:00Z","event":{"type":"rows_held","count":4}}"#;
+
+    fn read(text: &[u8]) -> Result<u64, ReplayError> {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::write(folder.path().join(FILE_NAME), text).expect("a journal");
+        replay(folder.path(), &mut |_| {})
+    }
+
+    /// A line that is too long may be the torn end, and nothing else.
+    #[test]
+    fn an_endless_line_ends_a_journal_only_at_its_end() {
+        let head = format!("{LINE}\n");
+        let long = vec![b'x'; usize::try_from(MAX_LINE).expect("it fits") - 1];
+        let whole = head.len() as u64;
+        assert_eq!(read(&[head.as_bytes(), &long].concat()).expect("torn"), whole);
+        let more = LINE.replace(":1,", ":2,");
+        let longer = [head.as_bytes(), &long, b"xx\n", more.as_bytes(), b"\n"].concat();
+        let error = read(&longer).expect_err("what follows would be lost");
+        assert!(format!("{error:?}").contains("Long { line: 2 }"), "{error:?}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn no_link_is_followed_and_no_pipe_is_waited_for() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join(FILE_NAME);
+        std::os::unix::fs::symlink("/dev/zero", &path).expect("a link");
+        assert!(replay(folder.path(), &mut |_| {}).is_err());
+        std::fs::remove_file(&path).expect("removed");
+        let made = std::process::Command::new("mkfifo").arg(&path).status();
+        assert!(made.expect("mkfifo runs").success());
+        assert!(replay(folder.path(), &mut |_| {}).is_err());
+    }
 }

@@ -1,11 +1,10 @@
 //! The names of a run's rows in their order (`imagemill.rows/1`): a line of JSON each, after one
 //! that names the format. They tell later which rows were added, removed or moved.
 
-use std::fs;
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::Path;
 
-use crate::adapters::output::run_folder::{RunFolderError, at};
+use crate::adapters::output::run_folder::{RunFolderError, at, open_regular};
 use crate::domain::ids::SceneId;
 
 /// The name of the file in the run's folder.
@@ -45,9 +44,9 @@ pub fn write_row_names(
 /// When the file system refuses.
 pub fn read_row_names(run_folder: &Path) -> Result<Option<Vec<SceneId>>, RunFolderError> {
     let path = run_folder.join(FILE_NAME);
-    let file = match fs::File::open(&path) {
+    let file = match open_regular(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        file => file.map_err(|source| at(&path, source))?,
+        file => file.map_err(|source| at(&path, source))?.0,
     };
     let mut lines = BufReader::new(file).lines();
     if !matches!(lines.next(), Some(Ok(line)) if line == HEADER) {
@@ -64,6 +63,8 @@ pub fn read_row_names(run_folder: &Path) -> Result<Option<Vec<SceneId>>, RunFold
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

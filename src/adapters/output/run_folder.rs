@@ -4,8 +4,9 @@ use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use crate::adapters::output::journal::FILE_NAME as JOURNAL;
 use crate::adapters::output::row_names::FILE_NAME as ROW_NAMES;
-use crate::adapters::output::runs::same_runs;
+use crate::adapters::output::runs::{kept_plan, same_runs};
 use crate::domain::digest::Sha256Digest;
 use crate::domain::ids::RunId;
 
@@ -137,7 +138,7 @@ impl RunFolder {
         if fs::read_to_string(&path).is_ok_and(|before| before == plan) {
             return Ok(());
         }
-        let kept = (1..).map(|n| self.path.join(format!("plan-{n}.json")));
+        let kept = (1..).map(|n| self.path.join(kept_plan(n)));
         let kept = kept.into_iter().find(|kept| !kept.exists()).expect("numbers do not end");
         match fs::copy(&path, &kept) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(at(&kept, error)),
@@ -150,9 +151,12 @@ impl RunFolder {
     /// again. What has something in it stays, but is no run any more; the folder of a run that goes
     /// on stays as it is.
     pub fn abandon(&self) {
-        if !self.is_new {
+        let journal = self.path.join(JOURNAL);
+        // What has begun may have paid, and is gone on with.
+        if !self.is_new || fs::metadata(&journal).is_ok_and(|it| it.len() > 0) {
             return;
         }
+        let _ = fs::remove_file(journal);
         // Whatever cannot be removed is told by its missing plan.
         let _ = fs::remove_file(self.path.join(PLAN));
         let _ = fs::remove_file(self.path.join(RUN_LOCK));
@@ -218,6 +222,19 @@ pub(super) fn no_links(options: &mut OpenOptions) {
     let _ = options;
 }
 
+/// Opens a regular file, and nothing that a link leads to or that waits for a writer.
+pub(super) fn open_regular(path: &Path) -> io::Result<(File, fs::Metadata)> {
+    let mut options = OpenOptions::new();
+    options.read(true);
+    no_links(&mut options);
+    let file = options.open(path)?;
+    let about = file.metadata()?;
+    match about.is_file() {
+        true => Ok((file, about)),
+        false => Err(io::Error::other("it is no regular file")),
+    }
+}
+
 /// Opens a lock file, and no other place that a link leads to.
 fn open_lock(path: &Path) -> Result<File, RunFolderError> {
     let mut options = OpenOptions::new();
@@ -273,9 +290,10 @@ mod tests {
         let identity = Sha256Digest::of(b"rows");
         RunFolder::refuse_same_run(out.path(), &identity, false).expect("none of them is a run");
         // The lock of a run that leads elsewhere makes no file there.
-        fs::create_dir(place("d")).expect("a folder");
-        fs::write(place("d/plan.json"), format!("{{\"identity\":\"{identity}\"}}")).expect("plan");
-        std::os::unix::fs::symlink(place("elsewhere"), place("d/run.lock")).expect("a link");
+        let own = place(&run(4).to_string());
+        fs::create_dir(&own).expect("a folder");
+        fs::write(own.join("plan.json"), format!("{{\"identity\":\"{identity}\"}}")).expect("plan");
+        std::os::unix::fs::symlink(place("elsewhere"), own.join("run.lock")).expect("a link");
         let refused = RunFolder::refuse_same_run(out.path(), &identity, false);
         assert!(matches!(refused, Err(RunFolderError::Io { .. })), "{refused:?}");
         assert!(!place("elsewhere").exists());

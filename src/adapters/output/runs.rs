@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use serde::Deserialize;
 
@@ -17,8 +17,31 @@ pub struct Kinship {
     pub identity: Sha256Digest,
     /// The request settings alone.
     pub request: Sha256Digest,
-    /// The rows file as it was named; nothing for standard input, which tells nothing by its name.
-    pub rows_path: Option<String>,
+    /// The rows file; nothing for standard input, which tells nothing by its name.
+    pub rows_path: Option<PathBuf>,
+    /// Where paths that do not begin at the root start.
+    pub cwd: PathBuf,
+}
+
+impl Kinship {
+    /// The same file, however it was named.
+    fn is_same_file(&self, named: &str) -> bool {
+        let Some(own) = &self.rows_path else { return false };
+        tidied(&self.cwd.join(own)) == tidied(&self.cwd.join(named))
+    }
+}
+
+/// A path without `.` and, where that says the same, without `..`.
+fn tidied(path: &Path) -> PathBuf {
+    let mut tidy = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir if tidy.file_name().is_some() => drop(tidy.pop()),
+            part => tidy.push(part),
+        }
+    }
+    tidy
 }
 
 /// The part of an earlier run's plan that is needed to know it again.
@@ -38,11 +61,23 @@ struct BoundHead {
 }
 
 impl PlanHead {
-    /// Of the run in a folder; empty when there is none of ours.
-    pub fn of(folder: &Path) -> Self {
-        let text = read_plan(&folder.join(PLAN)).unwrap_or_default();
-        serde_json::from_str(&text).unwrap_or_default()
+    /// Of the plans of a run, the newest first: it may have gone on with other rows since.
+    pub fn all_of(folder: &Path) -> Vec<Self> {
+        let read = |name: &str| Self::parse(&read_plan(&folder.join(name))?);
+        let kept = (1..).map_while(|n| read(&kept_plan(n)));
+        let mut before: Vec<Self> = kept.collect();
+        before.reverse();
+        read(PLAN).into_iter().chain(before).collect()
     }
+
+    fn parse(text: &str) -> Option<Self> {
+        serde_json::from_str(text).ok()
+    }
+}
+
+/// The name of a plan that another one has taken the place of.
+pub(super) fn kept_plan(n: u32) -> String {
+    format!("plan-{n}.json")
 }
 
 /// The runs below `out` that have exactly these rows and request settings, oldest first.
@@ -51,29 +86,45 @@ pub(super) fn same_runs(
     identity: &Sha256Digest,
 ) -> Result<Vec<PathBuf>, RunFolderError> {
     let wanted = identity.to_string();
-    let runs = heads(out)?.into_iter();
-    Ok(runs.filter(|(_, head)| head.identity == wanted).map(|(folder, _)| folder).collect())
+    let mut same = own_runs(out)?;
+    same.retain(|folder| PlanHead::all_of(folder).iter().any(|head| head.identity == wanted));
+    Ok(same)
 }
 
 /// The newest run below `out` that these rows may go on with: one with the same rows and request
-/// settings, else one whose rows came from a file of that name and that asked for the same.
+/// settings, else one whose rows came from a file of that name and that asked for the same. Every
+/// plan that a run has had counts.
 ///
 /// # Errors
 /// When the file system refuses.
 pub fn newest_kin(out: &Path, kin: &Kinship) -> Result<Option<PathBuf>, RunFolderError> {
-    let mut runs = heads(out)?;
-    let identity = kin.identity.to_string();
-    if let Some(at) = runs.iter().rposition(|(_, head)| head.identity == identity) {
-        return Ok(Some(runs.swap_remove(at).0));
-    }
-    let request = kin.request.to_string();
+    let (identity, request) = (kin.identity.to_string(), kin.request.to_string());
     let is_kin = |head: &PlanHead| {
         head.request == request
-            && kin.rows_path.is_some()
-            && head.bound.as_ref().map(|bound| &bound.rows_path) == kin.rows_path.as_ref()
+            && head.bound.as_ref().is_some_and(|bound| kin.is_same_file(&bound.rows_path))
     };
-    let at = runs.iter().rposition(|(_, head)| is_kin(head));
-    Ok(at.map(|at| runs.swap_remove(at).0))
+    let mut newest = None;
+    for folder in own_runs(out)?.into_iter().rev() {
+        let heads = PlanHead::all_of(&folder);
+        if heads.iter().any(|head| head.identity == identity) {
+            return Ok(Some(folder));
+        }
+        if newest.is_none() && heads.iter().any(is_kin) {
+            newest = Some(folder);
+        }
+    }
+    Ok(newest)
+}
+
+/// The runs below `out` whose folders have their names, oldest first: a copy under another name is
+/// none.
+fn own_runs(out: &Path) -> Result<Vec<PathBuf>, RunFolderError> {
+    Ok(all_runs(out)?.into_iter().filter(|folder| is_id(folder)).collect())
+}
+
+fn is_id(folder: &Path) -> bool {
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    name.parse::<RunId>().is_ok()
 }
 
 /// Every run below `out`, oldest first.
@@ -81,7 +132,22 @@ pub fn newest_kin(out: &Path, kin: &Kinship) -> Result<Option<PathBuf>, RunFolde
 /// # Errors
 /// When the file system refuses.
 pub fn all_runs(out: &Path) -> Result<Vec<PathBuf>, RunFolderError> {
-    Ok(heads(out)?.into_iter().map(|(folder, _)| folder).collect())
+    let mut found = Vec::new();
+    let entries = match fs::read_dir(out) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(found),
+        entries => entries.map_err(|source| at(out, source))?,
+    };
+    for entry in entries {
+        let folder = entry.map_err(|source| at(out, source))?.path();
+        // A folder without a readable plan is not one of our runs.
+        let plan = read_plan(&folder.join(PLAN));
+        if plan.is_some_and(|text| PlanHead::parse(&text).is_some()) {
+            found.push(folder);
+        }
+    }
+    // Their names are their ids, which sort by time.
+    found.sort();
+    Ok(found)
 }
 
 /// The run that a person means: by its folder, its id, or the end of its id. Several may match.
@@ -94,30 +160,10 @@ pub fn named(out: &Path, text: &str) -> Result<Vec<PathBuf>, RunFolderError> {
         return Ok(vec![folder.to_owned()]);
     }
     let ends = |folder: &Path| {
-        let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        name.parse::<RunId>().is_ok() && !text.is_empty() && name.ends_with(text)
+        let name = folder.file_name().unwrap_or_default().to_string_lossy();
+        !text.is_empty() && name.ends_with(text)
     };
-    let runs = heads(out)?.into_iter().map(|(folder, _)| folder);
-    Ok(runs.filter(|folder| ends(folder)).collect())
-}
-
-/// The folders below `out` that have a plan of ours, oldest first.
-fn heads(out: &Path) -> Result<Vec<(PathBuf, PlanHead)>, RunFolderError> {
-    let mut found = Vec::new();
-    let entries = match fs::read_dir(out) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(found),
-        entries => entries.map_err(|source| at(out, source))?,
-    };
-    for entry in entries {
-        let folder = entry.map_err(|source| at(out, source))?.path();
-        // A folder without a readable plan is not one of our runs.
-        let Some(text) = read_plan(&folder.join(PLAN)) else { continue };
-        let Ok(head) = serde_json::from_str::<PlanHead>(&text) else { continue };
-        found.push((folder, head));
-    }
-    // Their names are their ids, which sort by time.
-    found.sort_by(|(one, _), (other, _)| one.cmp(other));
-    Ok(found)
+    Ok(own_runs(out)?.into_iter().filter(|folder| ends(folder)).collect())
 }
 
 /// The longest plan that is read: those of this tool have some kilobytes.
@@ -127,4 +173,55 @@ const MAX_PLAN: u64 = 16 << 20;
 pub fn read_plan(path: &Path) -> Option<String> {
     let about = fs::symlink_metadata(path).ok()?;
     (about.is_file() && about.len() <= MAX_PLAN).then(|| fs::read_to_string(path).ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_the_same_however_it_was_named() {
+        let digest = Sha256Digest::of(b"x");
+        let same = |own: &str, named: &str| {
+            let rows_path = Some(PathBuf::from(own));
+            let kin = Kinship { identity: digest, request: digest, rows_path, cwd: "/a/b".into() };
+            kin.is_same_file(named)
+        };
+        assert!(same("rows.csv", "./rows.csv") && same("/a/b/rows.csv", "rows.csv"));
+        assert!(same("rows.csv", "x/../rows.csv") && same("../rows.csv", "/a/rows.csv"));
+        assert!(!same("rows.csv", "../rows.csv") && !same("rows.csv", "rows.tsv"));
+    }
+
+    #[test]
+    fn a_run_is_known_by_every_plan_that_it_has_had_and_a_copy_is_none() {
+        let out = tempfile::tempdir().expect("a folder");
+        let digest = |text: &str| Sha256Digest::of(text.as_bytes());
+        let plan = |folder: &str, name: &str, identity: &str, rows: &str| {
+            fs::create_dir_all(out.path().join(folder)).expect("a folder");
+            let text = format!(
+                r#"{{"identity":"{}","request":"{}","bound":{{"rows_path":"{rows}"}}}}"#,
+                digest(identity),
+                digest("request")
+            );
+            fs::write(out.path().join(folder).join(name), text).expect("a plan");
+        };
+        let (first, second) =
+            ("01900000-0000-7000-8000-000000000001", "01900000-0000-7000-8000-000000000002");
+        plan(first, "plan.json", "new", "other.csv");
+        plan(first, "plan-1.json", "old", "rows.csv");
+        plan(second, "plan.json", "another", "third.csv");
+        plan("a copy", "plan.json", "new", "other.csv");
+        let kin = |identity: &str, rows: &str| {
+            let (identity, request) = (digest(identity), digest("request"));
+            let rows_path = Some(PathBuf::from(rows));
+            let kin = Kinship { identity, request, rows_path, cwd: PathBuf::from("/") };
+            newest_kin(out.path(), &kin).expect("readable")
+        };
+        let folder = |name: &str| Some(out.path().join(name));
+        assert_eq!(kin("new", "x.csv"), folder(first));
+        assert_eq!(kin("old", "x.csv"), folder(first));
+        assert_eq!(kin("edited", "./rows.csv"), folder(first));
+        assert_eq!(kin("edited", "third.csv"), folder(second));
+        assert_eq!(kin("edited", "fourth.csv"), None);
+    }
 }

@@ -7,6 +7,7 @@ use crate::adapters::output::row_names::write_row_names;
 use crate::adapters::output::run_folder::{RunFolder, RunFolderError};
 use crate::adapters::rows::RowSource;
 use crate::commands::failure::Failure;
+use crate::commands::run::going_on::GoingOn;
 use crate::commands::run::plan_document::identity;
 use crate::commands::run::planned::Planned;
 use crate::commands::run::rejected_file;
@@ -104,9 +105,15 @@ pub(super) fn run_folder(
         }
     };
     let n_rows = u32::try_from(planned.batch.n_rows()).expect("rows are counted with 32 bits");
+    let known = planned.going_on.as_ref().and_then(GoingOn::known_rows);
     let reader = &mut planned.reader;
-    let name = |position| reader.read(position).map(|row| row.scene_id).map_err(io::Error::other);
-    write_row_names(folder.path(), &mut (0..n_rows).map(name)).map_err(refused)?;
+    let name = |position| match reader.read(position) {
+        // An added row stays one until something was made of it.
+        Ok(row) if known.as_ref().is_some_and(|known| !known.contains(&row.scene_id)) => None,
+        Ok(row) => Some(Ok(row.scene_id)),
+        Err(error) => Some(Err(io::Error::other(error))),
+    };
+    write_row_names(folder.path(), &mut (0..n_rows).filter_map(name)).map_err(refused)?;
     rejected_file::settle(world, header, settings, folder.path(), source)
         .map_err(|error| Failure::new(Exit::Environment, error))?;
     Ok(folder)

@@ -1,7 +1,10 @@
 //! A run that goes on: which one it is, what it has done, and what is left of it.
 
 pub(super) mod begin;
+mod counted;
 mod found;
+mod ledger;
+mod made;
 pub(super) mod past;
 mod rows;
 pub(super) mod which;
@@ -37,6 +40,8 @@ pub(super) struct GoingOn {
     pub(super) lost_ends: Vec<(AttemptId, NanoUsd)>,
     /// Images that are there although nothing says so.
     pub(super) found: Vec<FoundWork>,
+    /// Files of images that it has told of and that are not there any more.
+    pub(super) gone: Vec<String>,
     /// What is left of it.
     pub(super) left: Left,
     attempts: Option<RunAttempts>,

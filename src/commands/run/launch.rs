@@ -80,15 +80,15 @@ pub(super) fn rehearse(
     execute(runtime, settings, planned, start, parts)
 }
 
-/// Runs for real, into the run's folder.
-pub(super) fn live(
+/// What a run for real goes through, into the run's folder. Nothing is sent before it is all there.
+pub(super) fn prepare(
     world: &World,
-    settings: RunSettings,
-    planned: Planned,
-    start: Start,
+    settings: &RunSettings,
+    planned: &Planned,
+    now: Timestamp,
     key: Option<BoundKey>,
     folder: &RunFolder,
-) -> Result<Ended, Failure> {
+) -> Result<(Runtime, Parts), Failure> {
     // One worker is enough for what mostly waits, and what its tasks hand to each other stays on
     // its thread; files are the work of others.
     let runtime = Builder::new_multi_thread()
@@ -98,13 +98,13 @@ pub(super) fn live(
         .map_err(|error| Failure::new(Exit::Environment, error))?;
     let parts = {
         let _guard = runtime.enter();
-        Parts::live(world, &settings, &planned, start.now, key, folder)?
+        Parts::live(world, settings, planned, now, key, folder)?
     };
-    execute(runtime, settings, planned, start, parts)
+    Ok((runtime, parts))
 }
 
 /// The run itself, the same for both.
-fn execute(
+pub(super) fn execute(
     runtime: Runtime,
     settings: RunSettings,
     mut planned: Planned,

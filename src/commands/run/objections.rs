@@ -74,8 +74,12 @@ pub(super) fn refuse_unpriced(batch: &Batch) -> Result<(), Failure> {
 }
 
 /// Gates that cannot be judged are refused before anything is sent.
-pub(super) fn check_gates(gates: &[Gate], batch: &Batch) -> Result<(), Failure> {
-    let tags: Vec<_> = batch.planned_tags();
+pub(super) fn check_gates(
+    gates: &[Gate],
+    batch: &Batch,
+    done: impl Iterator<Item = u32>,
+) -> Result<(), Failure> {
+    let tags: Vec<_> = batch.planned_tags(done);
     let context = StaticContext { planned: &tags };
     for gate in gates {
         gate.check(&context).map_err(|error| {

@@ -106,6 +106,13 @@ pub(super) fn unusual(sources: &Sources<'_>) -> Vec<String> {
         misnamed
             .map(|(name, meant)| format!("column {name:?} is not used; did you mean {meant:?}?")),
     );
+    if let Some(first) = planned.going_on.as_ref().and_then(|run| Some((run, run.gone.first()?))) {
+        let (n, first) = (first.0.gone.len() as u64, one_line(first.1));
+        notes.push(format!(
+            "{} gone from the run's folder, {first} first: paid for, and not made again",
+            words::count(n, "stored image")
+        ));
+    }
     notes.extend(planned.missing_stores.iter().map(|missing| (*missing).to_owned()));
     if settings.mode == Mode::DryRun && batch.url_references() > 0 {
         notes.push(format!(

@@ -74,6 +74,9 @@ pub(super) fn plan(world: &World, ask: &PlanningAsk<'_>) -> Result<Planned, Fail
             going_on = None;
         }
         pass.fit(settings, view(going_on.is_some()), spent(going_on.as_ref()));
+        if let (Some(run), Ok(batch)) = (&mut going_on, &pass.batch) {
+            run.count_what_is_made(batch);
+        }
         let (counts, mut bad) = freshness::judge(world, &mut pass, ask);
         bad.extend(unusable(world, &pass, &source, &reference_places.local)?);
         n_passes += 1;
@@ -89,7 +92,8 @@ pub(super) fn plan(world: &World, ask: &PlanningAsk<'_>) -> Result<Planned, Fail
         return Err(problem);
     }
     refuse_unpriced(&batch)?;
-    check_gates(&settings.gates, &batch)?;
+    let done = going_on.iter().flat_map(|run| run.left.fates.keys().copied());
+    check_gates(&settings.gates, &batch, done)?;
     let money = of_run.filter(|_| going_on.is_some()).unwrap_or(money);
     let n_bad = index.n_bad();
     let reader = source.reader(&index).map_err(failed)?;

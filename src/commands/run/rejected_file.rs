@@ -62,7 +62,8 @@ pub(super) fn settled_rejected_file(path: &Path) -> PathBuf {
     settled().unwrap_or_else(|| path.to_owned())
 }
 
-/// Moves the run's own file of bad rows, if there is one, into the folder of the run.
+/// Moves the run's own file of bad rows, if there is one, into the folder of the run. Rows that are
+/// there from an earlier process may have been mended where they lie: they are never written over.
 pub(super) fn settle(
     world: &World,
     header: &Header,
@@ -75,16 +76,37 @@ pub(super) fn settle(
         rejected = with_format(&rejected, source.shape().format());
     }
     let name = settled_rejected_file(&rejected).file_name().unwrap_or_default().to_owned();
-    let settled = folder.join(name);
+    let (new, usual) = (world.path(&rejected), folder.join(name));
+    let is_input = match &settings.rows {
+        RowsInput::File(path) => is_same_file(&world.path(path), &usual),
+        RowsInput::Stdin => false,
+    };
+    let settled = if is_input { free_name(&usual) } else { usual };
     if settings.rejected.as_ref().is_some_and(|it| settled_rejected_file(it) != *it) {
         // Rows that are rejected on the way go there as well.
         settings.rejected = Some(settled.clone());
     }
-    let rejected = world.path(&rejected);
-    match rejected.is_file() {
-        true => std::fs::rename(&rejected, &settled),
+    let is_new = new.is_file();
+    if settled.is_file() {
+        if is_new && std::fs::read(&new)? == std::fs::read(&settled)? {
+            return std::fs::remove_file(&new);
+        }
         // Those of an earlier process of the run are judged anew.
-        false if settled.is_file() => std::fs::remove_file(&settled),
-        false => Ok(()),
+        std::fs::rename(&settled, free_name(&settled))?;
     }
+    if is_new { std::fs::rename(&new, &settled) } else { Ok(()) }
+}
+
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    one.canonicalize().ok().zip(other.canonicalize().ok()).is_some_and(|(one, other)| one == other)
+}
+
+/// The first name with a number that nobody has: `rejected-1.csv`.
+fn free_name(path: &Path) -> PathBuf {
+    let part = |part: Option<&std::ffi::OsStr>| {
+        part.map(|it| it.to_string_lossy().into_owned()).unwrap_or_default()
+    };
+    let (stem, extension) = (part(path.file_stem()), part(path.extension()));
+    let mut names = (1..).map(|n: u64| path.with_file_name(format!("{stem}-{n}.{extension}")));
+    names.find(|name| !name.exists()).expect("numbers do not end")
 }

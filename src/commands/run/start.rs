@@ -10,9 +10,10 @@ use crate::commands::run::going_on::begin::News;
 use crate::commands::run::late::LateRows;
 use crate::commands::run::planned::Planned;
 use crate::commands::run::report::Header;
-use crate::commands::run::{conclude, launch, live, plan_document, report, verdict};
+use crate::commands::run::{conclude, launch, live, plan_document, rejected_file, report, verdict};
 use crate::commands::world::World;
 use crate::domain::event::RunEvent;
+use crate::domain::measure::Measure;
 use crate::domain::plan::Plan;
 use crate::domain::report::RunReport;
 use crate::domain::settings::{Mode, RunSettings};
@@ -49,30 +50,30 @@ pub(super) fn start(
         late.write(world, &settings, source.as_mut());
         return Ok(report);
     }
-    if let Some(report) = nothing_left(header, &settings, &mut planned, plan)? {
-        return Ok(report);
+    if let Some(past) = nothing_left(&settings, &mut planned)? {
+        let folder = planned.going_on.as_ref().expect("it has a past").folder.path();
+        rejected_file::settle(world, header, &mut settings, folder, source.as_ref())
+            .map_err(|error| Failure::new(Exit::Environment, error))?;
+        name(header, &settings, &planned);
+        return Ok(conclude::again(header, &settings, plan, &past));
     }
     let key = live::prepare(world, layers, &settings, plan, &planned)?;
     let folder = run_folder(world, header, &mut settings, plan, &mut planned, source.as_ref())?;
     name(header, &settings, &planned);
-    let ended = launch::live(world, settings.clone(), planned, begin, key, &folder);
-    let ended = ended.inspect_err(|_| {
-        // It fails only before its first row, so the same command may be tried again.
+    let ready = launch::prepare(world, &settings, &planned, begin.now, key, &folder);
+    let (runtime, parts) = ready.inspect_err(|_| {
+        // Nothing was sent, so the same command may be tried again.
         folder.abandon();
         header.folder = None;
     })?;
+    let ended = launch::execute(runtime, settings.clone(), planned, begin, parts)?;
     let report = conclude::ended(header, &settings, plan, ended);
     late.write(world, &settings, source.as_mut());
     Ok(report)
 }
 
-/// The report of a run of which nothing is left: it buys nothing and says its verdict again.
-fn nothing_left(
-    header: &mut Header,
-    settings: &RunSettings,
-    planned: &mut Planned,
-    plan: &Plan,
-) -> Result<Option<RunReport>, Failure> {
+/// The counters of a run of which nothing is left: it buys nothing and says its verdict again.
+fn nothing_left(settings: &RunSettings, planned: &mut Planned) -> Result<Option<Measure>, Failure> {
     if planned.batch.n_selected() > 0 {
         return Ok(None);
     }
@@ -86,8 +87,7 @@ fn nothing_left(
     for row in past.ends.not_done {
         past.measure.apply(&RunEvent::RowFinished(Box::new(row)), Duration::ZERO);
     }
-    name(header, settings, planned);
-    Ok(Some(conclude::again(header, settings, plan, &past.measure)))
+    Ok(Some(past.measure))
 }
 
 /// The run has its name and its folder from here on; one that goes on has those that it had.

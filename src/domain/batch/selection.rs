@@ -213,10 +213,17 @@ impl Batch {
         &self.classes
     }
 
-    /// What selectors of gates can choose among the rows that this run sends.
-    pub fn planned_tags(&self) -> Vec<RowTags> {
-        self.selected_classes()
-            .filter(|(_, sent)| sent.rows > 0)
+    /// What selectors of gates can choose among the rows that this run sends, and those `done` by
+    /// earlier processes of it.
+    pub fn planned_tags(&self, done: impl Iterator<Item = u32>) -> Vec<RowTags> {
+        let mut is_there: Vec<bool> =
+            self.selected_classes().map(|(_, sent)| sent.rows > 0).collect();
+        for position in done {
+            is_there[self.class_of(position).index()] = true;
+        }
+        let classes = self.classes.iter().zip(is_there);
+        classes
+            .filter(|(_, is_there)| *is_there)
             .map(|(class, _)| RowTags {
                 provider: Arc::clone(&class.spec.provider),
                 model: Arc::clone(&class.spec.model),

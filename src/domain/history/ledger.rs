@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::digest::Sha256Digest;
 use crate::domain::event::{AttemptEnded, AttemptStarted, Ending, RunEvent, Tags};
-use crate::domain::history::{History, Standing};
+use crate::domain::history::History;
 use crate::domain::ids::{AttemptId, RunId, SceneId};
-use crate::domain::ledger::{Record, RecordKind, UnknownClass};
+use crate::domain::ledger::{CostSource, Record, RecordKind, UnknownClass};
 use crate::domain::money::NanoUsd;
 
 /// How an attempt's money stands in the ledger.
@@ -62,7 +62,6 @@ impl RunAttempts {
     pub fn fold(&mut self, record: &Record) {
         match &record.kind {
             RecordKind::Reserve(reserve) if reserve.run == self.run => {
-                self.index.insert(reserve.rid, self.all.len());
                 let attempt = LedgerAttempt {
                     work: Sha256Digest(reserve.request_digest),
                     row: reserve.row,
@@ -71,8 +70,7 @@ impl RunAttempts {
                     max: reserve.max,
                     end: LedgerEnd::Open,
                 };
-                self.works.insert(attempt.work);
-                self.all.push((reserve.rid, attempt));
+                self.add(reserve.rid, attempt);
             }
             RecordKind::Settle(settle) => {
                 let (amount, source) = (settle.amount, settle.source);
@@ -103,9 +101,21 @@ impl RunAttempts {
         }
     }
 
+    /// Takes in an attempt.
+    pub(super) fn add(&mut self, rid: AttemptId, attempt: LedgerAttempt) {
+        self.index.insert(rid, self.all.len());
+        self.works.insert(attempt.work);
+        self.all.push((rid, attempt));
+    }
+
     /// What is known of an attempt.
     pub fn get(&self, rid: &AttemptId) -> Option<&LedgerAttempt> {
         self.index.get(rid).map(|at| &self.all[*at].1)
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.all.is_empty()
     }
 
     /// Whether an attempt was made for a work.
@@ -145,8 +155,13 @@ impl History {
                 events.push(RunEvent::AttemptStarted(started));
             }
         }
-        let out: Vec<(Sha256Digest, AttemptId)> =
-            self.out().map(|(work, image)| (*work, image.newest)).collect();
+        // In the order of the ledger, then those that it does not know.
+        let place = |rid: &AttemptId| ledger.index.get(rid).copied().unwrap_or(usize::MAX);
+        let mut out: Vec<(Sha256Digest, AttemptId)> = Vec::new();
+        for (work, image) in self.out() {
+            out.extend(image.out().map(|rid| (*work, rid)));
+        }
+        out.sort_by_key(|(_, rid)| (place(rid), *rid));
         for (work, rid) in out {
             let ended = Box::new(self.end_of(&work, rid, ledger.get(&rid), names));
             self.attempt_ended(&ended);
@@ -173,7 +188,7 @@ impl History {
     ) -> AttemptEnded {
         let lost = Ending::Unknown { class: UnknownClass::Lost };
         let image = &self.images[work];
-        let max = known.map_or(image.newest_max, |it| it.max);
+        let max = known.map_or_else(|| image.held_for(&rid), |it| it.max);
         AttemptEnded {
             rid,
             row: known.map_or(0, |it| it.row),
@@ -184,8 +199,11 @@ impl History {
             expected: names.name(work).map_or(max, |(_, expected)| expected),
             ending: match known.map(|it| it.end) {
                 Some(LedgerEnd::Ended(ending)) => ending,
-                // Cleared up meanwhile: it was unknown before.
-                Some(LedgerEnd::Open | LedgerEnd::Resolved(_)) | None => lost,
+                // Cleared up meanwhile: somebody has looked.
+                Some(LedgerEnd::Resolved(amount)) => {
+                    Ending::Settled { amount, source: CostSource::Reported }
+                }
+                Some(LedgerEnd::Open) | None => lost,
             },
             latency: std::time::Duration::ZERO,
             kind: None,
@@ -215,12 +233,8 @@ impl History {
             // Where nothing is unknown, the run itself has made it good.
             let Some(expected) = self.unknown.remove(rid) else { continue };
             self.money.end_unknown(attempt.max, amount, expected);
-            let Some(image) = self.images.get_mut(&attempt.work) else { continue };
-            image.cost = image.cost.saturating_add(amount);
-            image.billed -= u32::from(amount == NanoUsd::ZERO && image.billed > 0);
-            if image.newest == *rid && matches!(image.standing, Standing::Unknown(_)) {
-                image.standing =
-                    if amount == NanoUsd::ZERO { Standing::Pending } else { Standing::PaidLost };
+            if let Some(image) = self.images.get_mut(&attempt.work) {
+                image.clear_up(rid, amount);
             }
         }
     }

@@ -194,8 +194,9 @@ impl<'a> Leftover<'a> {
         self.allowance
     }
 
-    /// Takes the next row, in the order of the input, with the identity of each of its images.
-    pub fn add(&mut self, scene_id: &SceneId, works: &[Sha256Digest]) {
+    /// Takes the next row, in the order of the input, with the identity of each of its images; of a
+    /// row without a turn, such as one outside of a canary share, nothing is made.
+    pub fn add(&mut self, scene_id: &SceneId, works: &[Sha256Digest], has_turn: bool) {
         self.note_place(scene_id);
         let history = self.ask.history;
         let has_past = works.iter().any(|work| history.image(work).is_some());
@@ -205,7 +206,7 @@ impl<'a> Leftover<'a> {
         let told = history.row(scene_id).filter(|_| has_past);
         let may_heal = told.is_some_and(|row| row.outcome.is_error());
         let images: Vec<Past> =
-            works.iter().map(|work| self.decide(work, is_new, may_heal)).collect();
+            works.iter().map(|work| self.decide(work, is_new, may_heal, has_turn)).collect();
         let mask = images.iter().enumerate();
         let mask = mask.fold(0, |mask, (n, image)| mask | u16::from(image.is_made) << n);
         let position = u32::try_from(self.masks.len()).expect("rows are counted with 32 bits");
@@ -231,8 +232,14 @@ impl<'a> Leftover<'a> {
     }
 
     /// What is known of an image, and whether it is made.
-    fn decide(&mut self, work: &Sha256Digest, is_new: bool, may_heal: bool) -> Past {
-        let wants = |only: Only| self.ask.only.contains(&only);
+    fn decide(
+        &mut self,
+        work: &Sha256Digest,
+        is_new: bool,
+        may_heal: bool,
+        has_turn: bool,
+    ) -> Past {
+        let wants = |only: Only| has_turn && self.ask.only.contains(&only);
         let Some(image) = self.ask.history.image(work) else {
             let is_made = wants(if is_new { Only::New } else { Only::Pending });
             return Past {
@@ -245,14 +252,15 @@ impl<'a> Leftover<'a> {
             };
         };
         let policy = self.ask.paid;
-        let is_made = match image.standing {
+        let standing = image.standing();
+        let is_made = match standing {
             // One that is out may be billed; it is unknown once the ledger has been asked.
             Standing::Stored | Standing::Out => false,
             Standing::Pending => wants(Only::Pending) || may_heal && wants(Only::Failed),
             Standing::Failed => wants(Only::Failed),
             Standing::Refused => wants(Only::Refused),
             Standing::Unknown(_) | Standing::PaidLost => {
-                let kind = image.standing.paid_retry();
+                let kind = standing.paid_retry();
                 let is_allowed = wants(Only::Unknown)
                     && kind.is_some_and(|kind| policy.on.contains(&kind))
                     && image.billed < policy.attempts
@@ -262,7 +270,7 @@ impl<'a> Leftover<'a> {
             }
         };
         Past {
-            standing: image.standing,
+            standing,
             attempts: image.attempts,
             billed: image.billed,
             cost: image.cost,

@@ -3,6 +3,7 @@
 //! The ledger is asked about what the journal does not tell: an attempt is durable there before it
 //! is sent, while its events may have been lost with the process.
 
+mod image;
 mod ledger;
 mod leftover;
 mod line;
@@ -16,6 +17,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+pub use image::{ImagePast, Owes};
 pub use ledger::{LedgerAttempt, LedgerEnd, RunAttempts, WorkNames};
 pub use leftover::{Census, Leftover, LeftoverAsk, Past, RowFate};
 pub use line::LineError;
@@ -27,35 +29,7 @@ use crate::domain::event::{
     AttemptEnded, AttemptStarted, Ending, ImageStored, RowFinished, RunEvent, RunStarted, Stamped,
 };
 use crate::domain::ids::{AttemptId, RunId, SceneId};
-use crate::domain::ledger::CostSource;
 use crate::domain::money::NanoUsd;
-
-/// What is known of one image, by the identity of its work.
-#[derive(Clone, Debug)]
-pub struct ImagePast {
-    /// Where it stands.
-    pub standing: Standing,
-    /// Where it stood before the attempt that is out.
-    before: Standing,
-    /// The attempt that was started last.
-    pub newest: AttemptId,
-    /// The worst case that was held for it.
-    pub newest_max: NanoUsd,
-    /// Attempts so far.
-    pub attempts: u32,
-    /// Attempts that were or may have been billed.
-    pub billed: u32,
-    /// What they cost.
-    pub cost: NanoUsd,
-    /// Where the last of that comes from.
-    pub source: Option<CostSource>,
-    /// The time of the attempt that brought it, or of the last one.
-    pub latency: Duration,
-    /// The row's name.
-    pub scene_id: SceneId,
-    /// Which of the row's images.
-    pub variant: u8,
-}
 
 /// Why a journal cannot be continued from.
 #[derive(Debug, thiserror::Error)]
@@ -68,6 +42,12 @@ pub enum HistoryError {
         /// What is wrong with it.
         #[source]
         source: LineError,
+    },
+    /// A line is longer than any that this tool writes.
+    #[error("line {line} is longer than a journal's can be")]
+    Long {
+        /// The line, counted from 1.
+        line: u64,
     },
     /// Lines are missing or stand twice.
     #[error("line {line} has number {found}, and {expected} comes next")]
@@ -103,6 +83,7 @@ pub struct History {
     /// What the others cost, as the journal tells.
     ended: BTreeMap<AttemptId, NanoUsd>,
     rows: BTreeMap<SceneId, RowFinished>,
+    /// Files of attempts that the journal does not know.
     files: BTreeSet<String>,
     money: MoneyPast,
 }
@@ -186,7 +167,8 @@ impl History {
 
     /// The files of the images that are stored.
     pub fn files(&self) -> impl Iterator<Item = &str> {
-        self.files.iter().map(String::as_str)
+        let of_images = self.images.values().filter_map(|image| image.file.as_ref());
+        of_images.chain(&self.files).map(String::as_str)
     }
 
     /// An image whose process had died over it is there: it counts as stored.
@@ -199,7 +181,7 @@ impl History {
         let expected = self.unknown.remove(rid).unwrap_or(NanoUsd::ZERO);
         self.money.end_unknown(held, amount, expected);
         if let Some(image) = self.attempts.get(rid).and_then(|work| self.images.get_mut(work)) {
-            image.cost = image.cost.saturating_add(amount);
+            image.clear_up(rid, amount);
         }
     }
 
@@ -220,7 +202,7 @@ impl History {
 
     /// Images of which an attempt is out, as far as the journal tells.
     pub fn out(&self) -> impl Iterator<Item = (&Sha256Digest, &ImagePast)> {
-        self.images.iter().filter(|(_, image)| image.standing == Standing::Out)
+        self.images.iter().filter(|(_, image)| image.out().next().is_some())
     }
 
     fn begin(&mut self, started: &RunStarted) {
@@ -246,25 +228,8 @@ impl History {
         // Only rehearsals leave the identity out, and they keep no journal.
         let Some(work) = started.work else { return };
         self.attempts.insert(started.rid, work);
-        let image = self.images.entry(work).or_insert_with(|| ImagePast {
-            standing: Standing::Pending,
-            before: Standing::Pending,
-            newest: started.rid,
-            newest_max: started.max,
-            attempts: 0,
-            billed: 0,
-            cost: NanoUsd::ZERO,
-            source: None,
-            latency: Duration::ZERO,
-            scene_id: started.scene_id.clone(),
-            variant: started.variant,
-        });
-        image.attempts += 1;
-        (image.newest, image.newest_max) = (started.rid, started.max);
-        if image.standing != Standing::Out {
-            image.before = image.standing;
-        }
-        image.standing = Standing::Out;
+        let image = self.images.entry(work).or_insert_with(|| ImagePast::begun(started));
+        image.start(started.rid, started.max);
     }
 
     fn attempt_ended(&mut self, ended: &AttemptEnded) {
@@ -283,25 +248,17 @@ impl History {
                 self.ended.insert(ended.rid, NanoUsd::ZERO);
             }
         }
-        let Some(image) = self.attempts.get(&ended.rid).and_then(|it| self.images.get_mut(it))
-        else {
-            return;
-        };
-        if let Ending::Settled { amount, source } = ended.ending {
-            image.cost = image.cost.saturating_add(amount);
-            image.source = Some(source);
-        }
-        image.billed += u32::from(!matches!(ended.ending, Ending::Released { .. }));
-        image.latency = ended.latency;
-        if image.standing != Standing::Stored {
-            image.standing = image.before.after(ended);
+        if let Some(image) = self.attempts.get(&ended.rid).and_then(|it| self.images.get_mut(it)) {
+            image.end(ended);
         }
     }
 
     fn image_stored(&mut self, stored: &ImageStored) {
-        self.files.insert(stored.file.clone());
-        if let Some(image) = self.attempts.get(&stored.rid).and_then(|it| self.images.get_mut(it)) {
-            image.standing = Standing::Stored;
+        match self.attempts.get(&stored.rid).and_then(|it| self.images.get_mut(it)) {
+            Some(image) => image.file = Some(stored.file.clone()),
+            None => {
+                self.files.insert(stored.file.clone());
+            }
         }
     }
 }

@@ -1,7 +1,6 @@
 //! Where an image stands, by what the journal and the ledger say of its attempts, and whether it
 //! is made when the run goes on.
 
-use crate::domain::event::{AttemptEnded, Ending};
 use crate::domain::ledger::UnknownClass;
 use crate::domain::settings::PaidRetryOn;
 
@@ -25,32 +24,6 @@ pub enum Standing {
 }
 
 impl Standing {
-    /// Where the image stands after one more attempt has ended; `self` is how it stood before the
-    /// attempt. An attempt that may have been billed is not forgotten over a later one that cost
-    /// nothing.
-    #[must_use]
-    pub fn after(self, ended: &AttemptEnded) -> Self {
-        match (ended.ending, ended.kind) {
-            (_, Some("refused")) => Self::Refused,
-            (_, Some("not-an-image" | "no-image")) => Self::Failed,
-            (Ending::Settled { .. }, _) => Self::PaidLost,
-            (Ending::Unknown { class: UnknownClass::Refusal }, _) => Self::Refused,
-            (Ending::Unknown { class }, _) => Self::Unknown(class),
-            (Ending::Released { .. }, Some("invalid-request")) => Self::Failed,
-            (Ending::Released { .. }, _) => match self {
-                Self::Unknown(_) | Self::PaidLost => self,
-                Self::Pending | Self::Out | Self::Stored | Self::Refused | Self::Failed => {
-                    Self::Pending
-                }
-            },
-        }
-    }
-
-    /// Whether its process may have died over a finished image.
-    pub const fn may_be_there(self) -> bool {
-        matches!(self, Self::PaidLost | Self::Unknown(UnknownClass::Lost))
-    }
-
     /// The kind of paid retry that buying it again would be; nothing when it is none.
     pub const fn paid_retry(self) -> Option<PaidRetryOn> {
         match self {

@@ -98,7 +98,7 @@ impl RunSummary {
         let is_whole = !rows.contains_key(PENDING);
         let stored = history
             .images()
-            .filter(|(_, image)| image.standing == Standing::Stored && is_there(&image.scene_id));
+            .filter(|(_, image)| image.standing() == Standing::Stored && is_there(&image.scene_id));
         let stored: BTreeSet<_> =
             stored.map(|(_, image)| (&image.scene_id, image.variant)).collect();
         let (out, money) = (held_for_out(history), history.money());
@@ -163,7 +163,7 @@ fn rows(
 
 /// What is held for attempts whose end nobody has told.
 fn held_for_out(history: &History) -> NanoUsd {
-    history.out().fold(NanoUsd::ZERO, |sum, (_, image)| sum.saturating_add(image.newest_max))
+    history.out().fold(NanoUsd::ZERO, |sum, (_, image)| sum.saturating_add(image.held()))
 }
 
 /// What the plan is bound to, else what it asks for first.

@@ -3,7 +3,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::domain::event::{JOURNAL_SCHEMA, RowWork, Tags};
-use crate::domain::ledger::{Evidence, UnknownClass};
+use crate::domain::ledger::{CostSource, Evidence, UnknownClass};
 use crate::domain::row::Outcome;
 use crate::domain::settings::{PaidRetries, PaidRetryOn};
 
@@ -163,7 +163,7 @@ fn what_a_newer_version_adds_is_passed_over_and_what_is_missing_is_told() {
 fn each_phase_stands_as_its_table_says() {
     let check = |events: Vec<RunEvent>, expect: Standing| {
         let history = history(events.clone());
-        let standing = history.image(&work(1)).map(|image| image.standing);
+        let standing = history.image(&work(1)).map(ImagePast::standing);
         assert_eq!(standing, Some(expect), "{events:?}");
     };
     let lost = unknown(UnknownClass::Timeout);
@@ -230,7 +230,7 @@ fn made(only: &[Only], paid: &PaidRetries) -> Vec<u8> {
     let mut leftover =
         Leftover::new(LeftoverAsk { history: &history, only, paid, n_images: 7, before: None });
     for n in 1..=7 {
-        leftover.add(&SceneId::new(format!("R-{n}")), &[work(n)]);
+        leftover.add(&SceneId::new(format!("R-{n}")), &[work(n)], true);
     }
     let made = (1..=7_u8).filter(|n| leftover.masks[usize::from(*n) - 1] == 1);
     let made: Vec<u8> = made.collect();
@@ -258,26 +258,20 @@ fn nothing_that_may_be_billed_is_made_again_by_itself() {
 /// A ledger that is gone makes nothing free: what was out may have been billed.
 #[test]
 fn what_was_out_is_unknown_also_when_no_ledger_tells_of_it() {
-    struct Nobody;
-    impl WorkNames for Nobody {
-        fn name(&self, _: &Sha256Digest) -> Option<(SceneId, NanoUsd)> {
-            None
-        }
-    }
     let mut history = history(vec![started(1, 1)]);
     let paid = policy(&PaidRetryOn::ALL, 3);
     let made = |history: &History| {
         let only = Only::DEFAULT;
         let ask = LeftoverAsk { history, only: &only, paid: &paid, n_images: 1, before: None };
         let mut leftover = Leftover::new(ask);
-        leftover.add(&SceneId::new("R-1"), &[work(1)]);
+        leftover.add(&SceneId::new("R-1"), &[work(1)], true);
         leftover.masks[0]
     };
     assert_eq!(made(&history), 0);
     let events = history.catch_up(&RunAttempts::of(RunId::new(Uuid::nil())), &Nobody);
     assert!(matches!(events[..], [RunEvent::AttemptEnded(_)]), "{events:?}");
     assert_eq!(
-        history.image(&work(1)).map(|it| it.standing),
+        history.image(&work(1)).map(ImagePast::standing),
         Some(Standing::Unknown(UnknownClass::Lost))
     );
     assert_eq!((history.money().unknown, made(&history)), (CENT, 0));
@@ -306,7 +300,7 @@ fn rows_are_told_apart_by_what_they_were() {
     let mut leftover = Leftover::new(ask);
     // The third had not had its turn, the second asks for something else, the fifth is new.
     for (name, n) in [("R-3", 3), ("R-1", 1), ("R-2", 22), ("R-5", 5)] {
-        leftover.add(&SceneId::new(name), &[work(n)]);
+        leftover.add(&SceneId::new(name), &[work(n)], true);
     }
     let census = leftover.census();
     assert_eq!((census.done, census.pending, census.changed), (1, 1, 1));
@@ -340,4 +334,134 @@ fn a_run_is_at_work_from_the_first_to_the_last_event_of_each_process() {
     assert_eq!(history.active, Duration::from_secs(6));
     assert_eq!(history.started_at, Timestamp::from_second(100).ok());
     assert_eq!(history.finished, Some((0, "pass", String::new())));
+}
+
+struct Nobody;
+
+impl WorkNames for Nobody {
+    fn name(&self, _: &Sha256Digest) -> Option<(SceneId, NanoUsd)> {
+        None
+    }
+}
+
+/// What a ledger says of attempts for one work: each with its end, and whether that was cleared up.
+fn ledger(of: u8, attempts: &[(u128, Option<Ending>, Option<NanoUsd>)]) -> RunAttempts {
+    let run = RunId::new(Uuid::nil());
+    let mut ledger = RunAttempts::of(run);
+    for (n, (number, end, resolved)) in (1_u32..).zip(attempts) {
+        ledger.add(
+            rid(*number),
+            LedgerAttempt {
+                work: work(of),
+                row: u64::from(of),
+                variant: 1,
+                attempt: n,
+                max: CENT,
+                end: match (end, resolved) {
+                    (_, Some(amount)) => LedgerEnd::Resolved(*amount),
+                    (Some(end), None) => LedgerEnd::Ended(*end),
+                    (None, None) => LedgerEnd::Open,
+                },
+            },
+        );
+    }
+    ledger
+}
+
+#[test]
+fn an_attempt_that_may_be_billed_is_not_forgotten_over_an_answer() {
+    let lost = unknown(UnknownClass::Timeout);
+    for kind in ["refused", "invalid-request"] {
+        let events = vec![
+            started(1, 1),
+            ended(1, 1, lost, Some("timeout")),
+            started(2, 1),
+            ended(2, 1, RELEASED, Some(kind)),
+        ];
+        let standing = history(events).image(&work(1)).map(ImagePast::standing);
+        assert_eq!(standing, Some(Standing::Unknown(UnknownClass::Timeout)), "{kind}");
+    }
+}
+
+/// Whoever clears up one attempt says nothing about the others.
+#[test]
+fn an_image_is_free_to_make_only_when_no_attempt_of_it_is_owed() {
+    let lost = unknown(UnknownClass::Timeout);
+    let standing = |first: Option<NanoUsd>, second: Option<NanoUsd>| {
+        let mut history = history(vec![
+            started(1, 1),
+            ended(1, 1, lost, Some("timeout")),
+            started(2, 1),
+            ended(2, 1, lost, Some("timeout")),
+        ]);
+        let known = ledger(1, &[(1, Some(lost), first), (2, Some(lost), second)]);
+        let events = history.catch_up(&known, &Nobody);
+        assert!(events.is_empty(), "{events:?}");
+        let image = history.image(&work(1)).expect("it has a past");
+        (image.standing(), image.billed, history.money().unknown, history.money().settled)
+    };
+    let (free, two) = (NanoUsd::ZERO, NanoUsd::from_nanos(20_000_000));
+    let timeout = Standing::Unknown(UnknownClass::Timeout);
+    assert_eq!(standing(None, Some(free)), (timeout, 1, CENT, free));
+    assert_eq!(standing(Some(free), None), (timeout, 1, CENT, free));
+    assert_eq!(standing(Some(CENT), Some(free)), (Standing::PaidLost, 1, free, CENT));
+    assert_eq!(standing(Some(CENT), None), (timeout, 2, CENT, CENT));
+    assert_eq!(standing(Some(free), Some(free)), (Standing::Pending, 0, free, free));
+    assert_eq!(standing(Some(CENT), Some(CENT)), (Standing::PaidLost, 2, free, two));
+}
+
+/// The journal may lag behind by several attempts of one image: each of them gets its end.
+#[test]
+fn every_attempt_that_the_ledger_knows_is_started_and_ended() {
+    let lost = unknown(UnknownClass::Timeout);
+    let mut history = history(vec![started(1, 1)]);
+    let known = ledger(1, &[(1, Some(lost), None), (2, Some(RELEASED), None), (3, None, None)]);
+    let events = history.catch_up(&known, &Nobody);
+    let told: Vec<(&str, AttemptId)> = events
+        .iter()
+        .map(|event| match event {
+            RunEvent::AttemptStarted(it) => ("started", it.rid),
+            RunEvent::AttemptEnded(it) => ("ended", it.rid),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    let expect = [("started", rid(3)), ("ended", rid(1)), ("ended", rid(3))];
+    assert_eq!(told, expect);
+    let image = history.image(&work(1)).expect("it has a past");
+    assert_eq!((image.attempts, image.billed), (2, 2));
+    assert_eq!(image.standing(), Standing::Unknown(UnknownClass::Lost));
+    assert_eq!(history.money().unknown, CENT.saturating_add(CENT));
+    assert_eq!((history.n_attempts(), history.n_bought()), (2, 1));
+}
+
+/// What was cleared up while nobody was at work is told as it is, not as unknown once more.
+#[test]
+fn what_was_cleared_up_before_its_end_was_told_is_no_unknown() {
+    for (amount, expect) in [(NanoUsd::ZERO, Standing::Pending), (CENT, Standing::PaidLost)] {
+        let mut history = history(vec![started(1, 1)]);
+        let events = history.catch_up(&ledger(1, &[(1, None, Some(amount))]), &Nobody);
+        let [RunEvent::AttemptEnded(ended)] = &events[..] else { panic!("{events:?}") };
+        assert!(matches!(ended.ending, Ending::Settled { amount: it, .. } if it == amount));
+        let standing = history.image(&work(1)).map(ImagePast::standing);
+        assert_eq!(standing, Some(expect), "{amount}");
+        assert_eq!((history.money().settled, history.money().unknown), (amount, NanoUsd::ZERO));
+    }
+}
+
+#[test]
+fn rows_without_a_turn_take_nothing_of_the_allowance() {
+    let timeout = unknown(UnknownClass::Timeout);
+    let events = (1..=3).flat_map(|n| {
+        [started(u128::from(n), n), ended(u128::from(n), n, timeout, Some("timeout"))]
+    });
+    let history = history(events.collect());
+    let paid = PaidRetries { share: "34%".parse().ok(), ..policy(&PaidRetryOn::ALL, 2) };
+    let only = [Only::Unknown];
+    let ask =
+        LeftoverAsk { history: &history, only: &only, paid: &paid, n_images: 3, before: None };
+    let mut leftover = Leftover::new(ask);
+    for n in 1..=3 {
+        leftover.add(&SceneId::new(format!("R-{n}")), &[work(n)], n == 2);
+    }
+    assert_eq!(leftover.masks, [0, 1, 0]);
 }

@@ -3,5 +3,6 @@
 mod golden;
 mod list;
 mod rows;
+mod safe;
 pub(crate) mod walk;
 mod which;

@@ -3,21 +3,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::adapters::output::found::{FoundImage, find_image};
+use crate::adapters::output::found::{FoundImage, ImagesThere};
 use crate::commands::failure::Failure;
 use crate::commands::run::going_on::GoingOn;
+use crate::commands::run::going_on::ledger::other_ledger;
+use crate::commands::run::going_on::made::Made;
 use crate::commands::run::going_on::rows::Works;
-use crate::domain::digest::Sha256Digest;
 use crate::domain::event::{Ending, ImageStored, RunEvent};
 use crate::domain::file_name::file_stem;
-use crate::domain::history::{ImagePast, Standing};
-use crate::domain::ids::AttemptId;
+use crate::domain::ids::{AttemptId, SceneId};
 use crate::domain::ledger::CostSource;
 use crate::domain::money::NanoUsd;
-use crate::domain::request::ImageSpec;
-use crate::domain::row::Row;
-use crate::domain::settings::RunSettings;
-use crate::domain::sidecar::{SCHEMA, Sidecar, SidecarReference};
+use crate::domain::sidecar::Sidecar;
 use crate::exit::Exit;
 
 /// An image that was found.
@@ -35,32 +32,52 @@ pub(in crate::commands::run) struct FoundWork {
 }
 
 impl GoingOn {
-    /// Looks for the images of attempts whose process died before it told of them.
+    /// Looks for the images of attempts whose process died before it told of them, and whether the
+    /// others are still there.
     pub(super) fn look_for_images(&mut self, works: &Works<'_>) -> Result<(), Failure> {
-        let mut wanted: BTreeMap<Sha256Digest, ImagePast> = BTreeMap::new();
-        for (work, image) in self.history.images().filter(|(_, it)| it.standing.may_be_there()) {
-            wanted.insert(*work, image.clone());
-        }
-        if wanted.is_empty() {
-            return Ok(());
-        }
-        let taken: BTreeSet<String> = self.history.files().map(str::to_owned).collect();
-        let (root, run_id) = (self.folder.path().to_owned(), self.run_id);
-        let mut found = Vec::new();
+        let failed = |error| Failure::new(Exit::Environment, error);
+        let taken: BTreeSet<&str> = self.history.files().collect();
+        let there = ImagesThere::look(self.folder.path(), &|file| taken.contains(file));
+        let there = there.map_err(failed)?;
+        let rivals = self.rivals();
+        let (mut found, mut gone) = (Vec::new(), Vec::new());
         works.each(|position, row, works_of_row| {
             for (n, work) in works_of_row.iter().enumerate() {
-                let Some(past) = wanted.get(work) else { continue };
-                let stem = file_stem(row.scene_id.as_str());
                 let variant = u8::try_from(n + 1).expect("there are at most 10");
-                let image =
-                    find_image(&root, &stem, variant, past.newest, &|file| taken.contains(file))
-                        .map_err(|error| Failure::new(Exit::Environment, error))?;
-                let Some(image) = image else { continue };
+                let past = self.history.image(work);
+                if let Some(file) = past.and_then(|past| past.file.as_ref()) {
+                    if !there.has(file) {
+                        gone.push(file.clone());
+                    }
+                    continue;
+                }
+                let owner = match there.told(work) {
+                    Some(head) if head.run_id == self.run_id => {
+                        if self.history.work_of(&head.rid).is_none() {
+                            return Err(other_ledger(&self.ledger));
+                        }
+                        Some(head.rid)
+                    }
+                    Some(_) | None => None,
+                };
+                let Some(past) = past else { continue };
+                let (rid, image) = match owner {
+                    Some(rid) => (rid, there.with_sidecar(work).map_err(failed)?),
+                    None => {
+                        let rid = past.may_be_there();
+                        let is_only = rivals.get(&(&past.scene_id, variant)) == Some(&1);
+                        let Some(rid) = rid.filter(|_| is_only) else { continue };
+                        let stem = file_stem(row.scene_id.as_str());
+                        (rid, there.bare(&stem, variant).map_err(failed)?)
+                    }
+                };
+                let (Some(image), Some(owes)) = (image, past.owes(&rid)) else { continue };
                 let class = works.batch.class_of(position);
                 let spec = works.batch.spec_for(class, row, &works.settings.spec);
                 let worst =
                     works.batch.class(class).quote.as_ref().map_or(NanoUsd::ZERO, |it| it.maximum);
-                let made = Made { run_id, row, variant, work: *work, past, worst };
+                let run_id = self.run_id;
+                let made = Made { run_id, row, variant, work: *work, rid, owes, past, worst };
                 found.push(made.found(works.settings, &spec, image));
             }
             Ok(())
@@ -68,8 +85,18 @@ impl GoingOn {
         for work in &found {
             self.take_found(work);
         }
-        self.found = found;
+        (self.found, self.gone) = (found, gone);
         Ok(())
+    }
+
+    /// How many works could have left an image that nobody told of, by row and variant: a row that
+    /// was edited has several, and then the name of a file says nothing.
+    fn rivals(&self) -> BTreeMap<(&SceneId, u8), u32> {
+        let mut rivals = BTreeMap::new();
+        for (_, image) in self.history.images().filter(|(_, it)| it.may_be_there().is_some()) {
+            *rivals.entry((&image.scene_id, image.variant)).or_default() += 1;
+        }
+        rivals
     }
 
     /// The image counts as stored from here on; whose money was held is settled.
@@ -89,61 +116,5 @@ impl GoingOn {
             }
         }
         self.history.take_stored(&found.stored);
-    }
-}
-
-/// What is known of an image that was found.
-struct Made<'a> {
-    run_id: crate::domain::ids::RunId,
-    row: &'a Row,
-    variant: u8,
-    work: Sha256Digest,
-    past: &'a ImagePast,
-    worst: NanoUsd,
-}
-
-impl Made<'_> {
-    fn found(&self, settings: &RunSettings, spec: &ImageSpec, image: FoundImage) -> FoundWork {
-        let Self { row, past, .. } = *self;
-        let is_held = matches!(past.standing, Standing::Unknown(_));
-        let file = image.image.path.to_string_lossy().into_owned();
-        let amount = image.cost.map(|(amount, _)| amount);
-        let amount = amount.unwrap_or(if is_held { self.worst } else { past.cost });
-        let stored = ImageStored {
-            rid: past.newest,
-            row: row.number,
-            scene_id: row.scene_id.clone(),
-            variant: self.variant,
-            file: file.clone(),
-            n_bytes: image.image.n_bytes,
-            sha256: Some(image.image.sha256),
-        };
-        let references = row.references.iter().chain(&row.options.mask);
-        let sidecar = Sidecar {
-            schema: SCHEMA,
-            run_id: self.run_id,
-            rid: past.newest,
-            scene_id: row.scene_id.as_str().to_owned(),
-            variant: self.variant,
-            work: self.work,
-            prompt: row.prompt.clone(),
-            request: spec.clone(),
-            references: references
-                .map(|it| SidecarReference { name: it.redacted().to_owned(), sha256: None })
-                .collect(),
-            amount,
-            cost_source: past.source.unwrap_or(CostSource::Maximum).word().to_owned(),
-            simulated: settings.is_simulated(),
-            provider_request_id: None,
-            file,
-            kind: image.image.kind,
-            n_bytes: image.image.n_bytes,
-            sha256: image.image.sha256,
-            width: image.image.pixels.map(|(width, _)| width),
-            height: image.image.pixels.map(|(_, height)| height),
-            finished_at: crate::adapters::system::now().to_string(),
-        };
-        let unsettled = is_held.then_some(image.cost.map(|(amount, _)| amount));
-        FoundWork { rid: past.newest, image, sidecar, stored, unsettled }
     }
 }

@@ -105,29 +105,33 @@ impl GoingOn {
             history: &self.history,
             only: &settings.only,
             paid: &settings.paid_retries,
-            n_images: works.batch.whole().images,
+            n_images: works.batch.chosen().images,
             before: self.before.as_deref(),
         });
         let (mut positions, mut works_now) = (BTreeMap::new(), BTreeSet::new());
-        let mut again = NanoUsd::ZERO;
+        let mut has_turn = vec![false; works.index.len() as usize];
+        works.batch.selected().for_each(|position| has_turn[position as usize] = true);
         works.each(|position, row, works_of_row| {
-            leftover.add(&row.scene_id, works_of_row);
-            if let Some(fate) = leftover.fates.get(&position) {
+            leftover.add(&row.scene_id, works_of_row, has_turn[position as usize]);
+            if leftover.fates.contains_key(&position) {
                 positions.insert(row.scene_id.clone(), position);
                 works_now.extend(works_of_row);
-                let bought = fate.images.iter().filter(|it| it.is_bought_again()).count() as u64;
-                let class = works.batch.class(works.batch.class_of(position));
-                let maximum = class.quote.as_ref().map_or(NanoUsd::ZERO, |quote| quote.maximum);
-                let more = maximum.checked_mul(bought).unwrap_or(NanoUsd::MAX);
-                again = again.saturating_add(more);
             }
             Ok(())
         })?;
         let (census, allowance) = (leftover.census(), leftover.allowance());
         let Leftover { masks, fates, .. } = leftover;
         let n_settled = fates.values().filter(|fate| is_settled(fate)).count() as u64;
+        let again = NanoUsd::ZERO;
         self.left = Left { fates, positions, works: works_now, census, allowance, again };
         Ok((masks, n_settled))
+    }
+
+    /// The names of rows that are not new: they were there before, or something was made of them.
+    /// Nothing where nobody knows which were there.
+    pub(in crate::commands::run) fn known_rows(&self) -> Option<BTreeSet<&SceneId>> {
+        let before = self.before.as_ref()?;
+        Some(before.iter().chain(self.left.positions.keys()).collect())
     }
 }
 

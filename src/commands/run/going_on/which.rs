@@ -3,16 +3,14 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::adapters::ledger::read::run_attempts;
 use crate::adapters::output::replay::{ReplayError, replay};
 use crate::adapters::output::row_names::read_row_names;
 use crate::adapters::output::run_folder::RunFolder;
 use crate::adapters::output::runs::{Kinship, PlanHead, newest_kin};
-use crate::commands::failure::{Failure, store_failure};
-use crate::commands::ledger_access::ledger_exists;
+use crate::commands::failure::Failure;
 use crate::commands::money_view::MoneyView;
-use crate::commands::rows_input::input_name;
 use crate::commands::run::folder;
+use crate::commands::run::going_on::ledger::attempts_of;
 use crate::commands::run::going_on::{GoingOn, Left};
 use crate::commands::run::parts::OWN_LEDGER;
 use crate::commands::run::plan_document::{identity, request_identity};
@@ -20,6 +18,7 @@ use crate::commands::run::planning::PlanningAsk;
 use crate::commands::which_run::the_run;
 use crate::commands::world::World;
 use crate::domain::history::History;
+use crate::domain::ids::RunId;
 use crate::domain::settings::{Mode, RowsInput, RunSettings};
 use crate::exit::Exit;
 
@@ -38,9 +37,10 @@ pub(in crate::commands::run) fn find_going_on(
         identity: identity(settings, rows_sha256),
         request: request_identity(settings),
         rows_path: match &settings.rows {
-            RowsInput::File(_) => Some(input_name(&settings.rows)),
+            RowsInput::File(path) => Some(path.clone()),
             RowsInput::Stdin => None,
         },
+        cwd: world.invocation.cwd.clone(),
     };
     GoingOn::find(world, settings, &kin, money.root.as_deref())
 }
@@ -64,8 +64,12 @@ impl GoingOn {
             None => newest_kin(&out, kin).map_err(failed)?,
         };
         let Some(path) = path else { return Ok(None) };
-        let head = PlanHead::of(&path);
-        if settings.resume.is_some() && head.request != kin.request.to_string() {
+        let heads = PlanHead::all_of(&path);
+        let same_identity = heads.iter().any(|head| head.identity == kin.identity.to_string());
+        // Plans of old do not say what they ask for.
+        let same_request =
+            heads.iter().any(|it| it.request == kin.request.to_string()) || same_identity;
+        if settings.resume.is_some() && !same_request {
             let text = "that run asked for something else: provider, model, size, quality or seed \
                         differ, or it ran with simulated money";
             return Err(Failure::new(Exit::Invalid, text)
@@ -76,14 +80,13 @@ impl GoingOn {
         let whole = replay(&path, &mut |stamped| history.fold(stamped)).map_err(damaged)?;
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let run_id = match (history.run, name.parse()) {
-            (Some(run_id), _) | (None, Ok(run_id)) => run_id,
+            (Some(run), Ok(named)) if run == named => run,
+            (None, Ok(named)) => named,
+            (Some(run), _) => return Err(copied(&path, run)),
             (None, Err(_)) => return Ok(None),
         };
+        let attempts = attempts_of(ledger, &path, run_id, &history)?;
         let ledger = ledger.map_or_else(|| path.join(OWN_LEDGER), Path::to_owned);
-        let attempts = match ledger_exists(&ledger) {
-            true => Some(run_attempts(&ledger, run_id).map_err(store_failure)?),
-            false => None,
-        };
         Ok(Some(Self {
             folder: Arc::new(folder),
             run_id,
@@ -93,20 +96,28 @@ impl GoingOn {
             missing: Vec::new(),
             lost_ends: Vec::new(),
             found: Vec::new(),
+            gone: Vec::new(),
             left: Left::default(),
             attempts,
             is_caught_up: false,
             before: read_row_names(&path).map_err(failed)?,
-            is_certain: settings.resume.is_some() || head.identity == kin.identity.to_string(),
+            is_certain: settings.resume.is_some() || same_identity,
         }))
     }
+}
+
+fn copied(folder: &Path, run: RunId) -> Failure {
+    let text = format!("{} is a copy of the run {run}", folder.display());
+    Failure::new(Exit::Invalid, text)
+        .with_hint("go on with the run itself; a copy beside it would buy everything twice")
 }
 
 fn damaged(error: ReplayError) -> Failure {
     match &error {
         ReplayError::Io { .. } => Failure::new(Exit::Environment, error),
         ReplayError::Damaged { .. } => Failure::new(Exit::Bug, error).with_hint(
-            "nothing was sent; its images and its ledger are as they were, and --fresh starts anew",
+            "nothing was sent. Move the journal away, and the same command finds everything again \
+             from the ledger and the images; --fresh would pay for all of it anew",
         ),
     }
 }

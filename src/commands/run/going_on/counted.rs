@@ -1,0 +1,25 @@
+//! What is made now, once canary and budget have chosen the rows.
+
+use crate::commands::run::going_on::GoingOn;
+use crate::domain::batch::Batch;
+use crate::domain::money::NanoUsd;
+
+impl GoingOn {
+    /// Counts what is made now, once it is known which rows have their turn.
+    pub(in crate::commands::run) fn count_what_is_made(&mut self, batch: &Batch) {
+        let (mut bought, mut again) = (0, NanoUsd::ZERO);
+        for position in batch.selected() {
+            let Some(fate) = self.left.fates.get(&position) else { continue };
+            let n = fate.images.iter().filter(|image| image.is_bought_again()).count() as u64;
+            let quote = batch.class(batch.class_of(position)).quote.as_ref();
+            let maximum = quote.map_or(NanoUsd::ZERO, |quote| quote.maximum);
+            again = again.saturating_add(maximum.checked_mul(n).unwrap_or(NanoUsd::MAX));
+            bought += n;
+        }
+        let left = &mut self.left;
+        // What a budget holds leaves its part of the allowance to others.
+        left.allowance += left.census.bought_again.saturating_sub(bought);
+        (left.census.images, left.census.bought_again) = (batch.chosen().images, bought);
+        left.again = again;
+    }
+}

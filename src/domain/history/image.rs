@@ -1,0 +1,193 @@
+//! What is known of one image: of each attempt that was made for it, and what follows from that.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::domain::event::{AttemptEnded, AttemptStarted, Ending};
+use crate::domain::history::Standing;
+use crate::domain::ids::{AttemptId, SceneId};
+use crate::domain::ledger::{CostSource, UnknownClass};
+use crate::domain::money::NanoUsd;
+
+/// What is known of one image, by the identity of its work.
+#[derive(Clone, Debug)]
+pub struct ImagePast {
+    /// The row's name.
+    pub scene_id: SceneId,
+    /// Which of the row's images.
+    pub variant: u8,
+    /// Attempts so far.
+    pub attempts: u32,
+    /// Attempts that were or may have been billed.
+    pub billed: u32,
+    /// What they cost.
+    pub cost: NanoUsd,
+    /// Where the last of that comes from.
+    pub source: Option<CostSource>,
+    /// The time of the attempt that brought it, or of the last one.
+    pub latency: Duration,
+    /// Its file, relative to the run's folder, once it is stored.
+    pub file: Option<String>,
+    /// Attempts without an end, and what is held for each.
+    out: BTreeMap<AttemptId, NanoUsd>,
+    /// Attempts that were or may have been billed and brought nothing that is an answer.
+    owed: BTreeMap<AttemptId, Owed>,
+    /// What the last attempt that cost nothing, or was answered for good, came to.
+    answer: Answer,
+}
+
+/// What an attempt owes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Owed {
+    /// It is paid.
+    Paid(NanoUsd),
+    /// Nobody knows whether it is.
+    Unknown(UnknownClass),
+}
+
+/// What is known of the money of an attempt that brought nothing so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owes {
+    /// It is paid.
+    Paid(NanoUsd),
+    /// Nobody knows whether it is.
+    Unknown,
+}
+
+/// What an image was answered with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Answer {
+    /// Nothing yet, or nothing that stays so.
+    None,
+    /// The content policy refused it.
+    Refused,
+    /// The request is wrong, or what came is no image.
+    Failed,
+}
+
+impl ImagePast {
+    /// Of an image whose first attempt begins.
+    pub(super) fn begun(started: &AttemptStarted) -> Self {
+        Self {
+            scene_id: started.scene_id.clone(),
+            variant: started.variant,
+            attempts: 0,
+            billed: 0,
+            cost: NanoUsd::ZERO,
+            source: None,
+            latency: Duration::ZERO,
+            file: None,
+            out: BTreeMap::new(),
+            owed: BTreeMap::new(),
+            answer: Answer::None,
+        }
+    }
+
+    /// Where the image stands. An attempt that may have been billed is never forgotten over a later
+    /// one, however that ended: only an image makes up for it.
+    pub fn standing(&self) -> Standing {
+        if self.file.is_some() {
+            return Standing::Stored;
+        }
+        if !self.out.is_empty() {
+            return Standing::Out;
+        }
+        let unknown = self.owed.values().rev().find_map(|owed| match owed {
+            Owed::Unknown(class) => Some(Standing::Unknown(*class)),
+            Owed::Paid(_) => None,
+        });
+        match (unknown, self.answer) {
+            (Some(unknown), _) => unknown,
+            (None, _) if !self.owed.is_empty() => Standing::PaidLost,
+            (None, Answer::None) => Standing::Pending,
+            (None, Answer::Refused) => Standing::Refused,
+            (None, Answer::Failed) => Standing::Failed,
+        }
+    }
+
+    /// Attempts without an end, in their order.
+    pub fn out(&self) -> impl Iterator<Item = AttemptId> + '_ {
+        self.out.keys().copied()
+    }
+
+    /// What is held for the attempts without an end.
+    pub fn held(&self) -> NanoUsd {
+        self.out.values().fold(NanoUsd::ZERO, |sum, held| sum.saturating_add(*held))
+    }
+
+    /// What is held for an attempt without an end.
+    pub(super) fn held_for(&self, rid: &AttemptId) -> NanoUsd {
+        self.out.get(rid).copied().unwrap_or(NanoUsd::ZERO)
+    }
+
+    /// The attempt whose process may have died over a finished image, when the image is not stored:
+    /// the newest that is paid, else the newest that nobody ended.
+    pub fn may_be_there(&self) -> Option<AttemptId> {
+        if self.file.is_some() {
+            return None;
+        }
+        let newest = |wanted: fn(&Owed) -> bool| {
+            self.owed.iter().rev().find(|(_, owed)| wanted(owed)).map(|(rid, _)| *rid)
+        };
+        newest(|owed| matches!(owed, Owed::Paid(_)))
+            .or_else(|| newest(|owed| *owed == Owed::Unknown(UnknownClass::Lost)))
+    }
+
+    /// What is known of the money of an attempt that brought nothing so far; nothing when it owes
+    /// none.
+    pub fn owes(&self, rid: &AttemptId) -> Option<Owes> {
+        self.owed.get(rid).map(|owed| match owed {
+            Owed::Paid(amount) => Owes::Paid(*amount),
+            Owed::Unknown(_) => Owes::Unknown,
+        })
+    }
+
+    /// One more attempt goes out.
+    pub(super) fn start(&mut self, rid: AttemptId, max: NanoUsd) {
+        self.attempts += 1;
+        self.out.insert(rid, max);
+    }
+
+    /// An attempt has ended.
+    pub(super) fn end(&mut self, ended: &AttemptEnded) {
+        self.out.remove(&ended.rid);
+        self.latency = ended.latency;
+        if let Ending::Settled { amount, source } = ended.ending {
+            self.cost = self.cost.saturating_add(amount);
+            self.source = Some(source);
+        }
+        let is_free = match ended.ending {
+            Ending::Released { .. } => true,
+            Ending::Settled { amount, .. } => amount == NanoUsd::ZERO,
+            Ending::Unknown { .. } => false,
+        };
+        self.billed += u32::from(!is_free);
+        self.answer = match (ended.ending, ended.kind) {
+            (_, Some("refused")) | (Ending::Unknown { class: UnknownClass::Refusal }, _) => {
+                Answer::Refused
+            }
+            (_, Some("not-an-image" | "no-image"))
+            | (Ending::Released { .. }, Some("invalid-request")) => Answer::Failed,
+            (Ending::Unknown { class }, _) => {
+                self.owed.insert(ended.rid, Owed::Unknown(class));
+                self.answer
+            }
+            (Ending::Settled { amount, .. }, _) if !is_free => {
+                self.owed.insert(ended.rid, Owed::Paid(amount));
+                self.answer
+            }
+            (Ending::Settled { .. } | Ending::Released { .. }, _) => Answer::None,
+        };
+    }
+
+    /// An attempt of which nobody knew what it cost turned out to cost this much.
+    pub(super) fn clear_up(&mut self, rid: &AttemptId, amount: NanoUsd) {
+        self.cost = self.cost.saturating_add(amount);
+        if amount == NanoUsd::ZERO {
+            self.billed = self.billed.saturating_sub(1);
+            self.owed.remove(rid);
+        } else if let Some(owed) = self.owed.get_mut(rid) {
+            *owed = Owed::Paid(amount);
+        }
+    }
+}
