@@ -65,6 +65,7 @@ fn check(world: &World, args: &RefsCheckArgs) -> Result<Exit, Failure> {
         let _guard = runtime.enter();
         Look::new(world, settings, &folder, args.no_fetch)?
     };
+    let progress = runtime.spawn(look.tell_progress(world.printer));
     let mut found = Vec::new();
     let mut n_with_references = 0;
     for position in 0..n_rows {
@@ -76,6 +77,7 @@ fn check(world: &World, args: &RefsCheckArgs) -> Result<Exit, Failure> {
         look.begin(&row, &mut found, &runtime);
     }
     let references = runtime.block_on(look.finish(found));
+    progress.abort();
     let report = ReferencesReport {
         n_rows: u64::from(n_rows) + bad.len() as u64,
         n_with_references,

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use tokio::runtime::Runtime;
 use tokio::sync::Semaphore;
@@ -19,10 +21,15 @@ use crate::pipeline::reference_pool::ReferencePool;
 use crate::pipeline::stop::with_sources;
 use crate::ports::clock::Clock;
 use crate::ports::references::UrlRefresher;
+use crate::report::printer::Printer;
 use crate::report::references::{SeenReference, Use};
+use crate::report::words;
 
 /// References that may wait for the pool at once: more would only fill memory.
 const AHEAD: usize = 256;
+
+/// How often it is said how far it is.
+const PROGRESS: Duration = Duration::from_secs(10);
 
 /// What is looked with.
 pub(super) struct Look {
@@ -32,6 +39,7 @@ pub(super) struct Look {
     clock: Arc<dyn Clock>,
     places: ReferencePlaces,
     ahead: Arc<Semaphore>,
+    n_seen: Arc<AtomicU64>,
     only_judges: bool,
 }
 
@@ -63,6 +71,7 @@ impl Look {
             clock,
             places,
             ahead: Arc::new(Semaphore::new(AHEAD)),
+            n_seen: Arc::default(),
             only_judges,
         })
     }
@@ -88,7 +97,7 @@ impl Look {
             };
             let (pool, reference) = (Arc::clone(&self.pool), reference.clone());
             let wants_fetch = !self.only_judges && matches!(seen.used, Use::NotFetched);
-            let ahead = Arc::clone(&self.ahead);
+            let (ahead, n_seen) = (Arc::clone(&self.ahead), Arc::clone(&self.n_seen));
             let permit = runtime.block_on(ahead.acquire_owned()).expect("nobody closes it");
             found.push(runtime.spawn(async move {
                 let _permit = permit;
@@ -103,6 +112,7 @@ impl Look {
                     },
                     Err(error) => Use::Unusable { reason: with_sources(&*error) },
                 };
+                n_seen.fetch_add(1, Ordering::Relaxed);
                 SeenReference { used, ..seen }
             }));
         }
@@ -116,6 +126,18 @@ impl Look {
             seen.extend(task.await);
         }
         seen
+    }
+
+    /// Says from time to time how far it is: a file may have thousands of references.
+    pub(super) fn tell_progress(&self, printer: Printer) -> impl Future<Output = ()> + use<> {
+        let (clock, n_seen) = (Arc::clone(&self.clock), Arc::clone(&self.n_seen));
+        async move {
+            loop {
+                clock.sleep(PROGRESS).await;
+                let n = words::count(n_seen.load(Ordering::Relaxed), "reference");
+                printer.say(&format!("{n} looked at so far"));
+            }
+        }
     }
 
     pub(super) fn tally(&self) -> FetchTally {
