@@ -27,6 +27,7 @@ mod reference_objections;
 mod registry;
 mod rejected_file;
 mod report;
+mod results;
 mod saved;
 mod setup;
 mod start;

@@ -38,6 +38,19 @@ pub fn one_line(text: &str) -> Cow<'_, str> {
     Cow::Owned(text.chars().map(visible).collect())
 }
 
+/// Characters that make a spreadsheet take a cell for a formula when they come first (OWASP, "CSV
+/// injection").
+const FORMULA_STARTS: [char; 7] = ['=', '+', '-', '@', '\t', '\r', '\n'];
+
+/// The text of a cell that no spreadsheet takes for a formula.
+pub fn no_formula(text: &str) -> Cow<'_, str> {
+    if text.starts_with(FORMULA_STARTS) {
+        Cow::Owned(format!("'{text}"))
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
 /// The text cut to at most `max_chars` characters, with `…` as the last one when it was cut.
 pub fn cut(text: &str, max_chars: usize) -> Cow<'_, str> {
     if text.len() <= max_chars || text.chars().count() <= max_chars {

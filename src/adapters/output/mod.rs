@@ -11,3 +11,5 @@ pub mod row_names;
 pub mod run_folder;
 pub mod runs;
 mod spares;
+pub mod sums;
+pub mod tables;

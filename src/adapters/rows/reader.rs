@@ -21,6 +21,11 @@ impl FileRowReader {
         Self { finder, index }
     }
 
+    /// The index that it reads by.
+    pub fn index(&self) -> Arc<RowIndex> {
+        Arc::clone(&self.index)
+    }
+
     fn place(&self, position: u32) -> Result<(u64, u64, u32), RowReadError> {
         self.index.place(position).ok_or(RowReadError::NoSuchRow(position))
     }

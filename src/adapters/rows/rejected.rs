@@ -14,9 +14,7 @@ use crate::adapters::rows::csv_split::{Split, split};
 use crate::adapters::rows::json_object::parse;
 use crate::adapters::rows::source::RecordShape;
 use crate::domain::row_format::RowFormat;
-
-/// Characters that make a spreadsheet take a cell for a formula when they come first.
-const FORMULA_STARTS: [char; 7] = ['=', '+', '-', '@', '\t', '\r', '\n'];
+use crate::domain::sanitize::no_formula;
 
 /// Writes bad rows to a temporary file that takes its name once it is whole.
 #[derive(Debug)]
@@ -129,7 +127,7 @@ impl RejectedWriter {
     /// The record's own bytes with our cell behind them, or in the place of an earlier one.
     fn table_row(&mut self, source: &[u8], error: &str) -> io::Result<()> {
         let delimiter = self.shape.format.delimiter().unwrap_or(b',');
-        let cell = quoted(&harmless(error));
+        let cell = quoted(&no_formula(error));
         let n_columns = self.shape.columns.list().len();
         let mut cells = Vec::new();
         let n_cells = match split(source, true, delimiter, &mut cells) {
@@ -190,11 +188,6 @@ fn raw_range(cell: &Cell) -> Range<usize> {
 
 fn json_text(text: &str) -> String {
     serde_json::Value::from(text).to_string()
-}
-
-/// A text of ours that no spreadsheet takes for a formula.
-fn harmless(text: &str) -> String {
-    if text.starts_with(FORMULA_STARTS) { format!("'{text}") } else { text.to_owned() }
 }
 
 /// A cell between quotes when it needs them.
@@ -293,13 +286,5 @@ mod tests {
             text.lines().map(|line| serde_json::from_str(line).expect("json")).collect();
         assert_eq!(lines[0]["line"], "{\"a");
         assert_eq!(lines[1]["row"][0], 1);
-    }
-
-    #[test]
-    fn our_cells_are_no_formulas() {
-        for text in ["=1", "+1", "-1", "@x", "\tx", "\rx", "\nx"] {
-            assert_eq!(harmless(text), format!("'{text}"));
-        }
-        assert_eq!(harmless("a=1"), "a=1");
     }
 }

@@ -19,7 +19,7 @@ use crate::adapters::rows::pass::{OnRow, Pass};
 use crate::adapters::rows::reader::FileRowReader;
 use crate::adapters::rows::sniff::sniff;
 use crate::adapters::rows::stream::Stream;
-use crate::domain::column::meant;
+use crate::domain::column::{Field, meant};
 use crate::domain::digest::Sha256Digest;
 use crate::domain::row_format::RowFormat;
 
@@ -62,6 +62,11 @@ impl RecordShape {
     /// The names of the input's columns in their order, as far as they are known.
     pub fn columns(&self) -> impl Iterator<Item = &str> {
         self.columns.list().iter().map(|column| column.name.as_str())
+    }
+
+    /// Whether a column names the rows.
+    pub fn has_scene_ids(&self) -> bool {
+        self.columns.slots()[Field::SceneId as usize] != NO_COLUMN
     }
 
     /// Columns of the user's own that were probably meant to be a field which the input has not,

@@ -6,7 +6,7 @@ mod found;
 mod ledger;
 mod made;
 pub(super) mod past;
-mod rows;
+pub(super) mod rows;
 pub(super) mod which;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::adapters::output::tables::free_name;
 use crate::adapters::rows::RowSource;
 use crate::cli::args::run::RunArgs;
 use crate::cli::layers::{self, Layers};
@@ -97,16 +98,7 @@ pub(super) fn settle(
     if is_new { std::fs::rename(&new, &settled) } else { Ok(()) }
 }
 
-fn is_same_file(one: &Path, other: &Path) -> bool {
+/// Whether two paths lead to one file that is there.
+pub(super) fn is_same_file(one: &Path, other: &Path) -> bool {
     one.canonicalize().ok().zip(other.canonicalize().ok()).is_some_and(|(one, other)| one == other)
-}
-
-/// The first name with a number that nobody has: `rejected-1.csv`.
-fn free_name(path: &Path) -> PathBuf {
-    let part = |part: Option<&std::ffi::OsStr>| {
-        part.map(|it| it.to_string_lossy().into_owned()).unwrap_or_default()
-    };
-    let (stem, extension) = (part(path.file_stem()), part(path.extension()));
-    let mut names = (1..).map(|n: u64| path.with_file_name(format!("{stem}-{n}.{extension}")));
-    names.find(|name| !name.exists()).expect("numbers do not end")
 }

@@ -1,7 +1,10 @@
 //! From the plan to the run: a rehearsal at once, a live run once nothing speaks against it.
 
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
+use crate::adapters::rows::{RowIndex, RowSource};
 use crate::cli::layers::Layers;
 use crate::commands::failure::Failure;
 use crate::commands::run::flow::Start;
@@ -10,8 +13,10 @@ use crate::commands::run::going_on::begin::News;
 use crate::commands::run::late::LateRows;
 use crate::commands::run::planned::Planned;
 use crate::commands::run::report::Header;
+use crate::commands::run::results::Results;
 use crate::commands::run::{conclude, launch, live, plan_document, rejected_file, report, verdict};
 use crate::commands::world::World;
+use crate::domain::batch::Batch;
 use crate::domain::event::RunEvent;
 use crate::domain::measure::Measure;
 use crate::domain::plan::Plan;
@@ -19,6 +24,7 @@ use crate::domain::report::RunReport;
 use crate::domain::settings::{Mode, RunSettings};
 use crate::exit::Exit;
 use crate::report::progress::ProgressKind;
+use crate::report::words;
 
 /// Runs a plan.
 pub(super) fn start(
@@ -55,7 +61,10 @@ pub(super) fn start(
         rejected_file::settle(world, header, &mut settings, folder, source.as_ref())
             .map_err(|error| Failure::new(Exit::Environment, error))?;
         name(header, &settings, &planned);
-        return Ok(conclude::again(header, &settings, plan, &past));
+        let report = conclude::again(header, &settings, plan, &past);
+        let (batch, index) = (&planned.batch, &planned.reader.index());
+        tell_results(world, &settings, batch, source.as_ref(), index, folder);
+        return Ok(report);
     }
     let key = live::prepare(world, layers, &settings, plan, &planned)?;
     let folder = run_folder(world, header, &mut settings, plan, &mut planned, source.as_ref())?;
@@ -66,10 +75,38 @@ pub(super) fn start(
         folder.abandon();
         header.folder = None;
     })?;
+    let (batch, index) = (planned.batch.clone(), planned.reader.index());
     let ended = launch::execute(runtime, settings.clone(), planned, begin, parts)?;
     let report = conclude::ended(header, &settings, plan, ended);
     late.write(world, &settings, source.as_mut());
+    tell_results(world, &settings, &batch, source.as_ref(), &index, folder.path());
     Ok(report)
+}
+
+/// Writes what became of each row, and says where those are that did not end well. What goes wrong
+/// is a warning: the journal has it all, and the same command writes them anew.
+fn tell_results(
+    world: &World,
+    settings: &RunSettings,
+    batch: &Batch,
+    source: Option<&RowSource>,
+    index: &Arc<RowIndex>,
+    folder: &Path,
+) {
+    let Some(source) = source else { return };
+    let results = Results { world, settings, batch, source, index };
+    match results.write(folder) {
+        Ok(tables) => {
+            for (path, n_rows) in tables {
+                let path = path.strip_prefix(&world.invocation.cwd).unwrap_or(&path).display();
+                let rows = words::count(n_rows, "row");
+                world.printer.say(&format!("{rows} did not end well: {path}"));
+            }
+        }
+        Err(failure) => {
+            world.printer.warn(&format!("the tables of results cannot be written: {failure}"));
+        }
+    }
 }
 
 /// The counters of a run of which nothing is left: it buys nothing and says its verdict again.

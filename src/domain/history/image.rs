@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::domain::digest::Sha256Digest;
 use crate::domain::event::{AttemptEnded, AttemptStarted, Ending};
 use crate::domain::history::Standing;
 use crate::domain::ids::{AttemptId, SceneId};
@@ -28,6 +29,8 @@ pub struct ImagePast {
     pub latency: Duration,
     /// Its file, relative to the run's folder, once it is stored.
     pub file: Option<String>,
+    /// The digest of its bytes, where the journal says it.
+    pub sha256: Option<Sha256Digest>,
     /// Attempts without an end, and what is held for each.
     out: BTreeMap<AttemptId, NanoUsd>,
     /// Attempts that were or may have been billed and brought nothing that is an answer.
@@ -77,6 +80,7 @@ impl ImagePast {
             source: None,
             latency: Duration::ZERO,
             file: None,
+            sha256: None,
             out: BTreeMap::new(),
             owed: BTreeMap::new(),
             answer: Answer::None,

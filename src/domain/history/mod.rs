@@ -7,6 +7,7 @@ mod image;
 mod ledger;
 mod leftover;
 mod line;
+mod result;
 mod standing;
 mod summary;
 #[cfg(test)]
@@ -21,6 +22,7 @@ pub use image::{ImagePast, Owes};
 pub use ledger::{LedgerAttempt, LedgerEnd, RunAttempts, WorkNames};
 pub use leftover::{Census, Leftover, LeftoverAsk, Past, RowFate};
 pub use line::LineError;
+pub use result::RowResult;
 pub use standing::{Only, Standing};
 pub use summary::{RunState, RunSummary};
 
@@ -255,7 +257,9 @@ impl History {
 
     fn image_stored(&mut self, stored: &ImageStored) {
         match self.attempts.get(&stored.rid).and_then(|it| self.images.get_mut(it)) {
-            Some(image) => image.file = Some(stored.file.clone()),
+            Some(image) => {
+                (image.file, image.sha256) = (Some(stored.file.clone()), stored.sha256);
+            }
             None => {
                 self.files.insert(stored.file.clone());
             }

@@ -2,6 +2,7 @@
 
 mod golden;
 mod list;
+mod results;
 mod rows;
 mod safe;
 pub(crate) mod walk;

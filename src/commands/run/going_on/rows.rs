@@ -18,16 +18,16 @@ use crate::exit::Exit;
 use crate::ports::rows::RowReader;
 
 /// The rows of a batch, each with the identity of each of its images.
-pub(super) struct Works<'a> {
-    pub(super) settings: &'a RunSettings,
-    pub(super) batch: &'a Batch,
-    pub(super) source: &'a RowSource,
-    pub(super) index: &'a Arc<RowIndex>,
+pub(in crate::commands::run) struct Works<'a> {
+    pub(in crate::commands::run) settings: &'a RunSettings,
+    pub(in crate::commands::run) batch: &'a Batch,
+    pub(in crate::commands::run) source: &'a RowSource,
+    pub(in crate::commands::run) index: &'a Arc<RowIndex>,
 }
 
 impl Works<'_> {
     /// Reads every row in the order of the input.
-    pub(super) fn each(
+    pub(in crate::commands::run) fn each(
         &self,
         mut visit: impl FnMut(u32, &Row, &[Sha256Digest]) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
