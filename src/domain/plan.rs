@@ -24,6 +24,10 @@ pub struct Plan {
     /// What is left of the run that this one goes on with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub goes_on: Option<PlanGoesOn>,
+    /// Where the ledger lies that the run books into, in the plan of a run alone. It decides
+    /// nothing: whoever goes on with another one is told of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ledger: Option<String>,
     /// `dry-run` or `live`.
     pub mode: String,
     /// What the plan was made from; a saved plan is refused when any of it has changed.

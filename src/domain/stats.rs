@@ -210,8 +210,11 @@ impl RunStats {
         match ended.ending {
             Ending::Settled { amount, .. } => {
                 self.money.settled = self.money.settled.saturating_add(amount);
-                self.money.expected_of_settled =
-                    self.money.expected_of_settled.saturating_add(ended.expected);
+                // What turned out to cost nothing says nothing about the price.
+                if amount > NanoUsd::ZERO {
+                    let expected = self.money.expected_of_settled.saturating_add(ended.expected);
+                    self.money.expected_of_settled = expected;
+                }
             }
             Ending::Released { .. } => {}
             Ending::Unknown { .. } => {

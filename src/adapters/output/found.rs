@@ -97,7 +97,8 @@ impl ImagesThere {
     pub fn has(&self, file: &str) -> bool {
         let name = file.strip_prefix(IMAGES).and_then(|rest| rest.strip_prefix('/'));
         match name {
-            Some(name) if !name.contains('/') => self.all.contains(name),
+            Some(name) if self.all.contains(name) => true,
+            // It may be a link to where it was moved.
             Some(_) | None => self.run_folder.join(file).is_file(),
         }
     }

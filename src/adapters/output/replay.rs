@@ -56,14 +56,14 @@ pub fn replay(run_folder: &Path, each: &mut dyn FnMut(&Stamped)) -> Result<u64, 
         let n_bytes =
             (&mut reader).take(MAX_LINE).read_until(b'\n', &mut text).map_err(io_error)?;
         let is_cut = text.last() != Some(&b'\n');
-        let is_last = reader.fill_buf().map_err(io_error)?.is_empty();
-        if n_bytes == 0 || is_cut && is_last {
+        if n_bytes == 0 || is_cut && !has_line_end(&mut reader).map_err(io_error)? {
             return Ok(whole);
         }
         line += 1;
         if is_cut {
             return Err(damaged(HistoryError::Long { line }));
         }
+        let is_last = reader.fill_buf().map_err(io_error)?.is_empty();
         match Stamped::parse(&text) {
             Ok(Some(stamped)) if stamped.seq <= seq => {
                 let (found, expected) = (stamped.seq, seq + 1);
@@ -79,6 +79,29 @@ pub fn replay(run_folder: &Path, each: &mut dyn FnMut(&Stamped)) -> Result<u64, 
             Err(source) => return Err(damaged(HistoryError::Line { line, source })),
         }
         whole += n_bytes as u64;
+    }
+}
+
+/// The first event of a run's journal; nothing when there is none that can be read.
+pub(super) fn first_event(run_folder: &Path) -> Option<Stamped> {
+    let (file, _) = open_regular(&run_folder.join(FILE_NAME)).ok()?;
+    let mut text = Vec::new();
+    BufReader::new(file).take(MAX_LINE).read_until(b'\n', &mut text).ok()?;
+    Stamped::parse(&text).ok().flatten()
+}
+
+/// Whether there is another end of a line; what stands before it is passed over.
+fn has_line_end(reader: &mut impl BufRead) -> io::Result<bool> {
+    loop {
+        let bytes = reader.fill_buf()?;
+        if bytes.is_empty() {
+            return Ok(false);
+        }
+        if memchr::memchr(b'\n', bytes).is_some() {
+            return Ok(true);
+        }
+        let n = bytes.len();
+        reader.consume(n);
     }
 }
 
@@ -123,6 +146,8 @@ mod tests {
         let long = vec![b'x'; usize::try_from(MAX_LINE).expect("it fits") - 1];
         let whole = head.len() as u64;
         assert_eq!(read(&[head.as_bytes(), &long].concat()).expect("torn"), whole);
+        let zeros = vec![0; 3 * long.len()];
+        assert_eq!(read(&[head.as_bytes(), &zeros].concat()).expect("torn by a power cut"), whole);
         let more = LINE.replace(":1,", ":2,");
         let longer = [head.as_bytes(), &long, b"xx\n", more.as_bytes(), b"\n"].concat();
         let error = read(&longer).expect_err("what follows would be lost");

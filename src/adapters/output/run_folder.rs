@@ -140,9 +140,10 @@ impl RunFolder {
         }
         let kept = (1..).map(|n| self.path.join(kept_plan(n)));
         let kept = kept.into_iter().find(|kept| !kept.exists()).expect("numbers do not end");
-        match fs::copy(&path, &kept) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(at(&kept, error)),
-            _ => {}
+        match fs::read(&path) {
+            Ok(before) => write_whole(&kept, &before)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(at(&path, error)),
         }
         write_whole(&path, plan.as_bytes())
     }

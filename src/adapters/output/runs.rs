@@ -6,8 +6,10 @@ use std::path::{Component, Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::adapters::output::replay::first_event;
 use crate::adapters::output::run_folder::{PLAN, RunFolderError, at};
 use crate::domain::digest::Sha256Digest;
+use crate::domain::event::RunEvent;
 use crate::domain::ids::RunId;
 
 /// What a run must have in common with another to go on with it.
@@ -52,6 +54,8 @@ pub struct PlanHead {
     /// The request settings alone.
     #[serde(default)]
     pub request: String,
+    /// Where its ledger lies, when that is not in its own folder.
+    pub ledger: Option<PathBuf>,
     bound: Option<BoundHead>,
 }
 
@@ -64,8 +68,9 @@ impl PlanHead {
     /// Of the plans of a run, the newest first: it may have gone on with other rows since.
     pub fn all_of(folder: &Path) -> Vec<Self> {
         let read = |name: &str| Self::parse(&read_plan(&folder.join(name))?);
-        let kept = (1..).map_while(|n| read(&kept_plan(n)));
-        let mut before: Vec<Self> = kept.collect();
+        let kept = (1..).map(kept_plan).take_while(|name| folder.join(name).exists());
+        // One that cannot be read hides no other.
+        let mut before: Vec<Self> = kept.filter_map(|name| read(&name)).collect();
         before.reverse();
         read(PLAN).into_iter().chain(before).collect()
     }
@@ -116,10 +121,21 @@ pub fn newest_kin(out: &Path, kin: &Kinship) -> Result<Option<PathBuf>, RunFolde
     Ok(newest)
 }
 
-/// The runs below `out` whose folders have their names, oldest first: a copy under another name is
-/// none.
+/// The runs below `out`, oldest first; those whose folders were renamed stand first. A copy of a
+/// run that is still there is none.
 fn own_runs(out: &Path) -> Result<Vec<PathBuf>, RunFolderError> {
-    Ok(all_runs(out)?.into_iter().filter(|folder| is_id(folder)).collect())
+    let (own, others): (Vec<_>, Vec<_>) = all_runs(out)?.into_iter().partition(|it| is_id(it));
+    let mut runs: Vec<PathBuf> =
+        others.into_iter().filter(|it| original_of(it).is_none()).collect();
+    runs.extend(own);
+    Ok(runs)
+}
+
+/// The folder beside it that a folder is a copy of.
+pub fn original_of(folder: &Path) -> Option<PathBuf> {
+    let RunEvent::RunStarted(started) = first_event(folder)?.event else { return None };
+    let original = folder.parent()?.join(started.run_id.to_string());
+    (original != folder && original.join(PLAN).exists()).then_some(original)
 }
 
 fn is_id(folder: &Path) -> bool {
@@ -157,11 +173,12 @@ pub fn all_runs(out: &Path) -> Result<Vec<PathBuf>, RunFolderError> {
 pub fn named(out: &Path, text: &str) -> Result<Vec<PathBuf>, RunFolderError> {
     let folder = Path::new(text);
     if text.contains(std::path::is_separator) && folder.join(PLAN).is_file() {
-        return Ok(vec![folder.to_owned()]);
+        // Its own name, whatever leads there.
+        return Ok(vec![folder.canonicalize().map_err(|source| at(folder, source))?]);
     }
     let ends = |folder: &Path| {
         let name = folder.file_name().unwrap_or_default().to_string_lossy();
-        !text.is_empty() && name.ends_with(text)
+        !text.is_empty() && (is_id(folder) && name.ends_with(text) || name == text)
     };
     Ok(own_runs(out)?.into_iter().filter(|folder| ends(folder)).collect())
 }

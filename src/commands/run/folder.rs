@@ -90,7 +90,9 @@ pub(super) fn run_folder(
     planned: &mut Planned,
     source: Option<&RowSource>,
 ) -> Result<Arc<RunFolder>, Failure> {
-    let mut text = serde_json::to_string_pretty(plan).expect("plain values serialize");
+    let ledger = planned.money.root.as_ref().map(|root| root.display().to_string());
+    let plan_here = Plan { ledger, ..plan.clone() };
+    let mut text = serde_json::to_string_pretty(&plan_here).expect("plain values serialize");
     text.push('\n');
     let folder = match &planned.going_on {
         Some(run) => {

@@ -14,6 +14,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::adapters::output::run_folder::RunFolder;
+use crate::commands::failure::Failure;
 use crate::commands::run::going_on::found::FoundWork;
 use crate::domain::digest::Sha256Digest;
 use crate::domain::event::RunEvent;
@@ -45,6 +46,8 @@ pub(super) struct GoingOn {
     /// What is left of it.
     pub(super) left: Left,
     attempts: Option<RunAttempts>,
+    /// Why it must not go on, should it turn out to be the same batch.
+    doubt: Option<Failure>,
     is_caught_up: bool,
     /// The names of its rows as they were.
     before: Option<Vec<SceneId>>,

@@ -33,6 +33,7 @@ pub(super) fn make(sources: &Sources<'_>) -> Result<Plan, Failure> {
         identity: identity.to_string(),
         request: request_identity(settings).to_string(),
         goes_on: planned.going_on.as_ref().map(GoingOn::on_paper),
+        ledger: None,
         mode: settings.mode.word().to_owned(),
         bound: binding(sources, rows_sha256),
         rows: rows(settings, planned),

@@ -78,6 +78,10 @@ pub(super) fn settle(
     }
     let name = settled_rejected_file(&rejected).file_name().unwrap_or_default().to_owned();
     let (new, usual) = (world.path(&rejected), folder.join(name));
+    if settings.rejected.as_ref().is_some_and(|it| is_same_file(&world.path(it), &usual)) {
+        // A person asked for it to be there.
+        return Ok(());
+    }
     let is_input = match &settings.rows {
         RowsInput::File(path) => is_same_file(&world.path(path), &usual),
         RowsInput::Stdin => false,

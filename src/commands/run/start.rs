@@ -134,7 +134,11 @@ fn name(header: &mut Header, settings: &RunSettings, planned: &Planned) {
         header.started_at = run.history.started_at.unwrap_or(header.started_at);
     }
     header.start(settings);
-    if let (Some(run), Some(_)) = (&planned.going_on, &settings.resume) {
-        header.folder = Some(run.folder.path().display().to_string());
+    if let Some(run) = &planned.going_on {
+        let path = run.folder.path();
+        let has_its_name = path.file_name().is_some_and(|it| *it == *run.run_id.to_string());
+        if settings.resume.is_some() || !has_its_name {
+            header.folder = Some(path.display().to_string());
+        }
     }
 }

@@ -42,19 +42,19 @@ pub struct ImagePast {
 /// What an attempt owes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Owed {
-    /// It is paid.
-    Paid(NanoUsd),
-    /// Nobody knows whether it is.
-    Unknown(UnknownClass),
+    /// It cost this much, which may be nothing.
+    Paid(NanoUsd, CostSource),
+    /// Nobody knows whether it was billed; this much is held.
+    Unknown(UnknownClass, NanoUsd),
 }
 
 /// What is known of the money of an attempt that brought nothing so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Owes {
-    /// It is paid.
-    Paid(NanoUsd),
-    /// Nobody knows whether it is.
-    Unknown,
+    /// It cost this much, which may be nothing.
+    Paid(NanoUsd, CostSource),
+    /// Nobody knows whether it was billed; this much is held.
+    Unknown(NanoUsd),
 }
 
 /// What an image was answered with.
@@ -97,12 +97,14 @@ impl ImagePast {
             return Standing::Out;
         }
         let unknown = self.owed.values().rev().find_map(|owed| match owed {
-            Owed::Unknown(class) => Some(Standing::Unknown(*class)),
-            Owed::Paid(_) => None,
+            Owed::Unknown(class, _) => Some(Standing::Unknown(*class)),
+            Owed::Paid(..) => None,
         });
+        let is_paid =
+            |owed: &Owed| matches!(owed, Owed::Paid(amount, _) if *amount > NanoUsd::ZERO);
         match (unknown, self.answer) {
             (Some(unknown), _) => unknown,
-            (None, _) if !self.owed.is_empty() => Standing::PaidLost,
+            (None, _) if self.owed.values().any(is_paid) => Standing::PaidLost,
             (None, Answer::None) => Standing::Pending,
             (None, Answer::Refused) => Standing::Refused,
             (None, Answer::Failed) => Standing::Failed,
@@ -133,16 +135,16 @@ impl ImagePast {
         let newest = |wanted: fn(&Owed) -> bool| {
             self.owed.iter().rev().find(|(_, owed)| wanted(owed)).map(|(rid, _)| *rid)
         };
-        newest(|owed| matches!(owed, Owed::Paid(_)))
-            .or_else(|| newest(|owed| *owed == Owed::Unknown(UnknownClass::Lost)))
+        newest(|owed| matches!(owed, Owed::Paid(..)))
+            .or_else(|| newest(|owed| matches!(owed, Owed::Unknown(UnknownClass::Lost, _))))
     }
 
     /// What is known of the money of an attempt that brought nothing so far; nothing when it owes
     /// none.
     pub fn owes(&self, rid: &AttemptId) -> Option<Owes> {
         self.owed.get(rid).map(|owed| match owed {
-            Owed::Paid(amount) => Owes::Paid(*amount),
-            Owed::Unknown(_) => Owes::Unknown,
+            Owed::Paid(amount, source) => Owes::Paid(*amount, *source),
+            Owed::Unknown(_, held) => Owes::Unknown(*held),
         })
     }
 
@@ -173,25 +175,23 @@ impl ImagePast {
             (_, Some("not-an-image" | "no-image"))
             | (Ending::Released { .. }, Some("invalid-request")) => Answer::Failed,
             (Ending::Unknown { class }, _) => {
-                self.owed.insert(ended.rid, Owed::Unknown(class));
+                self.owed.insert(ended.rid, Owed::Unknown(class, ended.max));
                 self.answer
             }
-            (Ending::Settled { amount, .. }, _) if !is_free => {
-                self.owed.insert(ended.rid, Owed::Paid(amount));
-                self.answer
+            (Ending::Settled { amount, source }, _) => {
+                self.owed.insert(ended.rid, Owed::Paid(amount, source));
+                if is_free { Answer::None } else { self.answer }
             }
-            (Ending::Settled { .. } | Ending::Released { .. }, _) => Answer::None,
+            (Ending::Released { .. }, _) => Answer::None,
         };
     }
 
     /// An attempt of which nobody knew what it cost turned out to cost this much.
     pub(super) fn clear_up(&mut self, rid: &AttemptId, amount: NanoUsd) {
         self.cost = self.cost.saturating_add(amount);
-        if amount == NanoUsd::ZERO {
-            self.billed = self.billed.saturating_sub(1);
-            self.owed.remove(rid);
-        } else if let Some(owed) = self.owed.get_mut(rid) {
-            *owed = Owed::Paid(amount);
+        self.billed = self.billed.saturating_sub(u32::from(amount == NanoUsd::ZERO));
+        if let Some(owed) = self.owed.get_mut(rid) {
+            *owed = Owed::Paid(amount, CostSource::Reported);
         }
     }
 }

@@ -238,8 +238,10 @@ impl History {
         match ended.ending {
             Ending::Settled { amount, .. } => {
                 self.money.settled = self.money.settled.saturating_add(amount);
-                let expected = self.money.expected_of_settled.saturating_add(ended.expected);
-                self.money.expected_of_settled = expected;
+                // What turned out to cost nothing says nothing about the price.
+                let expected = if amount > NanoUsd::ZERO { ended.expected } else { amount };
+                let sum = self.money.expected_of_settled.saturating_add(expected);
+                self.money.expected_of_settled = sum;
                 self.ended.insert(ended.rid, amount);
             }
             Ending::Unknown { .. } => {

@@ -36,8 +36,11 @@ fn another_ledger_is_refused_before_anything_is_bought() {
     let run = id(&sandbox.only_run("out"));
     let resume = format!("run --resume {run} --live --canary 100 --gate none --progress none");
     let ask = format!("{ASK} --canary 100");
-    for command in [format!("{ask} --ledger other"), format!("{resume} --ledger other")] {
-        let ran = sandbox.run(&command).exits(3);
+    for command in
+        [&format!("{ask} --ledger other"), &format!("{resume} --ledger other"), &ask, &resume]
+    {
+        let ran = sandbox.run(command).exits(3);
+        assert!(ran.stderr.contains("/mine"), "it says which: {}", ran.stderr);
         assert!(ran.stderr.contains("books into another ledger"), "{command}: {}", ran.stderr);
     }
     let made = "run more.csv --live --provider sim --gate none --progress none --ledger other";
@@ -65,10 +68,61 @@ fn a_copy_of_a_run_is_not_gone_on_with() {
     fs::write(sandbox.path("out/zz-copy/journal.jsonl"), "").expect("a journal");
     let again = sandbox.run(ASK).exits(0).result_has(&["rows=3/3", "cost=$0.12"]);
     assert!(again.stdout.contains(&id(&run)), "{}", again.stdout);
-    copy(&run, &sandbox.path("elsewhere/copy"));
-    let resume = "run rows.csv --resume elsewhere/copy --live --provider sim --progress none";
+    copy(&run, &sandbox.path("out/aa-copy"));
+    let resume = "run rows.csv --resume out/aa-copy --live --provider sim --progress none";
     let ran = sandbox.run(resume).exits(3);
-    assert!(ran.stderr.contains("is a copy of the run"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("is a copy of"), "{}", ran.stderr);
+}
+
+/// A folder that was renamed, or moved elsewhere, or is led to by a link, is the run itself.
+#[test]
+fn a_run_whose_folder_was_renamed_goes_on() {
+    let sandbox = Sandbox::with_rows(4);
+    sandbox.run(&format!("{ASK} --canary 50")).exits(0).result_has(&["rows=2/4"]);
+    let run = sandbox.only_run("out");
+    let summer = sandbox.path("out/summer");
+    fs::rename(&run, &summer).expect("renamed");
+    let whole = sandbox.run(&format!("{ASK} --canary 100")).exits(0);
+    let whole = whole.result_has(&["rows=4/4", "images=4/4", "cost=$0.16"]);
+    assert!(whole.stdout.contains("out/summer"), "{}", whole.stdout);
+    assert_eq!(sandbox.only_run("out"), summer);
+    #[cfg(unix)]
+    std::os::unix::fs::symlink("out/summer", sandbox.path("latest")).expect("a link");
+    #[cfg(unix)]
+    sandbox.run(&format!("{ASK} --resume ./latest")).exits(0).result_has(&["cost=$0.16"]);
+    sandbox.run(&format!("{ASK} --resume summer")).exits(0).result_has(&["cost=$0.16"]);
+    fs::remove_file(summer.join("journal.jsonl")).expect("removed");
+    let ran = sandbox.run(ASK).exits(3);
+    assert!(ran.stderr.contains("give the folder its name back"), "{}", ran.stderr);
+    fs::rename(&summer, &run).expect("renamed");
+    sandbox.run(ASK).exits(0).result_has(&["rows=4/4", "images=4/4", "cost=$0.16"]);
+}
+
+#[test]
+fn another_batch_in_a_file_of_the_same_name_does_not_ask_for_the_ledger_of_the_first() {
+    let sandbox = Sandbox::new();
+    sandbox.write("rows.csv", "id,prompt\nA,a cat\n");
+    sandbox.run(&format!("{ASK} --ledger first")).exits(0);
+    sandbox.write("rows.csv", "id,prompt\nX,an ox\n");
+    sandbox.run(&format!("{ASK} --ledger second")).exits(0).result_has(&["rows=1/1"]);
+    // These have a row of the second run.
+    sandbox.write("rows.csv", "id,prompt\nX,an ox\nY,a yak\n");
+    let ran = sandbox.run(&format!("{ASK} --ledger first")).exits(3);
+    assert!(ran.stderr.contains("books into another ledger"), "{}", ran.stderr);
+}
+
+/// Nothing is left of the ledger: whoever names the run goes on, and nothing becomes free.
+#[test]
+fn a_named_run_goes_on_although_its_ledger_is_lost() {
+    let sandbox = Sandbox::with_rows(4);
+    sandbox.run(&format!("{ASK} --canary 50 --ledger mine")).exits(0).result_has(&["rows=2/4"]);
+    fs::remove_dir_all(sandbox.path("mine")).expect("removed");
+    let ask = format!("{ASK} --canary 100 --ledger mine");
+    let ran = sandbox.run(&ask).exits(3);
+    assert!(ran.stderr.contains("--resume RUN goes on without it"), "{}", ran.stderr);
+    let run = id(&sandbox.only_run("out"));
+    let ran = sandbox.run(&format!("{ask} --resume {run}")).exits(0);
+    ran.result_has(&["rows=4/4", "images=4/4", "cost=$0.16"]);
 }
 
 #[test]

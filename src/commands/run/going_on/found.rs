@@ -11,11 +11,15 @@ use crate::commands::run::going_on::made::Made;
 use crate::commands::run::going_on::rows::Works;
 use crate::domain::event::{Ending, ImageStored, RunEvent};
 use crate::domain::file_name::file_stem;
+use crate::domain::history::Owes;
 use crate::domain::ids::{AttemptId, SceneId};
 use crate::domain::ledger::CostSource;
 use crate::domain::money::NanoUsd;
 use crate::domain::sidecar::Sidecar;
 use crate::exit::Exit;
+
+/// What an attempt owes that was given back, or was cleared up as not billed.
+const FREE: Owes = Owes::Paid(NanoUsd::ZERO, CostSource::Reported);
 
 /// An image that was found.
 pub(in crate::commands::run) struct FoundWork {
@@ -54,7 +58,7 @@ impl GoingOn {
                 let owner = match there.told(work) {
                     Some(head) if head.run_id == self.run_id => {
                         if self.history.work_of(&head.rid).is_none() {
-                            return Err(other_ledger(&self.ledger));
+                            return Err(other_ledger(&self.ledger, None));
                         }
                         Some(head.rid)
                     }
@@ -71,13 +75,13 @@ impl GoingOn {
                         (rid, there.bare(&stem, variant).map_err(failed)?)
                     }
                 };
-                let (Some(image), Some(owes)) = (image, past.owes(&rid)) else { continue };
+                let Some(image) = image else { continue };
+                // A whole image with a sidecar of its own is proof enough, whatever it cost.
+                let owes = past.owes(&rid).unwrap_or(FREE);
                 let class = works.batch.class_of(position);
                 let spec = works.batch.spec_for(class, row, &works.settings.spec);
-                let worst =
-                    works.batch.class(class).quote.as_ref().map_or(NanoUsd::ZERO, |it| it.maximum);
                 let run_id = self.run_id;
-                let made = Made { run_id, row, variant, work: *work, rid, owes, past, worst };
+                let made = Made { run_id, row, variant, work: *work, rid, owes };
                 found.push(made.found(works.settings, &spec, image));
             }
             Ok(())

@@ -5,10 +5,9 @@ use crate::adapters::system;
 use crate::commands::run::going_on::found::FoundWork;
 use crate::domain::digest::Sha256Digest;
 use crate::domain::event::ImageStored;
-use crate::domain::history::{ImagePast, Owes};
+use crate::domain::history::Owes;
 use crate::domain::ids::{AttemptId, RunId};
 use crate::domain::ledger::CostSource;
-use crate::domain::money::NanoUsd;
 use crate::domain::request::ImageSpec;
 use crate::domain::row::Row;
 use crate::domain::settings::RunSettings;
@@ -28,10 +27,6 @@ pub(super) struct Made<'a> {
     pub(super) rid: AttemptId,
     /// What is known of the money of that attempt.
     pub(super) owes: Owes,
-    /// What is known of all attempts.
-    pub(super) past: &'a ImagePast,
-    /// The worst case of an attempt.
-    pub(super) worst: NanoUsd,
 }
 
 impl Made<'_> {
@@ -42,12 +37,11 @@ impl Made<'_> {
         spec: &ImageSpec,
         image: FoundImage,
     ) -> FoundWork {
-        let Self { row, past, rid, .. } = *self;
+        let Self { row, rid, .. } = *self;
         let file = image.image.path.to_string_lossy().into_owned();
-        let amount = image.cost.map(|(amount, _)| amount);
-        let amount = amount.unwrap_or(match self.owes {
-            Owes::Unknown => self.worst,
-            Owes::Paid(amount) => amount,
+        let (amount, source) = image.cost.unwrap_or(match self.owes {
+            Owes::Unknown(held) => (held, CostSource::Maximum),
+            Owes::Paid(amount, source) => (amount, source),
         });
         let stored = ImageStored {
             rid,
@@ -72,7 +66,7 @@ impl Made<'_> {
                 .map(|it| SidecarReference { name: it.redacted().to_owned(), sha256: None })
                 .collect(),
             amount,
-            cost_source: past.source.unwrap_or(CostSource::Maximum).word().to_owned(),
+            cost_source: source.word().to_owned(),
             simulated: settings.is_simulated(),
             provider_request_id: None,
             file,
@@ -84,7 +78,7 @@ impl Made<'_> {
             finished_at: system::now().to_string(),
         };
         let unsettled =
-            (self.owes == Owes::Unknown).then_some(image.cost.map(|(amount, _)| amount));
+            matches!(self.owes, Owes::Unknown(_)).then_some(image.cost.map(|(amount, _)| amount));
         FoundWork { rid, image, sidecar, stored, unsettled }
     }
 }

@@ -11,6 +11,7 @@ use crate::domain::event::{Ending, RowFinished, RunEvent, Tags};
 use crate::domain::history::MoneyPast;
 use crate::domain::ids::SceneId;
 use crate::domain::measure::Measure;
+use crate::domain::money::NanoUsd;
 use crate::domain::row::{Outcome, Row};
 use crate::domain::settings::RunSettings;
 use crate::exit::Exit;
@@ -101,8 +102,10 @@ impl GoingOn {
                 Ending::Unknown { .. } => money.unknown = money.unknown.minus_or_zero(ended.max),
                 Ending::Settled { amount, .. } => {
                     money.settled = money.settled.minus_or_zero(amount);
-                    let expected = money.expected_of_settled.minus_or_zero(ended.expected);
-                    money.expected_of_settled = expected;
+                    if amount > NanoUsd::ZERO {
+                        let expected = money.expected_of_settled.minus_or_zero(ended.expected);
+                        money.expected_of_settled = expected;
+                    }
                 }
                 Ending::Released { .. } => {}
             }

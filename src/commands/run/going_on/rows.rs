@@ -75,6 +75,9 @@ impl GoingOn {
         if self.left.fates.is_empty() && !self.is_certain {
             return Ok(false);
         }
+        if let Some(doubt) = self.doubt.take() {
+            return Err(doubt);
+        }
         batch.go_on(masks, n_settled).map_err(|error| Failure::new(Exit::Invalid, error))?;
         Ok(true)
     }

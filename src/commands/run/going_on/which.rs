@@ -6,11 +6,11 @@ use std::sync::Arc;
 use crate::adapters::output::replay::{ReplayError, replay};
 use crate::adapters::output::row_names::read_row_names;
 use crate::adapters::output::run_folder::RunFolder;
-use crate::adapters::output::runs::{Kinship, PlanHead, newest_kin};
+use crate::adapters::output::runs::{Kinship, PlanHead, newest_kin, original_of};
 use crate::commands::failure::Failure;
 use crate::commands::money_view::MoneyView;
 use crate::commands::run::folder;
-use crate::commands::run::going_on::ledger::attempts_of;
+use crate::commands::run::going_on::ledger::{LedgerAsk, attempts_of};
 use crate::commands::run::going_on::{GoingOn, Left};
 use crate::commands::run::parts::OWN_LEDGER;
 use crate::commands::run::plan_document::{identity, request_identity};
@@ -18,7 +18,6 @@ use crate::commands::run::planning::PlanningAsk;
 use crate::commands::which_run::the_run;
 use crate::commands::world::World;
 use crate::domain::history::History;
-use crate::domain::ids::RunId;
 use crate::domain::settings::{Mode, RowsInput, RunSettings};
 use crate::exit::Exit;
 
@@ -80,12 +79,23 @@ impl GoingOn {
         let whole = replay(&path, &mut |stamped| history.fold(stamped)).map_err(damaged)?;
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let run_id = match (history.run, name.parse()) {
-            (Some(run), Ok(named)) if run == named => run,
+            (Some(run), _) => run,
             (None, Ok(named)) => named,
-            (Some(run), _) => return Err(copied(&path, run)),
-            (None, Err(_)) => return Ok(None),
+            (None, Err(_)) => return Err(nameless(&path)),
         };
-        let attempts = attempts_of(ledger, &path, run_id, &history)?;
+        if let Some(original) = original_of(&path) {
+            return Err(copied(&path, &original));
+        }
+        let is_certain = settings.resume.is_some() || same_identity;
+        let told = heads.iter().find_map(|head| head.ledger.as_deref());
+        let is_named = settings.resume.is_some();
+        let ask = LedgerAsk { ledger, run: &path, told, is_named };
+        let (attempts, doubt) = match attempts_of(&ask, run_id, &history) {
+            Ok(attempts) => (attempts, None),
+            // It may turn out to be another batch in a file of the same name.
+            Err(doubt) if !is_certain => (None, Some(doubt)),
+            Err(doubt) => return Err(doubt),
+        };
         let ledger = ledger.map_or_else(|| path.join(OWN_LEDGER), Path::to_owned);
         Ok(Some(Self {
             folder: Arc::new(folder),
@@ -99,17 +109,25 @@ impl GoingOn {
             gone: Vec::new(),
             left: Left::default(),
             attempts,
+            doubt,
             is_caught_up: false,
             before: read_row_names(&path).map_err(failed)?,
-            is_certain: settings.resume.is_some() || same_identity,
+            is_certain,
         }))
     }
 }
 
-fn copied(folder: &Path, run: RunId) -> Failure {
-    let text = format!("{} is a copy of the run {run}", folder.display());
+fn copied(folder: &Path, original: &Path) -> Failure {
+    let text = format!("{} is a copy of {}", folder.display(), original.display());
     Failure::new(Exit::Invalid, text)
         .with_hint("go on with the run itself; a copy beside it would buy everything twice")
+}
+
+fn nameless(folder: &Path) -> Failure {
+    let text = format!("{} was renamed and has no journal: nobody knows its id", folder.display());
+    Failure::new(Exit::Invalid, text).with_hint(
+        "give the folder its name back, or --fresh for a new run that pays for everything",
+    )
 }
 
 fn damaged(error: ReplayError) -> Failure {
