@@ -9,7 +9,7 @@ use crate::cli::invocation::Invocation;
 use crate::commands::failure::Failure;
 use crate::commands::world::World;
 use crate::commands::{
-    canary, completions, config, doctor, init, ledger, prices, refs, run, runs, seed, sim,
+    canary, completions, config, doctor, init, ledger, prices, refs, report, run, runs, seed, sim,
 };
 use crate::exit::Exit;
 use crate::report::printer::{Printer, Terminal};
@@ -28,6 +28,7 @@ pub fn main(invocation: Invocation) -> Exit {
         Command::Canary(command) => canary::run(&world, command),
         Command::Ledger(command) => ledger::run(&world, command),
         Command::Runs(command) => runs::run(&world, command),
+        Command::Report(args) => report::run(&world, args),
         Command::Refs(command) => refs::run(&world, command),
         Command::Prices(command) => prices::run(&world, command),
         Command::Sim(args) => sim::run(&world, args),

@@ -43,5 +43,28 @@ pub const USER: EnvVar =
 pub const HOME: EnvVar =
     EnvVar { name: "HOME", meaning: "the folder that `~/` in `api_key_file` stands for" };
 
+/// The summary of a job of GitHub Actions.
+pub const GITHUB_STEP_SUMMARY: EnvVar = EnvVar {
+    name: "GITHUB_STEP_SUMMARY",
+    meaning: "the file to which `--report github` adds a summary",
+};
+
+/// The outputs of a step of GitHub Actions.
+pub const GITHUB_OUTPUT: EnvVar = EnvVar {
+    name: "GITHUB_OUTPUT",
+    meaning: "the file to which `--report github` adds `verdict`, `exit`, `cost` and `rows_ok`",
+};
+
 /// Every variable that is no setting of a run.
-pub const ALL: &[EnvVar] = &[NO_COLOR, CLICOLOR_FORCE, TERM, CI, COLUMNS, PROGRESS, USER, HOME];
+pub const ALL: &[EnvVar] = &[
+    NO_COLOR,
+    CLICOLOR_FORCE,
+    TERM,
+    CI,
+    COLUMNS,
+    PROGRESS,
+    USER,
+    HOME,
+    GITHUB_STEP_SUMMARY,
+    GITHUB_OUTPUT,
+];

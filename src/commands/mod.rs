@@ -17,6 +17,7 @@ pub mod prices;
 mod progress_choice;
 mod reference_parts;
 pub mod refs;
+pub mod report;
 mod rows_input;
 pub mod run;
 pub mod runs;

@@ -27,6 +27,8 @@ mod reference_objections;
 mod registry;
 mod rejected_file;
 mod report;
+mod reports;
+mod result_columns;
 mod results;
 mod saved;
 mod setup;
@@ -37,11 +39,14 @@ use crate::adapters::system::{self, SystemEntropy};
 use crate::cli::args::run::{ModeArg, RunArgs};
 use crate::commands::failure::Failure;
 use crate::commands::progress_choice;
+use crate::commands::report::write::asked;
 use crate::commands::run::plan_sources::Sources;
 use crate::commands::run::planning::PlanningAsk;
 use crate::commands::run::report::Header;
+use crate::commands::run::reports::Reports;
 use crate::commands::run::saved::{resumed_plan, saved_plan};
 use crate::commands::run::setup::{settings, show_plan};
+use crate::commands::run::start::Shows;
 use crate::commands::world::World;
 use crate::domain::plan::Plan;
 use crate::domain::report::RunReport;
@@ -81,7 +86,9 @@ fn proceed(
     let bound = saved.as_ref().or(resumed.as_ref());
     let (settings, layers, book) = settings(world, args, header, bound)?;
     header.asked = Some((settings.spec.provider.to_string(), settings.spec.model.to_string()));
+    let reports = Reports::new(asked(&args.reports)?);
     let progress = progress_choice::choose(world, args.progress.as_deref())?;
+    let shows = Shows { progress, reports };
     let format = args.input_format.map(RowFormat::from);
     let ask = PlanningAsk {
         settings: &settings,
@@ -108,5 +115,5 @@ fn proceed(
         reference_check::refuse_in_plan(&settings, &planned)?;
         return Ok(report::plan_only(header, made));
     }
-    start::start(world, header, &layers, settings, planned, made, progress)
+    start::start(world, header, &layers, settings, planned, made, &shows)
 }

@@ -175,7 +175,7 @@ fn check_own(folder: &Path, user: u32) -> io::Result<()> {
 }
 
 /// Where the object with this digest is.
-pub(super) fn content_path(folder: &Path, sha256: &Sha256Digest) -> PathBuf {
+pub fn content_path(folder: &Path, sha256: &Sha256Digest) -> PathBuf {
     let name = sha256.to_string();
     folder.join(&name[..2]).join(name)
 }

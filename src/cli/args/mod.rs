@@ -8,6 +8,7 @@ pub mod init;
 pub mod ledger;
 pub mod prices;
 pub mod refs;
+pub mod report;
 pub mod run;
 pub mod runs;
 pub mod seed;
@@ -81,6 +82,8 @@ pub enum Command {
     /// Runs that were made: what they came to, and which have more to do
     #[command(subcommand)]
     Runs(runs::RunsCommand),
+    /// Every report of a run, made again from its folder; two runs beside each other
+    Report(report::ReportArgs),
     /// References of rows: which can be used, before anything is paid
     #[command(subcommand)]
     Refs(refs::RefsCommand),

@@ -17,6 +17,7 @@ Examples:
   imagemill run rows.csv --provider openai --model gpt-image-2 --quality low --plan-only   its price
   imagemill run rows.csv --canary 25 --gate 'latency p(95) < 30s'  a share first, a gate more
   imagemill run rows.csv --format json                    one JSON document for a script
+  imagemill run rows.csv --report junit=junit.xml         a report for a job
   imagemill run rows.csv --on-bad-row skip --fresh-for 10m         go on without dead references
   imagemill run rows.csv --live --provider sim --only failed,refused   go on with those only
 ",
@@ -197,6 +198,12 @@ pub struct RunArgs {
     /// The result on standard output: table, json, or ndjson (one event a line, then the result)
     #[arg(long, value_enum, value_name = "FORMAT", help_heading = "Output")]
     pub format: Option<FormatArg>,
+
+    /// Write a report when the run ends, also when it aborts: html, json, junit, tap, md or github,
+    /// with its file, - for standard output; may be given several times. A live run always has
+    /// report.html and report.json in its folder
+    #[arg(long = "report", value_name = "KIND=PATH", help_heading = "Output")]
+    pub reports: Vec<String>,
 
     /// Progress on standard error: auto, bar, lines, json or none
     #[arg(long, value_name = "KIND", help_heading = "Output")]

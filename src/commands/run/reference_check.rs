@@ -1,7 +1,7 @@
 //! Looks at what references need before anything is sent: every local file, and the credentials of
 //! the stores. Both are free, so a rehearsal and a plan say what a live run would.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::adapters::references::local::LocalReferences;
@@ -37,7 +37,7 @@ pub(super) fn unusable(
     }
     let failed = |error| rows_failure(world, error);
     let mut reader = source.reader(&Arc::clone(&pass.index)).map_err(failed)?;
-    let mut known = HashMap::new();
+    let mut known = BTreeMap::new();
     for position in batch.selected() {
         if batch.class(batch.class_of(position)).n_references == 0 {
             continue;
@@ -61,7 +61,7 @@ fn local(reference: &Reference) -> Option<&str> {
 
 /// Why a file cannot be used; it is looked at once, however many rows share it.
 fn verdict(
-    known: &mut HashMap<String, Option<String>>,
+    known: &mut BTreeMap<String, Option<String>>,
     references: &LocalReferences,
     path: &str,
 ) -> Option<String> {

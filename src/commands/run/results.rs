@@ -11,6 +11,7 @@ use crate::adapters::rows::{RowIndex, RowSource};
 use crate::commands::failure::Failure;
 use crate::commands::run::going_on::rows::Works;
 use crate::commands::run::rejected_file::is_same_file;
+use crate::commands::run::result_columns::{head, is_error};
 use crate::commands::world::World;
 use crate::domain::batch::Batch;
 use crate::domain::history::{History, RowResult};
@@ -19,29 +20,29 @@ use crate::domain::settings::{RowsInput, RunSettings};
 use crate::exit::Exit;
 use crate::ports::rows::RowReader;
 
-/// What we say of a row, behind the input's own columns.
-const OWN: [&str; 5] = ["outcome", "files", "cost", "attempts", "error"];
+/// Whether a row stands in a table.
+type Wanted = fn(&RowResult) -> bool;
 
 /// The tables: every row, those that failed in whole or in part, and those that were refused.
-const TABLES: [(&str, fn(&RowResult) -> bool); 3] = [
+const TABLES: [(&str, Wanted); 3] = [
     ("results.csv", |_| true),
     ("failed.csv", |row| row.outcome.is_some_and(|it| it.is_error())),
     ("refused.csv", |row| row.outcome.is_some_and(|it| it.word() == "refused")),
 ];
 
 /// What the tables are made of.
-pub(super) struct Results<'a> {
-    pub(super) world: &'a World,
-    pub(super) settings: &'a RunSettings,
-    pub(super) batch: &'a Batch,
-    pub(super) source: &'a RowSource,
-    pub(super) index: &'a Arc<RowIndex>,
+struct Results<'a> {
+    world: &'a World,
+    settings: &'a RunSettings,
+    batch: &'a Batch,
+    source: &'a RowSource,
+    index: &'a Arc<RowIndex>,
 }
 
 impl Results<'_> {
     /// Writes them, and the sums of all files of the run. Returns the tables of rows that did not
     /// end well, each with its number of rows.
-    pub(super) fn write(&self, folder: &Path) -> Result<Vec<(PathBuf, u64)>, Failure> {
+    fn write(&self, folder: &Path) -> Result<Vec<(PathBuf, u64)>, Failure> {
         let failed = |error: io::Error| Failure::new(Exit::Environment, error);
         let mut history = History::default();
         replay(folder, &mut |stamped| history.fold(stamped))
@@ -124,21 +125,15 @@ impl Results<'_> {
     }
 }
 
-/// The column that is ours to replace wherever it comes from.
-fn is_error(name: &str) -> bool {
-    name.trim().eq_ignore_ascii_case(OWN[4])
-}
-
-/// The names of all columns; ours give way to the input's.
-fn head(names: &[&str], has_name: bool) -> Vec<String> {
-    let mut head: Vec<String> =
-        names.iter().filter(|name| !is_error(name)).map(|name| (*name).to_owned()).collect();
-    for own in (!has_name).then_some("scene_id").into_iter().chain(OWN) {
-        let mut name = own.to_owned();
-        while head.iter().any(|other| other.trim().eq_ignore_ascii_case(&name)) {
-            name = format!("imagemill_{name}");
-        }
-        head.push(name);
-    }
-    head
+/// Writes what became of each row; returns the tables of rows that did not end well.
+pub(super) fn write(
+    world: &World,
+    settings: &RunSettings,
+    batch: &Batch,
+    source: Option<&RowSource>,
+    index: &Arc<RowIndex>,
+    folder: &Path,
+) -> Result<Vec<(PathBuf, u64)>, Failure> {
+    let Some(source) = source else { return Ok(Vec::new()) };
+    Results { world, settings, batch, source, index }.write(folder)
 }

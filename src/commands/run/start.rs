@@ -1,10 +1,8 @@
 //! From the plan to the run: a rehearsal at once, a live run once nothing speaks against it.
 
-use std::path::Path;
-use std::sync::Arc;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::adapters::rows::{RowIndex, RowSource};
 use crate::cli::layers::Layers;
 use crate::commands::failure::Failure;
 use crate::commands::run::flow::Start;
@@ -13,10 +11,11 @@ use crate::commands::run::going_on::begin::News;
 use crate::commands::run::late::LateRows;
 use crate::commands::run::planned::Planned;
 use crate::commands::run::report::Header;
-use crate::commands::run::results::Results;
-use crate::commands::run::{conclude, launch, live, plan_document, rejected_file, report, verdict};
+use crate::commands::run::reports::Reports;
+use crate::commands::run::{
+    conclude, launch, live, plan_document, rejected_file, report, results, verdict,
+};
 use crate::commands::world::World;
-use crate::domain::batch::Batch;
 use crate::domain::event::RunEvent;
 use crate::domain::measure::Measure;
 use crate::domain::plan::Plan;
@@ -26,6 +25,33 @@ use crate::exit::Exit;
 use crate::report::progress::ProgressKind;
 use crate::report::words;
 
+/// What shows a run while it is at work, and once it has ended.
+pub(super) struct Shows {
+    pub(super) progress: ProgressKind,
+    pub(super) reports: Reports,
+}
+
+impl Shows {
+    /// Says where the rows are that did not end well. What goes wrong with their tables is a
+    /// warning: the journal has it all, and the same command writes them anew.
+    fn tell(&self, world: &World, tables: Result<Vec<(PathBuf, u64)>, Failure>) {
+        match tables {
+            Ok(tables) if matches!(self.progress, ProgressKind::Bar | ProgressKind::Lines) => {
+                for (path, n_rows) in tables {
+                    let path = path.strip_prefix(&world.invocation.cwd).unwrap_or(&path).display();
+                    let rows = words::count(n_rows, "row");
+                    world.printer.say(&format!("{rows} did not end well: {path}"));
+                }
+            }
+            Ok(_) => {}
+            Err(failure) => {
+                let text = format!("the tables of results cannot be written: {failure}");
+                world.printer.warn(&text);
+            }
+        }
+    }
+}
+
 /// Runs a plan.
 pub(super) fn start(
     world: &World,
@@ -34,26 +60,28 @@ pub(super) fn start(
     mut settings: RunSettings,
     mut planned: Planned,
     plan: &Plan,
-    progress: ProgressKind,
+    shows: &Shows,
 ) -> Result<RunReport, Failure> {
     if plan.rows.accepted == 0 {
         let reason = verdict::no_rows(plan);
         return Ok(report::refused(header, Some(plan), Exit::NoRows, &reason));
     }
-    let late = LateRows::default();
+    let (late, reports) = (LateRows::default(), &shows.reports);
     let begin = Start {
         run_id: planned.going_on.as_ref().map_or(header.run_id, |run| run.run_id),
         identity: plan_document::identity(&settings, &plan.bound.rows_sha256),
         now: header.started_at,
-        progress,
-        views: late.with_views(world, header.format),
+        progress: shows.progress,
+        views: late.with_views(world, header.format).into_iter().chain(reports.view()).collect(),
         news: News::default(),
     };
     let mut source = planned.source.take();
     if header.mode == Mode::DryRun {
+        let index = planned.reader.index();
         let ended = launch::rehearse(settings.clone(), planned, begin)?;
         let report = conclude::ended(header, &settings, plan, ended);
         late.write(world, &settings, source.as_mut());
+        reports.of_rehearsal(world, plan, &report, source.as_ref().map(|it| (it, &index)));
         return Ok(report);
     }
     if let Some(past) = nothing_left(&settings, &mut planned)? {
@@ -63,7 +91,8 @@ pub(super) fn start(
         name(header, &settings, &planned);
         let report = conclude::again(header, &settings, plan, &past);
         let (batch, index) = (&planned.batch, &planned.reader.index());
-        tell_results(world, &settings, batch, source.as_ref(), index, folder);
+        shows.tell(world, results::write(world, &settings, batch, source.as_ref(), index, folder));
+        reports.of_finished(world, &report, folder, source.as_ref().map(|it| (it, index)));
         return Ok(report);
     }
     let key = live::prepare(world, layers, &settings, plan, &planned)?;
@@ -79,34 +108,10 @@ pub(super) fn start(
     let ended = launch::execute(runtime, settings.clone(), planned, begin, parts)?;
     let report = conclude::ended(header, &settings, plan, ended);
     late.write(world, &settings, source.as_mut());
-    tell_results(world, &settings, &batch, source.as_ref(), &index, folder.path());
+    let rows = source.as_ref();
+    shows.tell(world, results::write(world, &settings, &batch, rows, &index, folder.path()));
+    reports.of_run(world, &report, folder.path(), source.as_ref().map(|it| (it, &index)));
     Ok(report)
-}
-
-/// Writes what became of each row, and says where those are that did not end well. What goes wrong
-/// is a warning: the journal has it all, and the same command writes them anew.
-fn tell_results(
-    world: &World,
-    settings: &RunSettings,
-    batch: &Batch,
-    source: Option<&RowSource>,
-    index: &Arc<RowIndex>,
-    folder: &Path,
-) {
-    let Some(source) = source else { return };
-    let results = Results { world, settings, batch, source, index };
-    match results.write(folder) {
-        Ok(tables) => {
-            for (path, n_rows) in tables {
-                let path = path.strip_prefix(&world.invocation.cwd).unwrap_or(&path).display();
-                let rows = words::count(n_rows, "row");
-                world.printer.say(&format!("{rows} did not end well: {path}"));
-            }
-        }
-        Err(failure) => {
-            world.printer.warn(&format!("the tables of results cannot be written: {failure}"));
-        }
-    }
 }
 
 /// The counters of a run of which nothing is left: it buys nothing and says its verdict again.

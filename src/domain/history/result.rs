@@ -56,8 +56,6 @@ impl History {
 
     /// The digests of the images that are stored, by their files.
     pub fn digests(&self) -> impl Iterator<Item = (&str, Sha256Digest)> {
-        let images =
-            self.images().filter_map(|(_, image)| Some((image.file.as_deref()?, image.sha256?)));
-        images
+        self.images().filter_map(|(_, image)| Some((image.file.as_deref()?, image.sha256?)))
     }
 }

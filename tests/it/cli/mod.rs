@@ -18,6 +18,7 @@ mod reconcile;
 mod references;
 mod refusals;
 mod rehearsal;
+mod reports;
 mod seed;
 mod setup;
 #[cfg(unix)]

@@ -87,6 +87,9 @@ fn run(example: &str) -> super::sandbox::Done {
             runs.map(|run| run.expect("a run").file_name().to_string_lossy().into_owned());
         let run = names.find(|name| !name.starts_with('.')).expect("a run");
         line = example.replace(RUN, &run);
+        let report = format!("out/{run}/report.json");
+        std::fs::copy(sandbox.path().join(report), sandbox.path().join("baseline.json"))
+            .expect("a live run has its report");
     }
     if line.split(' ').any(|word| word == RID) {
         let unknown = "run few.csv --live --provider sim --sim latency=1ms,errors=100% --fresh";

@@ -14,7 +14,7 @@ const ASK: &str = "run rows.csv --live --provider sim --gate none --progress non
 fn over_the_wire(server: &SimServer) -> String {
     format!(
         "run rows.csv --live --rehearsal --provider openai --model gpt-image-2 --quality low \
-         --base-url {} --gate none --progress none",
+         --base-url {} --gate none --progress lines",
         server.base_url()
     )
 }
