@@ -1,5 +1,5 @@
 //! Signals of a run: the first stops admitting and drains, the second leaves what is out, the third
-//! does not wait for anything.
+//! does not wait for anything. A fourth kind, SIGUSR1, asks how the run stands.
 
 use std::io;
 use std::sync::{Arc, mpsc};
@@ -13,6 +13,7 @@ use crate::adapters::system::TokioClock;
 use crate::exit::Exit;
 use crate::pipeline::stop::{Stop, StopReason};
 use crate::ports::clock::Clock;
+use crate::report::progress::StatusRequest;
 
 /// One press of Ctrl-C can arrive twice within this time.
 const ONE_PRESS: Duration = Duration::from_millis(50);
@@ -22,7 +23,7 @@ const ORDERLY: Duration = Duration::from_secs(2);
 
 /// Listens on a thread of its own with the real clock, until the guard is dropped: a rehearsal's
 /// virtual time has no room for signals. It listens already when this returns.
-pub(super) fn listen(stop: &Arc<Stop>) -> DropGuard {
+pub(super) fn listen(stop: &Arc<Stop>, wanted: StatusRequest) -> DropGuard {
     let ended = CancellationToken::new();
     let (stop, until) = (Arc::clone(stop), ended.clone());
     let (is_ready, ready) = mpsc::channel();
@@ -36,7 +37,7 @@ pub(super) fn listen(stop: &Arc<Stop>) -> DropGuard {
                 // Biased: the end of the run is the end of listening.
                 biased;
                 () = until.cancelled() => {}
-                () = signals.obey(&stop) => {}
+                () = signals.obey(&stop, &wanted) => {}
             }
         });
     });
@@ -49,6 +50,7 @@ pub(super) fn listen(stop: &Arc<Stop>) -> DropGuard {
 struct Signals {
     interrupts: tokio::signal::unix::Signal,
     terminations: tokio::signal::unix::Signal,
+    questions: tokio::signal::unix::Signal,
 }
 
 #[cfg(unix)]
@@ -58,10 +60,11 @@ impl Signals {
         Ok(Self {
             interrupts: signal(SignalKind::interrupt())?,
             terminations: signal(SignalKind::terminate())?,
+            questions: signal(SignalKind::user_defined1())?,
         })
     }
 
-    async fn obey(mut self, stop: &Stop) {
+    async fn obey(mut self, stop: &Stop, wanted: &StatusRequest) {
         let (mut interrupts, mut terminations) = (Presses::default(), Presses::default());
         loop {
             tokio::select! {
@@ -73,6 +76,7 @@ impl Signals {
                 _ = self.terminations.recv() => {
                     obey_one(stop, StopReason::Terminated, &mut terminations, Duration::ZERO);
                 }
+                _ = self.questions.recv() => wanted.ask(),
             }
         }
     }
@@ -125,7 +129,7 @@ impl Signals {
         Ok(Self)
     }
 
-    async fn obey(self, stop: &Stop) {
+    async fn obey(self, stop: &Stop, _: &StatusRequest) {
         let mut presses = Presses::default();
         while tokio::signal::ctrl_c().await.is_ok() {
             obey_one(stop, StopReason::Interrupted, &mut presses, ONE_PRESS);

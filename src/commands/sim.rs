@@ -17,6 +17,7 @@ use crate::domain::suggest::{closest, did_you_mean};
 use crate::exit::Exit;
 use crate::pipeline::stop::Stop;
 use crate::ports::clock::Clock;
+use crate::report::progress::StatusRequest;
 use crate::report::words;
 use crate::server::sim::{Bill, SimOptions, SimServer, Stats};
 
@@ -34,7 +35,7 @@ pub fn run(world: &World, args: &SimArgs) -> Result<Exit, Failure> {
         .build()
         .map_err(|error| Failure::new(Exit::Environment, error))?;
     let stop = Arc::new(Stop::default());
-    let _signals = signals::listen(&stop);
+    let _signals = signals::listen(&stop, StatusRequest::default());
     let (bill, stats) = runtime.block_on(serve(world, address, options, duration, stop))?;
     world.printer.result(&goodbye(&bill, &stats));
     Ok(Exit::Ok)

@@ -185,9 +185,11 @@ pub(crate) async fn exchange(
             Err(error @ ImageStoreError::NotAnImage { .. }) => {
                 Answer::NotAnImage { generation, reason: error.to_string() }
             }
-            Err(error @ (ImageStoreError::Exists { .. } | ImageStoreError::Io { .. })) => {
-                not_kept(cx, Some(generation), &error)
-            }
+            Err(
+                error @ (ImageStoreError::Exists { .. }
+                | ImageStoreError::NoRoom { .. }
+                | ImageStoreError::Io { .. }),
+            ) => not_kept(cx, Some(generation), &error),
         },
         Err(ProviderError::NotKept { source }) => not_kept(cx, None, &source),
         Err(error @ ProviderError::NotSent { .. }) => {

@@ -26,6 +26,19 @@ pub enum ImageStoreError {
         /// The file in the way.
         path: PathBuf,
     },
+    /// What is on its way might not fit: nothing more is begun before the disk is full.
+    #[error(
+        "the disk of {} has only {} MiB left, and what may be on its way needs {}",
+        path.display(), free >> 20, needed >> 20
+    )]
+    NoRoom {
+        /// The folder of the images.
+        path: PathBuf,
+        /// The bytes that are left.
+        free: u64,
+        /// The bytes that images in flight may need.
+        needed: u64,
+    },
     /// The file system refused.
     #[error("failed to write {}", path.display())]
     Io {

@@ -50,6 +50,21 @@ pub enum ProgressKind {
     Silent,
 }
 
+/// Asks a display, whatever its kind, to print once how the run stands.
+#[derive(Clone, Debug, Default)]
+pub struct StatusRequest(Arc<AtomicBool>);
+
+impl StatusRequest {
+    /// Asks; the display answers at its next look.
+    pub fn ask(&self) {
+        self.0.store(true, atomic::Ordering::Release);
+    }
+
+    fn take(&self) -> bool {
+        self.0.swap(false, atomic::Ordering::AcqRel)
+    }
+}
+
 /// A running display.
 #[derive(Debug)]
 pub struct Progress {
@@ -59,12 +74,17 @@ pub struct Progress {
 
 impl Progress {
     /// Starts to show; `rehearsal` chooses words that do not claim that anything was sent.
-    pub fn start(kind: ProgressKind, measure: Arc<Mutex<Measure>>, rehearsal: bool) -> Self {
+    pub fn start(
+        kind: ProgressKind,
+        measure: Arc<Mutex<Measure>>,
+        rehearsal: bool,
+        wanted: StatusRequest,
+    ) -> Self {
         let done = Arc::new(AtomicBool::new(false));
         let is_done = Arc::clone(&done);
         let thread = thread::Builder::new()
             .name("progress".to_owned())
-            .spawn(move || Display::new(kind, measure, rehearsal).run(&is_done))
+            .spawn(move || Display::new(kind, measure, rehearsal, wanted).run(&is_done))
             .ok();
         Self { done, thread }
     }
@@ -94,6 +114,7 @@ struct Display {
     kind: ProgressKind,
     measure: Arc<Mutex<Measure>>,
     rehearsal: bool,
+    wanted: StatusRequest,
     bars: Option<(MultiProgress, ProgressBar, ProgressBar)>,
     n_notices: u64,
     line_at_percent: u64,
@@ -103,7 +124,12 @@ struct Display {
 }
 
 impl Display {
-    fn new(kind: ProgressKind, measure: Arc<Mutex<Measure>>, rehearsal: bool) -> Self {
+    fn new(
+        kind: ProgressKind,
+        measure: Arc<Mutex<Measure>>,
+        rehearsal: bool,
+        wanted: StatusRequest,
+    ) -> Self {
         let bars = (kind == ProgressKind::Bar).then(|| {
             let target = match std::io::stderr().is_terminal() {
                 true => {
@@ -127,6 +153,7 @@ impl Display {
             kind,
             measure,
             rehearsal,
+            wanted,
             bars,
             n_notices: 0,
             line_at_percent: 0,
@@ -161,6 +188,15 @@ impl Display {
         };
         if !notices.is_empty() {
             self.say(&notices);
+        }
+        if self.wanted.take() {
+            let block = match self.kind {
+                ProgressKind::Json => status.json(),
+                ProgressKind::Bar | ProgressKind::Lines | ProgressKind::Silent => {
+                    format!("{}\n{}", status.line(), status.block())
+                }
+            };
+            self.print(&[block]);
         }
         match self.kind {
             ProgressKind::Bar => self.draw(&status),
@@ -205,12 +241,16 @@ impl Display {
         rest.set_message(status.block());
     }
 
-    /// Prints lines, above the bar where there is one.
+    /// Prints lines, unless nothing is to be shown.
     fn say(&self, lines: &[String]) {
-        use std::io::Write;
-        if self.kind == ProgressKind::Silent {
-            return;
+        if self.kind != ProgressKind::Silent {
+            self.print(lines);
         }
+    }
+
+    /// Prints lines, above the bar where there is one.
+    fn print(&self, lines: &[String]) {
+        use std::io::Write;
         let print = || {
             let mut out = std::io::stderr().lock();
             for line in lines {

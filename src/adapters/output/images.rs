@@ -10,6 +10,7 @@ use bytes::Bytes;
 
 use crate::adapters::output::durable::{Unsynced, make_durable};
 use crate::adapters::output::part::{Part, blocking};
+use crate::adapters::output::room::Room;
 use crate::adapters::output::run_folder::private_folder;
 use crate::adapters::output::spares::Spares;
 use crate::domain::digest::Sha256Digest;
@@ -32,20 +33,23 @@ pub struct ImageFolder {
     root: Arc<PathBuf>,
     spares: Arc<Spares>,
     unsynced: Arc<Unsynced>,
+    room: Room,
 }
 
 impl ImageFolder {
-    /// Takes the run's folder and makes the folders below it.
+    /// Takes the run's folder and makes the folders below it; so many images are on their way at
+    /// once.
     ///
     /// # Errors
     /// When a folder cannot be made.
-    pub fn create(root: &Path) -> Result<Self, ImageStoreError> {
+    pub fn create(root: &Path, in_flight: u32) -> Result<Self, ImageStoreError> {
         for name in [IMAGES, RAW] {
             let path = root.join(name);
             private_folder(&path).map_err(|source| ImageStoreError::Io { path, source })?;
         }
         let spares = Arc::new(Spares::in_folder(root.join(IMAGES)));
-        Ok(Self { root: Arc::new(root.to_owned()), spares, unsynced: Arc::default() })
+        let room = Room::in_folder(root.join(IMAGES), in_flight);
+        Ok(Self { root: Arc::new(root.to_owned()), spares, unsynced: Arc::default(), room })
     }
 }
 
@@ -56,6 +60,7 @@ impl ImageStore for ImageFolder {
         stem: &str,
         variant: u8,
     ) -> Result<Box<dyn ImageWriter>, ImageStoreError> {
+        self.room.check().await?;
         let name = format!("{stem}-v{variant}");
         let first = self.spares.take().await?;
         let (root, spares) = (Arc::clone(&self.root), Arc::clone(&self.spares));
@@ -67,6 +72,7 @@ impl ImageStore for ImageFolder {
         &self,
         finished: Vec<(StoredImage, Sidecar)>,
     ) -> Vec<Result<(), ImageStoreError>> {
+        finished.iter().for_each(|(image, _)| self.room.note(image.n_bytes));
         make_durable(&self.root, &self.root.join(IMAGES), &self.unsynced, finished).await
     }
 

@@ -8,6 +8,7 @@ pub mod journal;
 mod part;
 pub mod picture;
 pub mod replay;
+mod room;
 pub mod row_names;
 pub mod run_folder;
 pub mod runs;

@@ -22,7 +22,7 @@ use crate::domain::settings::RunSettings;
 use crate::exit::Exit;
 use crate::pipeline::event_task::EventHandle;
 use crate::pipeline::stop::{Stop, StopReason};
-use crate::report::progress::Progress;
+use crate::report::progress::{Progress, StatusRequest};
 
 /// What a run came to.
 pub(super) struct Ended {
@@ -113,11 +113,13 @@ pub(super) fn execute(
 ) -> Result<Ended, Failure> {
     let measure = first_measure(&settings, &mut planned, &mut start.news)?;
     let measure = Arc::new(Mutex::new(measure));
-    let progress = Progress::start(start.progress, Arc::clone(&measure), parts.is_rehearsal);
+    let wanted = StatusRequest::default();
+    let shown = Arc::clone(&measure);
+    let progress = Progress::start(start.progress, shown, parts.is_rehearsal, wanted.clone());
     let stop = Arc::new(Stop::default());
     let clock = Arc::clone(&parts.clock);
     let references = Arc::clone(&parts.references);
-    let _signals = signals::listen(&stop);
+    let _signals = signals::listen(&stop, wanted);
     let run =
         run_pipeline(settings, planned, start, parts, Arc::clone(&measure), Arc::clone(&stop));
     let (events, event_task) = runtime.block_on(async {

@@ -108,7 +108,7 @@ impl Parts {
         };
         let mut options = options(&founding, planned, ceilings);
         options.zone = ledger.zone().clone();
-        let images = ImageFolder::create(folder.path())
+        let images = ImageFolder::create(folder.path(), settings.concurrency)
             .map_err(|error| Failure::new(Exit::Environment, error))?;
         let journal = match &planned.going_on {
             Some(run) => JournalFile::go_on(folder.path(), run.whole),

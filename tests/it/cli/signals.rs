@@ -205,3 +205,20 @@ fn the_third_signal_ends_a_run_that_is_held_up() {
     assert_eq!(code, Some(130));
     ledger(&sandbox);
 }
+
+/// Whoever shows nothing is asked how the run stands, and the run goes on.
+#[test]
+fn a_question_is_answered_once_and_stops_nothing() {
+    let sandbox = Sandbox::with_rows(30);
+    for (kind, told) in [("none", " cost   $"), ("json", "\"type\":\"progress\"")] {
+        let args = format!("--sim latency=400ms --fresh --gate none --progress {kind}");
+        let mut run = Running::start(&sandbox, &args);
+        run.wait_for("image_stored");
+        run.signal("USR1");
+        let (report, code, stderr) = run.end();
+        assert_eq!((code, &report["rows"]["ok"]), (Some(0), &30.into()), "{stderr}");
+        let n_told = stderr.matches(told).count();
+        // Progress as JSON ends with a line of its own.
+        assert_eq!(n_told, if kind == "none" { 1 } else { 2 }, "{stderr}");
+    }
+}

@@ -39,7 +39,7 @@ fn each_answer_ends_its_money_in_its_own_way() {
 #[test]
 fn the_bytes_of_an_answer_that_is_no_image_are_kept() {
     let folder = tempfile::tempdir().expect("a folder");
-    let store = ImageFolder::create(folder.path()).expect("folders");
+    let store = ImageFolder::create(folder.path(), 8).expect("folders");
     let bench = Bench { image_folder: Some(Arc::new(store)), ..Bench::new(2) };
     let ran =
         bench.plays(|call| if call.row == 1 { billed(Reply::NotAnImage) } else { image() }).run();
