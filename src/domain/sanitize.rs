@@ -51,6 +51,15 @@ pub fn no_formula(text: &str) -> Cow<'_, str> {
     }
 }
 
+/// The text with every hazard but the ends of its lines replaced by something visible.
+pub fn lines(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(|one| one != '\n' && is_hazard(one)) {
+        return Cow::Borrowed(text);
+    }
+    let shown = text.chars().map(|one| if one == '\n' { one } else { visible(one) });
+    Cow::Owned(shown.collect())
+}
+
 /// The text cut to at most `max_chars` characters, with `…` as the last one when it was cut.
 pub fn cut(text: &str, max_chars: usize) -> Cow<'_, str> {
     if text.len() <= max_chars || text.chars().count() <= max_chars {

@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::domain::digest::Sha256Digest;
-use crate::domain::sanitize::no_formula;
+use crate::domain::sanitize::{lines, no_formula};
 
 /// A table that is written.
 #[derive(Debug)]
@@ -42,8 +42,9 @@ impl TableFile {
     }
 
     fn record(&mut self, cells: &[String]) -> io::Result<()> {
-        let safe = cells.iter().map(|cell| no_formula(cell));
-        self.out.write_record(safe.map(|cell| cell.into_owned())).map_err(io::Error::other)
+        // What begins a formula is told by the letter that it has, not by its picture.
+        let safe = cells.iter().map(|cell| lines(&no_formula(cell)).into_owned());
+        self.out.write_record(safe).map_err(io::Error::other)
     }
 
     /// Ends the table, syncs it and gives it its name; returns the digest of its bytes.
@@ -78,17 +79,19 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let cells = |cells: &[&str]| cells.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>();
         let mut table = TableFile::begin(folder.path(), &cells(&["id", "=head"])).expect("begun");
-        for cell in ["=1+1", "+1", "-1", "@x", "\tx", "\rx", "\nx", "a=1", "\"q\", and", ""] {
+        for cell in
+            ["=1+1", "+1", "-1", "@x", "\tx", "\rx", "\nx", "a=1", "\"q\", and", "\u{1b}[2J", ""]
+        {
             table.row(&cells(&["A", cell])).expect("written");
         }
         let path = folder.path().join("table.csv");
         assert!(!path.exists());
-        assert_eq!(table.n_rows(), 10);
+        assert_eq!(table.n_rows(), 11);
         let digest = table.finish(&path).expect("whole");
         let text = fs::read_to_string(&path).expect("a table");
         assert_eq!(digest, Sha256Digest::of(text.as_bytes()));
-        let expect = "id,'=head\nA,'=1+1\nA,'+1\nA,'-1\nA,'@x\nA,'\tx\nA,\"'\rx\"\nA,\"'\nx\"\n\
-            A,a=1\nA,\"\"\"q\"\", and\"\nA,\n";
+        let expect = "id,'=head\nA,'=1+1\nA,'+1\nA,'-1\nA,'@x\nA,' x\nA,'␍x\nA,\"'\nx\"\n\
+            A,a=1\nA,\"\"\"q\"\", and\"\nA,␛[2J\nA,\n";
         assert_eq!(text, expect);
         assert_eq!(free_name(&path), folder.path().join("table-1.csv"));
     }

@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 
 use crate::domain::money::NanoUsd;
 use crate::domain::picture::{GateLine, Picture, RunPicture, Scene};
-use crate::domain::sanitize::one_line;
+use crate::domain::sanitize::{lines, one_line};
 use crate::report::words;
 
 const PAGE: &str = include_str!("page.html");
@@ -144,11 +144,6 @@ fn script_safe(json: &str) -> String {
     json.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
 }
 
-/// Foreign text of several lines, each without what would reorder or hide it.
-fn lines(text: &str) -> String {
-    text.lines().map(one_line).collect::<Vec<_>>().join("\n")
-}
-
 fn tone(verdict: &str) -> &'static str {
     match verdict {
         "pass" => "good",
@@ -217,7 +212,7 @@ fn scene(scene: &Scene, sources: &dyn Sources) -> SceneData {
         id: one_line(&scene.scene_id).into_owned(),
         outcome: scene.outcome.clone(),
         reason: one_line(scene.reason.as_deref().unwrap_or_default()).into_owned(),
-        prompt: lines(scene.prompt.as_deref().unwrap_or_default()),
+        prompt: lines(scene.prompt.as_deref().unwrap_or_default()).into_owned(),
         asked: one_line(scene.asked.as_deref().unwrap_or_default()).into_owned(),
         cost: words::dollars(scene.cost),
         nanos: scene.cost.nanos(),
