@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::adapters::output::run_folder::{RunFolderError, write_whole};
+use crate::adapters::output::error::RunFolderError;
+use crate::adapters::output::files::write_whole;
 use crate::domain::percent::Percent;
 
 /// The name and version of the format.

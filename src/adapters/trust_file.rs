@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::adapters::output::run_folder::{private_folder, write_whole};
+use crate::adapters::output::files::{private_folder, write_whole};
 use crate::domain::digest::Sha256Digest;
 
 /// The name and version of the format.

@@ -6,7 +6,7 @@ use std::path::Path;
 use clap::CommandFactory;
 use clap_complete::Shell;
 
-use crate::adapters::output::run_folder::write_whole;
+use crate::adapters::output::files::write_whole;
 use crate::cli::args::Cli;
 use crate::commands::failure::Failure;
 use crate::commands::world::World;

@@ -8,7 +8,7 @@ pub(super) mod write;
 use std::path::Path;
 
 use crate::adapters::output::picture::{PictureError, REPORT, read_picture};
-use crate::adapters::output::run_folder::PLAN;
+use crate::adapters::output::places::PLAN;
 use crate::cli::args::report::{ReportArgs, ReportCommand};
 use crate::cli::layers;
 use crate::commands::failure::Failure;
@@ -43,7 +43,7 @@ pub fn run(world: &World, args: &ReportArgs) -> Result<Exit, Failure> {
         Failure::new(exit, error)
     })?;
     tell_rows_of_plan(world, &folder.join(PLAN), &mut picture);
-    let mut asks = asked(&args.reports)?;
+    let mut asks = asked(world, &args.reports, &[])?;
     let page = folder.join(PAGE).display().to_string();
     if asks.is_empty() {
         asks.push(ReportAsk { kind: ReportKind::Html, path: page });

@@ -32,6 +32,7 @@ mod result_columns;
 mod results;
 mod saved;
 mod setup;
+mod shows;
 mod start;
 mod verdict;
 
@@ -46,7 +47,8 @@ use crate::commands::run::report::Header;
 use crate::commands::run::reports::Reports;
 use crate::commands::run::saved::{resumed_plan, saved_plan};
 use crate::commands::run::setup::{settings, show_plan};
-use crate::commands::run::start::Shows;
+use crate::commands::run::shows::Shows;
+use crate::commands::signals;
 use crate::commands::world::World;
 use crate::domain::plan::Plan;
 use crate::domain::report::RunReport;
@@ -57,6 +59,7 @@ use crate::ports::entropy::Entropy;
 
 /// Does what was asked, and prints the result whatever happens.
 pub fn run(world: &World, args: &RunArgs) -> Exit {
+    signals::survive_questions();
     let live = args.live || args.mode == Some(ModeArg::Live);
     let mut header = Header {
         run_id: SystemEntropy.run_id(),
@@ -86,7 +89,8 @@ fn proceed(
     let bound = saved.as_ref().or(resumed.as_ref());
     let (settings, layers, book) = settings(world, args, header, bound)?;
     header.asked = Some((settings.spec.provider.to_string(), settings.spec.model.to_string()));
-    let reports = Reports::new(asked(&args.reports)?);
+    let reports =
+        Reports::new(asked(world, &args.reports, &[args.rows.as_ref(), args.plan.as_ref()])?);
     let progress = progress_choice::choose(world, args.progress.as_deref())?;
     let shows = Shows { progress, reports };
     let format = args.input_format.map(RowFormat::from);

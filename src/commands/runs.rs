@@ -2,9 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::adapters::output::error::RunFolderError;
+use crate::adapters::output::places::PLAN;
 use crate::adapters::output::replay::replay;
 use crate::adapters::output::row_names::read_row_names;
-use crate::adapters::output::run_folder::{PLAN, RunFolder, RunFolderError};
+use crate::adapters::output::run_folder::RunFolder;
 use crate::adapters::output::runs::{all_runs, read_plan};
 use crate::cli::args::TableOrJson;
 use crate::cli::args::runs::{RunsCommand, RunsListArgs, WhichRunArgs};

@@ -46,6 +46,16 @@ pub(super) fn listen(stop: &Arc<Stop>, wanted: StatusRequest) -> DropGuard {
     ended.drop_guard()
 }
 
+/// From here on, whoever asks how a run stands does not end it: it may not have begun yet.
+pub(super) fn survive_questions() {
+    #[cfg(unix)]
+    if let Ok(runtime) = Builder::new_current_thread().enable_all().build() {
+        use tokio::signal::unix::{SignalKind, signal};
+        // Once it is caught, it stays caught for as long as the process lives.
+        let _ = runtime.block_on(async { signal(SignalKind::user_defined1()) });
+    }
+}
+
 #[cfg(unix)]
 struct Signals {
     interrupts: tokio::signal::unix::Signal,

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
+use crate::adapters::output::files::open_regular;
 use crate::adapters::output::images::{IMAGES, RAW};
-use crate::adapters::output::run_folder::open_regular;
 use crate::domain::digest::Sha256Digest;
 use crate::domain::ids::{AttemptId, RunId};
 use crate::domain::image::{ImageKind, StoredImage};

@@ -9,9 +9,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::adapters::output::durable::{Unsynced, make_durable};
+use crate::adapters::output::files::private_folder;
 use crate::adapters::output::part::{Part, blocking};
 use crate::adapters::output::room::Room;
-use crate::adapters::output::run_folder::private_folder;
 use crate::adapters::output::spares::Spares;
 use crate::domain::digest::Sha256Digest;
 use crate::domain::image::{ImageKind, StoredImage};
@@ -41,14 +41,15 @@ impl ImageFolder {
     /// once.
     ///
     /// # Errors
-    /// When a folder cannot be made.
-    pub fn create(root: &Path, in_flight: u32) -> Result<Self, ImageStoreError> {
+    /// When a folder cannot be made, or there is no room for them.
+    pub fn create(root: &Path, in_flight: u64) -> Result<Self, ImageStoreError> {
         for name in [IMAGES, RAW] {
             let path = root.join(name);
             private_folder(&path).map_err(|source| ImageStoreError::Io { path, source })?;
         }
         let spares = Arc::new(Spares::in_folder(root.join(IMAGES)));
         let room = Room::in_folder(root.join(IMAGES), in_flight);
+        room.check_now()?;
         Ok(Self { root: Arc::new(root.to_owned()), spares, unsynced: Arc::default(), room })
     }
 }

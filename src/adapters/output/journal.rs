@@ -8,13 +8,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::task::spawn_blocking;
 
+use crate::adapters::output::files::private_file;
+use crate::adapters::output::places::JOURNAL;
 use crate::adapters::output::replay::reopen;
-use crate::adapters::output::run_folder::private_file;
 use crate::domain::event::Stamped;
 use crate::ports::journal::{JournalError, JournalStore};
-
-/// The journal's name in the run's folder.
-pub const FILE_NAME: &str = "journal.jsonl";
 
 /// How long an event waits for company: many share a sync then, and nobody notices.
 const LINGER: Duration = Duration::from_millis(5);
@@ -32,7 +30,7 @@ impl JournalFile {
     /// # Errors
     /// When there is one already, or the file system refuses.
     pub fn create(run_folder: &Path) -> Result<Self, JournalError> {
-        let path = run_folder.join(FILE_NAME);
+        let path = run_folder.join(JOURNAL);
         let file = private_file(OpenOptions::new().append(true).create_new(true))
             .open(&path)
             .map_err(|source| error(&path, source))?;
@@ -44,7 +42,7 @@ impl JournalFile {
     /// # Errors
     /// When the file system refuses.
     pub fn go_on(run_folder: &Path, whole: u64) -> Result<Self, JournalError> {
-        let path = run_folder.join(FILE_NAME);
+        let path = run_folder.join(JOURNAL);
         let file = reopen(run_folder, whole).map_err(|source| error(&path, source))?;
         Ok(Self { path, file: Some(file) })
     }

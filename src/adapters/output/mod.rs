@@ -2,11 +2,14 @@
 
 mod disk_queue;
 mod durable;
+pub mod error;
+pub mod files;
 pub mod found;
 pub mod images;
 pub mod journal;
 mod part;
 pub mod picture;
+pub mod places;
 pub mod replay;
 mod room;
 pub mod row_names;

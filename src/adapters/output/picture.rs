@@ -6,15 +6,28 @@ use std::path::Path;
 
 use serde::Deserialize;
 
+use crate::adapters::output::files::open_regular;
+use crate::adapters::output::places::PLAN;
 use crate::adapters::output::replay::{ReplayError, replay};
 use crate::adapters::output::row_names::read_row_names;
-use crate::adapters::output::run_folder::{PLAN, open_regular};
 use crate::adapters::output::runs::read_plan;
-use crate::domain::picture::{GateLine, PictureBuilder, RunPicture, Scene, SceneReference};
+use crate::adapters::output::sums::Sums;
+use crate::domain::column::{Field, normalized};
+use crate::domain::money::NanoUsd;
+use crate::domain::picture::{
+    GateLine, PictureBuilder, RunEnd, RunPicture, Scene, SceneReference, SceneResult,
+};
 use crate::domain::plan::Plan;
+use crate::domain::reference::redact_queries;
 
 /// The name of the last report in the run's folder.
 pub const REPORT: &str = "report.json";
+
+/// The table of results in the run's folder.
+pub const RESULTS: &str = "results.csv";
+
+/// The columns of it that are ours: outcome, files, cost, attempts and error.
+pub const N_OWN: usize = 5;
 
 /// The longest sidecar and report that are read.
 const MAX_FILE: u64 = 16 << 20;
@@ -57,13 +70,31 @@ struct ReferenceFacts {
 }
 
 /// What the last report says that the journal does not.
-#[derive(Default, Deserialize)]
+#[derive(Deserialize)]
 struct ReportFacts {
+    exit: u8,
+    verdict: String,
+    reason: String,
+    images: ImageFacts,
+    cost: CostFacts,
     #[serde(default)]
     gates: Vec<GateLine>,
 }
 
-/// Reads the picture of the run in a folder. The gates are those of its last report.
+#[derive(Deserialize)]
+struct ImageFacts {
+    expected: u64,
+}
+
+#[derive(Deserialize)]
+struct CostFacts {
+    estimated: NanoUsd,
+    settled: NanoUsd,
+    unknown: NanoUsd,
+}
+
+/// Reads the picture of the run in a folder: events from its journal, what became of each row from
+/// its table of results, gates and money from its last report.
 ///
 /// # Errors
 /// When there is no run, or its journal cannot be read.
@@ -76,13 +107,54 @@ pub fn read_picture(run_folder: &Path) -> Result<RunPicture, PictureError> {
     let names = read_row_names(run_folder).ok().flatten();
     let mut picture = builder.finish(names.as_deref());
     tell_plan(&mut picture, &plan);
+    // A process that died has left those of the one before it.
+    if picture.end.is_some() {
+        if let Some(results) = read_results(run_folder) {
+            picture.take_results(results);
+        }
+        tell_report(&mut picture, run_folder);
+    }
     for scene in &mut picture.scenes {
         tell_sidecars(scene, run_folder);
     }
+    Ok(picture)
+}
+
+fn tell_report(picture: &mut RunPicture, run_folder: &Path) {
     let report = small_file(&run_folder.join(REPORT));
     let report = report.and_then(|bytes| serde_json::from_slice::<ReportFacts>(&bytes).ok());
-    picture.gates = report.unwrap_or_default().gates;
-    Ok(picture)
+    let Some(report) = report else { return };
+    let ReportFacts { exit, verdict, reason, images, cost, gates } = report;
+    picture.end = Some(RunEnd { exit, verdict, reason });
+    picture.images_expected = images.expected;
+    let CostFacts { estimated, settled, unknown } = cost;
+    let money = &mut picture.money;
+    (money.estimated, money.settled, money.unknown) = (estimated, settled, unknown);
+    picture.gates = gates;
+}
+
+/// The table of results, as long as nobody has edited it.
+fn read_results(run_folder: &Path) -> Option<Vec<SceneResult>> {
+    if !Sums::of(run_folder).knows(run_folder, RESULTS) {
+        return None;
+    }
+    let mut reader = csv::Reader::from_path(run_folder.join(RESULTS)).ok()?;
+    let head = reader.headers().ok()?.clone();
+    // Ours stand behind the input's; the name before them where the input has none.
+    let ours = head.len().checked_sub(N_OWN)?;
+    let is_name = |name: &str| Field::from_name(&normalized(name)) == Some(Field::SceneId);
+    let name_at = head.iter().position(is_name)?;
+    let result = |row: csv::StringRecord| {
+        Some(SceneResult {
+            scene_id: row.get(name_at)?.to_owned(),
+            outcome: row.get(ours)?.to_owned(),
+            files: row.get(ours + 1)?.split('|').map(str::to_owned).collect(),
+            cost: row.get(ours + 2)?.parse().ok()?,
+            attempts: row.get(ours + 3)?.parse().ok()?,
+            error: Some(row.get(ours + 4)?.to_owned()).filter(|error| !error.is_empty()),
+        })
+    };
+    reader.records().map(|row| result(row.ok()?)).collect()
 }
 
 /// What the plan of a run says of it.
@@ -110,7 +182,7 @@ fn tell_sidecars(scene: &mut Scene, run_folder: &Path) {
         let facts = facts.and_then(|bytes| serde_json::from_slice::<SidecarFacts>(&bytes).ok());
         let Some(facts) = facts else { continue };
         image.pixels = facts.width.zip(facts.height);
-        scene.prompt = Some(facts.prompt);
+        scene.prompt = Some(redact_queries(&facts.prompt).into_owned());
         let RequestFacts { provider, model, size, quality } = facts.request;
         scene.model = Some(format!("{provider} / {model}"));
         scene.asked = Some(format!("{size} {quality}"));

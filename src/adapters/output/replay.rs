@@ -4,8 +4,8 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use crate::adapters::output::journal::FILE_NAME;
-use crate::adapters::output::run_folder::{no_links, open_regular, private_file};
+use crate::adapters::output::files::{no_links, open_regular, private_file};
+use crate::adapters::output::places::JOURNAL;
 use crate::domain::event::Stamped;
 use crate::domain::history::HistoryError;
 
@@ -41,7 +41,7 @@ pub enum ReplayError {
 /// # Errors
 /// When the file cannot be read, or is damaged anywhere but at its very end.
 pub fn replay(run_folder: &Path, each: &mut dyn FnMut(&Stamped)) -> Result<u64, ReplayError> {
-    let path = run_folder.join(FILE_NAME);
+    let path = run_folder.join(JOURNAL);
     let io_error = |source| ReplayError::Io { path: path.clone(), source };
     let damaged = |source| ReplayError::Damaged { path: path.clone(), source };
     let file = match open_regular(&path) {
@@ -84,7 +84,7 @@ pub fn replay(run_folder: &Path, each: &mut dyn FnMut(&Stamped)) -> Result<u64, 
 
 /// The first event of a run's journal; nothing when there is none that can be read.
 pub(super) fn first_event(run_folder: &Path) -> Option<Stamped> {
-    let (file, _) = open_regular(&run_folder.join(FILE_NAME)).ok()?;
+    let (file, _) = open_regular(&run_folder.join(JOURNAL)).ok()?;
     let mut text = Vec::new();
     BufReader::new(file).take(MAX_LINE).read_until(b'\n', &mut text).ok()?;
     Stamped::parse(&text).ok().flatten()
@@ -108,14 +108,14 @@ fn has_line_end(reader: &mut impl BufRead) -> io::Result<bool> {
 /// Opens a journal to go on with it after `whole` bytes. What follows them was never promised; it
 /// is kept beside the journal.
 pub(super) fn reopen(run_folder: &Path, whole: u64) -> io::Result<File> {
-    let path = run_folder.join(FILE_NAME);
+    let path = run_folder.join(JOURNAL);
     let mut options = OpenOptions::new();
     options.read(true).append(true).create(true);
     no_links(&mut options);
     let mut file = private_file(&mut options).open(&path)?;
     if file.metadata()?.len() > whole {
         file.seek(SeekFrom::Start(whole))?;
-        let aside = run_folder.join(format!("{FILE_NAME}.torn-{whole}"));
+        let aside = run_folder.join(format!("{JOURNAL}.torn-{whole}"));
         let mut options = OpenOptions::new();
         options.append(true).create(true);
         no_links(&mut options);
@@ -135,7 +135,7 @@ mod tests {
 
     fn read(text: &[u8]) -> Result<u64, ReplayError> {
         let folder = tempfile::tempdir().expect("a folder");
-        std::fs::write(folder.path().join(FILE_NAME), text).expect("a journal");
+        std::fs::write(folder.path().join(JOURNAL), text).expect("a journal");
         replay(folder.path(), &mut |_| {})
     }
 
@@ -158,7 +158,7 @@ mod tests {
     #[test]
     fn no_link_is_followed_and_no_pipe_is_waited_for() {
         let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join(FILE_NAME);
+        let path = folder.path().join(JOURNAL);
         std::os::unix::fs::symlink("/dev/zero", &path).expect("a link");
         assert!(replay(folder.path(), &mut |_| {}).is_err());
         std::fs::remove_file(&path).expect("removed");

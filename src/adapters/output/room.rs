@@ -1,5 +1,6 @@
 //! Room on the disk: images are begun only while all that may be on their way fit.
 
+use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -27,9 +28,33 @@ pub(super) struct Room {
 
 impl Room {
     /// For images below a folder, of which so many are on their way at once.
-    pub(super) fn in_folder(folder: PathBuf, in_flight: u32) -> Self {
-        let (largest, n_begun) = (AtomicU64::new(USUAL_IMAGE), AtomicU64::new(0));
-        Self { folder, in_flight: in_flight.into(), largest, n_begun }
+    pub(super) fn in_folder(folder: PathBuf, in_flight: u64) -> Self {
+        Self { folder, in_flight, largest: AtomicU64::new(0), n_begun: AtomicU64::new(0) }
+    }
+
+    /// What may be on its way needs so many bytes. What has come tells more than what is usual.
+    fn needed(&self) -> u64 {
+        let largest = match self.largest.load(Ordering::Relaxed) {
+            0 => USUAL_IMAGE,
+            largest => largest,
+        };
+        let images = self.in_flight + IMAGES_PER_LOOK.min(self.in_flight);
+        RESERVE + images.saturating_mul(largest)
+    }
+
+    /// Looks at once, before anything is begun.
+    pub(super) fn check_now(&self) -> Result<(), ImageStoreError> {
+        self.judge(free_bytes(&self.folder))
+    }
+
+    fn judge(&self, free: io::Result<Option<u64>>) -> Result<(), ImageStoreError> {
+        let needed = self.needed();
+        match free {
+            Ok(Some(free)) if free < needed => {
+                Err(ImageStoreError::NoRoom { path: self.folder.clone(), free, needed })
+            }
+            Ok(_) | Err(_) => Ok(()),
+        }
     }
 
     /// An image of this length came.
@@ -45,16 +70,9 @@ impl Room {
         }
         let folder = self.folder.clone();
         let free = blocking(self.folder.clone(), move || free_bytes(&folder)).await;
-        // Each is written once, and what is still queued is not on the disk yet.
-        let images = 2 * (self.in_flight + IMAGES_PER_LOOK);
-        let needed = RESERVE + images.saturating_mul(self.largest.load(Ordering::Relaxed));
-        match free {
-            Ok(Some(free)) if free < needed => {
-                // Looked at again by whoever is next: room may have been made.
-                self.n_begun.store(0, Ordering::Relaxed);
-                Err(ImageStoreError::NoRoom { path: self.folder.clone(), free, needed })
-            }
-            Ok(_) | Err(_) => Ok(()),
-        }
+        self.judge(free.map_err(io::Error::other)).inspect_err(|_| {
+            // Looked at again by whoever is next: room may have been made.
+            self.n_begun.store(0, Ordering::Relaxed);
+        })
     }
 }

@@ -4,11 +4,10 @@
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::Path;
 
-use crate::adapters::output::run_folder::{RunFolderError, at, open_regular};
+use crate::adapters::output::error::{RunFolderError, at};
+use crate::adapters::output::files::open_regular;
+use crate::adapters::output::places::ROW_NAMES;
 use crate::domain::ids::SceneId;
-
-/// The name of the file in the run's folder.
-pub(super) const FILE_NAME: &str = "rows.jsonl";
 
 /// The first line.
 const HEADER: &str = r#"{"schema":"imagemill.rows/1"}"#;
@@ -21,7 +20,7 @@ pub fn write_row_names(
     run_folder: &Path,
     names: &mut dyn Iterator<Item = io::Result<SceneId>>,
 ) -> Result<(), RunFolderError> {
-    let path = run_folder.join(FILE_NAME);
+    let path = run_folder.join(ROW_NAMES);
     let write = || {
         let file = tempfile::NamedTempFile::new_in(run_folder)?;
         let mut out = io::BufWriter::new(file);
@@ -43,7 +42,7 @@ pub fn write_row_names(
 /// # Errors
 /// When the file system refuses.
 pub fn read_row_names(run_folder: &Path) -> Result<Option<Vec<SceneId>>, RunFolderError> {
-    let path = run_folder.join(FILE_NAME);
+    let path = run_folder.join(ROW_NAMES);
     let file = match open_regular(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         file => file.map_err(|source| at(&path, source))?.0,
@@ -75,7 +74,7 @@ mod tests {
             ["A-1", "line\nbreak", "\u{202e}x", "\""].map(SceneId::new).into();
         write_row_names(folder.path(), &mut names.iter().cloned().map(Ok)).expect("a file");
         assert_eq!(read_row_names(folder.path()).expect("a file"), Some(names));
-        fs::write(folder.path().join(FILE_NAME), "{\"schema\":\"imagemill.rows/9\"}\n\"A\"\n")
+        fs::write(folder.path().join(ROW_NAMES), "{\"schema\":\"imagemill.rows/9\"}\n\"A\"\n")
             .expect("a file");
         assert_eq!(read_row_names(folder.path()).expect("a file"), None, "of a newer version");
     }

@@ -1,49 +1,21 @@
 //! The folder of one run: chosen under a lock, locked for the run's life, never reused.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{self, Write};
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::adapters::output::journal::FILE_NAME as JOURNAL;
-use crate::adapters::output::row_names::FILE_NAME as ROW_NAMES;
-use crate::adapters::output::runs::{kept_plan, same_runs};
+use crate::adapters::output::error::{RunFolderError, at};
+use crate::adapters::output::files::{no_links, private_file, private_folder, write_whole};
+use crate::adapters::output::places::{JOURNAL, PLAN, ROW_NAMES, kept_plan};
+use crate::adapters::output::runs::same_runs;
 use crate::domain::digest::Sha256Digest;
 use crate::domain::ids::RunId;
-
-/// The name of the plan in the run's folder.
-pub const PLAN: &str = "plan.json";
 
 /// The lock file of one run; held for the run's life.
 const RUN_LOCK: &str = "run.lock";
 
 /// The lock file of the folder of all runs; held while a run is chosen.
 const CHOICE_LOCK: &str = ".choice.lock";
-
-/// Why a run cannot have a folder.
-#[derive(Debug, thiserror::Error)]
-pub enum RunFolderError {
-    /// The same run is there already, and is not at work.
-    #[error("{} already holds this run (same rows, same request settings)", folder.display())]
-    AlreadyRun {
-        /// The folder of that run.
-        folder: PathBuf,
-    },
-    /// The same run is at work in another process.
-    #[error("the same run is at work in {}", folder.display())]
-    Busy {
-        /// The folder of that run.
-        folder: PathBuf,
-    },
-    /// The file system refused.
-    #[error("failed to use {}", path.display())]
-    Io {
-        /// The path concerned.
-        path: PathBuf,
-        /// What the system said.
-        #[source]
-        source: io::Error,
-    },
-}
 
 /// The folder of one run, locked.
 #[derive(Debug)]
@@ -173,79 +145,12 @@ impl RunFolder {
     }
 }
 
-/// Writes a whole file under a temporary name, syncs it and renames it.
-///
-/// # Errors
-/// When the file system refuses.
-pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), RunFolderError> {
-    let folder = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        Some(_) | None => Path::new("."),
-    };
-    let written = fs::create_dir_all(folder).and_then(|()| {
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        file.write_all(bytes)?;
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|error| error.error)?;
-        Ok(())
-    });
-    written.map_err(|source| at(path, source))
-}
-
-/// Makes a folder, and the missing ones above it, that only its owner can enter.
-///
-/// # Errors
-/// When the file system refuses.
-pub(crate) fn private_folder(path: &Path) -> io::Result<()> {
-    let mut builder = DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path)
-}
-
-/// A file made with these options can be read by its owner only.
-pub(super) fn private_file(options: &mut OpenOptions) -> &mut OpenOptions {
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
-    options
-}
-
-/// A file opened with these options is none that a link leads to, and no pipe that waits.
-pub(super) fn no_links(options: &mut OpenOptions) {
-    #[cfg(target_os = "linux")]
-    {
-        let no_links = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
-        let bits = i32::try_from(no_links.bits()).expect("flags of open are small");
-        std::os::unix::fs::OpenOptionsExt::custom_flags(options, bits);
-    }
-    #[cfg(not(target_os = "linux"))]
-    let _ = options;
-}
-
-/// Opens a regular file, and nothing that a link leads to or that waits for a writer.
-pub(super) fn open_regular(path: &Path) -> io::Result<(File, fs::Metadata)> {
-    let mut options = OpenOptions::new();
-    options.read(true);
-    no_links(&mut options);
-    let file = options.open(path)?;
-    let about = file.metadata()?;
-    match about.is_file() {
-        true => Ok((file, about)),
-        false => Err(io::Error::other("it is no regular file")),
-    }
-}
-
 /// Opens a lock file, and no other place that a link leads to.
 fn open_lock(path: &Path) -> Result<File, RunFolderError> {
     let mut options = OpenOptions::new();
     options.create(true).truncate(false).write(true);
     no_links(&mut options);
     private_file(&mut options).open(path).map_err(|source| at(path, source))
-}
-
-pub(super) fn at(path: &Path, source: io::Error) -> RunFolderError {
-    RunFolderError::Io { path: path.to_owned(), source }
 }
 
 #[cfg(test)]

@@ -6,8 +6,9 @@ use std::path::{Component, Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::adapters::output::error::{RunFolderError, at};
+use crate::adapters::output::places::{PLAN, kept_plan};
 use crate::adapters::output::replay::first_event;
-use crate::adapters::output::run_folder::{PLAN, RunFolderError, at};
 use crate::domain::digest::Sha256Digest;
 use crate::domain::event::RunEvent;
 use crate::domain::ids::RunId;
@@ -83,11 +84,6 @@ impl PlanHead {
     }
 }
 
-/// The name of a plan that another one has taken the place of.
-pub(super) fn kept_plan(n: u32) -> String {
-    format!("plan-{n}.json")
-}
-
 /// The runs below `out` that have exactly these rows and request settings, oldest first.
 pub(super) fn same_runs(
     out: &Path,
@@ -115,13 +111,48 @@ pub fn newest_kin(out: &Path, kin: &Kinship) -> Result<Option<PathBuf>, RunFolde
     for folder in own_runs(out)?.into_iter().rev() {
         let heads = PlanHead::all_of(&folder);
         if heads.iter().any(|head| head.identity == identity) {
-            return Ok(Some(folder));
+            return only_one(out, folder).map(Some);
         }
         if newest.is_none() && heads.iter().any(is_kin) {
             newest = Some(folder);
         }
     }
-    Ok(newest)
+    newest.map(|folder| only_one(out, folder)).transpose()
+}
+
+/// The folder of a run, unless there is a second one of the same run: nobody knows then which of
+/// them has what was paid for last.
+fn only_one(out: &Path, folder: PathBuf) -> Result<PathBuf, RunFolderError> {
+    let Some(run) = run_of(&folder) else { return Ok(folder) };
+    let mut twins = all_runs(out)?.into_iter().filter(|it| *it != folder);
+    match twins.find(|it| !is_id(&folder) && run_of(it) == Some(run)) {
+        Some(other) => Err(RunFolderError::Twice { folder, other }),
+        None => Ok(folder),
+    }
+}
+
+/// The run that a journal is of.
+fn run_of(folder: &Path) -> Option<RunId> {
+    match first_event(folder)?.event {
+        RunEvent::RunStarted(started) => Some(started.run_id),
+        RunEvent::RunResumed(_)
+        | RunEvent::RowStarted { .. }
+        | RunEvent::AttemptStarted(_)
+        | RunEvent::AttemptEnded(_)
+        | RunEvent::ImageStored(_)
+        | RunEvent::RowFinished(_)
+        | RunEvent::RowsHeld { .. }
+        | RunEvent::RowsCancelled { .. }
+        | RunEvent::LaneParked { .. }
+        | RunEvent::CircuitOpened { .. }
+        | RunEvent::CircuitClosed
+        | RunEvent::ClockDoubted { .. }
+        | RunEvent::LedgerWaits { .. }
+        | RunEvent::ReferenceNews { .. }
+        | RunEvent::Overrun { .. }
+        | RunEvent::Stopping { .. }
+        | RunEvent::RunFinished { .. } => None,
+    }
 }
 
 /// The runs below `out`, oldest first; those whose folders were renamed stand first. A copy of a
@@ -136,8 +167,7 @@ fn own_runs(out: &Path) -> Result<Vec<PathBuf>, RunFolderError> {
 
 /// The folder beside it that a folder is a copy of.
 pub fn original_of(folder: &Path) -> Option<PathBuf> {
-    let RunEvent::RunStarted(started) = first_event(folder)?.event else { return None };
-    let original = folder.parent()?.join(started.run_id.to_string());
+    let original = folder.parent()?.join(run_of(folder)?.to_string());
     (original != folder && original.join(PLAN).exists()).then_some(original)
 }
 

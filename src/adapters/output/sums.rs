@@ -6,7 +6,8 @@ use std::fmt::Write as _;
 use std::io::{self, Read};
 use std::path::Path;
 
-use crate::adapters::output::run_folder::{RunFolderError, at, open_regular, write_whole};
+use crate::adapters::output::error::{RunFolderError, at};
+use crate::adapters::output::files::{open_regular, write_whole};
 use crate::domain::digest::Sha256Digest;
 
 /// The name of the file in the run's folder.

@@ -16,7 +16,7 @@ use tempfile::NamedTempFile;
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use crate::adapters::output::run_folder::private_folder;
+use crate::adapters::output::files::private_folder;
 use crate::adapters::references::inspect::{ContentError, HEAD, MAX_BYTES, check_end, check_file};
 use crate::adapters::references::validators::VALIDATORS;
 use crate::domain::digest::Sha256Digest;

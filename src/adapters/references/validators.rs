@@ -18,7 +18,7 @@ use tempfile::NamedTempFile;
 use tokio::task::spawn_blocking;
 use url::Url;
 
-use crate::adapters::output::run_folder::private_folder;
+use crate::adapters::output::files::private_folder;
 use crate::adapters::references::cache::{ContentCache, Kept, PART, content_path};
 use crate::domain::digest::Sha256Digest;
 use crate::domain::image::ImageKind;

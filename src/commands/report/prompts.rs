@@ -9,6 +9,7 @@ use crate::adapters::rows::{ReadOptions, RowInput, RowSource};
 use crate::commands::world::World;
 use crate::domain::picture::{RunPicture, Scene, SceneReference};
 use crate::domain::plan::Plan;
+use crate::domain::reference::redact_queries;
 use crate::domain::row::Row;
 use crate::ports::rows::RowReader;
 
@@ -51,7 +52,7 @@ pub(in crate::commands) fn tell_rows(mut reader: impl RowReader, picture: &mut R
 
 fn tell_row(scene: &mut Scene, row: &Row) {
     scene.row = row.number;
-    scene.prompt = Some(row.prompt.clone());
+    scene.prompt = Some(redact_queries(&row.prompt).into_owned());
     scene.n_images = u32::from(row.variants.get());
     let references = row.references.iter().chain(&row.options.mask);
     scene.references = references

@@ -1,10 +1,11 @@
 //! Writes reports of a run: each is one pure function of its picture.
 
-use std::fs::OpenOptions;
-use std::io::Write;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
 use std::path::Path;
+use std::process;
 
-use crate::adapters::output::run_folder::write_whole;
+use crate::adapters::output::files::write_whole;
 use crate::cli::env_vars;
 use crate::commands::failure::{Failure, FileError};
 use crate::commands::report::sources::PageSources;
@@ -47,8 +48,16 @@ impl ReportParts<'_> {
             world.printer.result(&text);
             return Ok(());
         }
-        write_whole(&world.path(&ask.path), text.as_bytes())
-            .map_err(|error| Failure::new(Exit::Environment, error))
+        let path = world.path(&ask.path);
+        if path.starts_with(self.folder) {
+            // As private as everything else in a run's folder.
+            return write_whole(&path, text.as_bytes())
+                .map_err(|error| Failure::new(Exit::Environment, error));
+        }
+        put(&path, &text).map_err(|source| {
+            let path = path.display().to_string();
+            Failure::new(Exit::Environment, FileError { action: "write", path, source })
+        })
     }
 
     fn page(&self, world: &World, path: &str) -> String {
@@ -96,6 +105,23 @@ impl ReportParts<'_> {
     }
 }
 
+/// Writes a report under a temporary name and renames it, with the rights that the user's other
+/// files have. What is no regular file, such as a pipe or a device, is written into.
+fn put(path: &Path, text: &str) -> io::Result<()> {
+    // A link leads to the file that is meant.
+    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    if path.exists() && !path.is_file() {
+        return OpenOptions::new().write(true).open(&path)?.write_all(text.as_bytes());
+    }
+    let folder = path.parent().filter(|it| !it.as_os_str().is_empty());
+    let folder = folder.unwrap_or_else(|| Path::new("."));
+    fs::create_dir_all(folder)?;
+    let name = format!(".{}-{}.tmp", path.file_name().unwrap_or_default().display(), process::id());
+    let temporary = folder.join(name);
+    let written = fs::write(&temporary, text).and_then(|()| fs::rename(&temporary, &path));
+    written.inspect_err(|_| drop(fs::remove_file(&temporary)))
+}
+
 fn append(path: &str, text: &str) -> Result<(), Failure> {
     let file = OpenOptions::new().append(true).create(true).open(path);
     file.and_then(|mut file| file.write_all(text.as_bytes())).map_err(|source| {
@@ -104,8 +130,21 @@ fn append(path: &str, text: &str) -> Result<(), Failure> {
     })
 }
 
-/// Reads what `--report` was given.
-pub(in crate::commands) fn asked(texts: &[String]) -> Result<Vec<ReportAsk>, Failure> {
-    let parse = |text: &String| text.parse().map_err(|error| Failure::new(Exit::Usage, error));
-    texts.iter().map(parse).collect::<Result<_, Failure>>()
+/// Reads what `--report` was given; none of them may take the place of a file that is `read`.
+pub(in crate::commands) fn asked(
+    world: &World,
+    texts: &[String],
+    read: &[Option<&String>],
+) -> Result<Vec<ReportAsk>, Failure> {
+    let whole = |path: &str| world.path(path).canonicalize().ok();
+    let read: Vec<_> = read.iter().flatten().filter_map(|path| whole(path)).collect();
+    let parse = |text: &String| {
+        let ask: ReportAsk = text.parse().map_err(|error| Failure::new(Exit::Usage, error))?;
+        if whole(&ask.path).is_some_and(|path| read.contains(&path)) {
+            let text = format!("--report would write over {}, which is read", ask.path);
+            return Err(Failure::new(Exit::Usage, text).with_hint("name another file"));
+        }
+        Ok(ask)
+    };
+    texts.iter().map(parse).collect()
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::adapters::output::run_folder::private_folder;
+use crate::adapters::output::files::private_folder;
 use crate::adapters::rows::{BadRow, RecordShape, RejectedWriter};
 use crate::commands::failure::{Failure, FileError};
 use crate::commands::run::rejected_file::{settled_rejected_file, with_format};

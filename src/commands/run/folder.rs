@@ -3,8 +3,9 @@
 use std::io;
 use std::sync::Arc;
 
+use crate::adapters::output::error::RunFolderError;
 use crate::adapters::output::row_names::write_row_names;
-use crate::adapters::output::run_folder::{RunFolder, RunFolderError};
+use crate::adapters::output::run_folder::RunFolder;
 use crate::adapters::rows::RowSource;
 use crate::commands::failure::Failure;
 use crate::commands::run::going_on::GoingOn;
@@ -76,6 +77,8 @@ pub(super) fn refused(error: RunFolderError) -> Failure {
         RunFolderError::Busy { .. } => {
             Failure::new(Exit::Environment, error).with_hint("wait until that process has ended")
         }
+        RunFolderError::Twice { .. } => Failure::new(Exit::Invalid, error)
+            .with_hint("--resume PATH goes on with one of them; the other would buy it all again"),
         RunFolderError::Io { .. } => Failure::new(Exit::Environment, error),
     }
 }

@@ -88,7 +88,7 @@ impl Parts {
     ) -> Result<Self, Failure> {
         let clock: Arc<dyn Clock> = Arc::new(TokioClock::live());
         let (provider, advice) = live_provider(settings, key, &clock)?;
-        let root = planned.money.root.clone().unwrap_or_else(|| folder.path().join(OWN_LEDGER));
+        let root = planned.ledger_of(folder.path());
         let simulated = settings.is_simulated();
         let limit = planned.money.founding_limit;
         let mut opening = ledger_access::opening(root, simulated, limit, now);
@@ -108,7 +108,8 @@ impl Parts {
         };
         let mut options = options(&founding, planned, ceilings);
         options.zone = ledger.zone().clone();
-        let images = ImageFolder::create(folder.path(), settings.concurrency)
+        let in_flight = planned.batch.chosen().images.min(settings.concurrency.into());
+        let images = ImageFolder::create(folder.path(), in_flight)
             .map_err(|error| Failure::new(Exit::Environment, error))?;
         let journal = match &planned.going_on {
             Some(run) => JournalFile::go_on(folder.path(), run.whole),

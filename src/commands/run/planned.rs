@@ -1,11 +1,13 @@
 //! What the planning pass found.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::adapters::rows::{FileRowReader, RowSource};
 use crate::commands::money_view::MoneyView;
 use crate::commands::reference_parts::ReferencePlaces;
 use crate::commands::run::going_on::GoingOn;
+use crate::commands::run::parts::OWN_LEDGER;
 use crate::domain::batch::Batch;
 use crate::domain::gate::GateBook;
 use crate::domain::history::Standing;
@@ -60,6 +62,11 @@ impl Planned {
     /// What earlier processes of the run have spent, or hold.
     pub(super) fn spent_before(&self) -> NanoUsd {
         spent(self.going_on.as_ref())
+    }
+
+    /// The ledger that a run in this folder books into.
+    pub(super) fn ledger_of(&self, folder: &Path) -> PathBuf {
+        self.money.root.clone().unwrap_or_else(|| folder.join(OWN_LEDGER))
     }
 
     /// Counters and gates before the first event.

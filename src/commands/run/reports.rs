@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
+use crate::adapters::output::files::write_whole;
 use crate::adapters::output::picture::{REPORT, read_picture, tell_plan};
-use crate::adapters::output::run_folder::write_whole;
 use crate::adapters::rows::{RowIndex, RowSource};
 use crate::commands::failure::Failure;
 use crate::commands::report::PAGE;
@@ -60,26 +60,6 @@ impl Reports {
         self.write(world, picture, report, (Path::new("."), false), rows);
     }
 
-    /// Writes those of a run of which nothing is left; its own are there already.
-    pub(super) fn of_finished(
-        &self,
-        world: &World,
-        report: &RunReport,
-        folder: &Path,
-        rows: Option<(&RowSource, &Arc<RowIndex>)>,
-    ) {
-        if !folder.join(REPORT).is_file() {
-            return self.of_run(world, report, folder, rows);
-        }
-        match read_picture(folder) {
-            Ok(picture) if !self.asks.is_empty() => {
-                self.write(world, picture, report, (folder, false), rows);
-            }
-            Ok(_) => {}
-            Err(error) => warn(world, &Failure::new(Exit::Environment, error)),
-        }
-    }
-
     /// Writes those of a live run, from its folder.
     pub(super) fn of_run(
         &self,
@@ -89,13 +69,16 @@ impl Reports {
         rows: Option<(&RowSource, &Arc<RowIndex>)>,
     ) {
         let json = serde_json::to_string(report).expect("plain values serialize");
-        let written = write_whole(&folder.join(REPORT), json.as_bytes());
+        let place = folder.join(REPORT);
+        // One that only says again what is there already changes nothing.
+        let is_news = !is_same(&std::fs::read_to_string(&place).unwrap_or_default(), &json);
+        let written = if is_news { write_whole(&place, json.as_bytes()) } else { Ok(()) };
         let picture =
             written.map_err(|error| Failure::new(Exit::Environment, error)).and_then(|()| {
                 read_picture(folder).map_err(|error| Failure::new(Exit::Environment, error))
             });
         match picture {
-            Ok(picture) => self.write(world, picture, report, (folder, true), rows),
+            Ok(picture) => self.write(world, picture, report, (folder, is_news), rows),
             Err(failure) => warn(world, &failure),
         }
     }
@@ -127,6 +110,22 @@ impl Reports {
             }
         }
     }
+}
+
+/// Whether two reports say the same of a run, whatever their calls expected of it and however long
+/// a process lingered after its last row.
+fn is_same(one: &str, other: &str) -> bool {
+    const TOLD: [&str; 7] =
+        ["/verdict", "/exit", "/reason", "/rows", "/images", "/cost/settled", "/cost/unknown"];
+    let read = |text: &str| serde_json::from_str::<serde_json::Value>(text).ok();
+    let verdicts = |report: &serde_json::Value| -> Vec<_> {
+        let gates = report["gates"].as_array().cloned().unwrap_or_default();
+        gates.iter().map(|gate| (gate["gate"].clone(), gate["verdict"].clone())).collect()
+    };
+    read(one).zip(read(other)).is_some_and(|(one, other)| {
+        verdicts(&one) == verdicts(&other)
+            && TOLD.iter().all(|it| one.pointer(it) == other.pointer(it))
+    })
 }
 
 /// A report that cannot be written is no reason to lose the result of a run.

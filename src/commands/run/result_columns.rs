@@ -1,7 +1,9 @@
 //! The columns of the tables of results: the input's own, and ours behind them.
 
+use crate::adapters::output::picture::N_OWN;
+
 /// What we say of a row.
-const OWN: [&str; 5] = ["outcome", "files", "cost", "attempts", "error"];
+const OWN: [&str; N_OWN] = ["outcome", "files", "cost", "attempts", "error"];
 
 /// The column that is ours to replace wherever it comes from.
 pub(super) fn is_error(name: &str) -> bool {

@@ -4,17 +4,20 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::adapters::ledger::read::run_attempts;
+use crate::adapters::output::picture::RESULTS;
 use crate::adapters::output::replay::replay;
 use crate::adapters::output::sums::Sums;
 use crate::adapters::output::tables::{TableFile, free_name};
 use crate::adapters::rows::{RowIndex, RowSource};
-use crate::commands::failure::Failure;
+use crate::commands::failure::{Failure, store_failure};
+use crate::commands::ledger_access::ledger_exists;
 use crate::commands::run::going_on::rows::Works;
 use crate::commands::run::rejected_file::is_same_file;
 use crate::commands::run::result_columns::{head, is_error};
 use crate::commands::world::World;
 use crate::domain::batch::Batch;
-use crate::domain::history::{History, RowResult};
+use crate::domain::history::{History, NoNames, RowResult};
 use crate::domain::reference::redact_queries;
 use crate::domain::settings::{RowsInput, RunSettings};
 use crate::exit::Exit;
@@ -25,7 +28,7 @@ type Wanted = fn(&RowResult) -> bool;
 
 /// The tables: every row, those that failed in whole or in part, and those that were refused.
 const TABLES: [(&str, Wanted); 3] = [
-    ("results.csv", |_| true),
+    (RESULTS, |_| true),
     ("failed.csv", |row| row.outcome.is_some_and(|it| it.is_error())),
     ("refused.csv", |row| row.outcome.is_some_and(|it| it.word() == "refused")),
 ];
@@ -42,11 +45,15 @@ struct Results<'a> {
 impl Results<'_> {
     /// Writes them, and the sums of all files of the run. Returns the tables of rows that did not
     /// end well, each with its number of rows.
-    fn write(&self, folder: &Path) -> Result<Vec<(PathBuf, u64)>, Failure> {
+    fn write(&self, folder: &Path, ledger: &Path) -> Result<Vec<(PathBuf, u64)>, Failure> {
         let failed = |error: io::Error| Failure::new(Exit::Environment, error);
         let mut history = History::default();
         replay(folder, &mut |stamped| history.fold(stamped))
             .map_err(|error| Failure::new(Exit::Environment, error))?;
+        // What was cleared up by hand stands in the ledger alone.
+        if let Some(run) = history.run.filter(|_| ledger_exists(ledger)) {
+            history.catch_up(&run_attempts(ledger, run).map_err(store_failure)?, &NoNames);
+        }
         let before = Sums::of(folder);
         let mut sums = Sums::default();
         for (file, digest) in history.digests() {
@@ -132,8 +139,8 @@ pub(super) fn write(
     batch: &Batch,
     source: Option<&RowSource>,
     index: &Arc<RowIndex>,
-    folder: &Path,
+    (folder, ledger): (&Path, &Path),
 ) -> Result<Vec<(PathBuf, u64)>, Failure> {
     let Some(source) = source else { return Ok(Vec::new()) };
-    Results { world, settings, batch, source, index }.write(folder)
+    Results { world, settings, batch, source, index }.write(folder, ledger)
 }

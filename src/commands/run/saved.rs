@@ -1,6 +1,6 @@
 //! The plans that a run can be bound to: one that was saved, and that of a run which goes on.
 
-use crate::adapters::output::run_folder::PLAN;
+use crate::adapters::output::places::PLAN;
 use crate::cli::args::run::RunArgs;
 use crate::cli::layers;
 use crate::commands::failure::Failure;

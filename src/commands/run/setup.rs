@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::adapters::canary_file::StandingShare;
-use crate::adapters::output::run_folder::write_whole;
+use crate::adapters::output::files::write_whole;
 use crate::cli::args::run::{FormatArg, RunArgs};
 use crate::cli::layers::{self, Layers, Origin, in_plans};
 use crate::cli::resolve::{self, RunAsk};

@@ -1,6 +1,5 @@
 //! From the plan to the run: a rehearsal at once, a live run once nothing speaks against it.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::cli::layers::Layers;
@@ -11,7 +10,7 @@ use crate::commands::run::going_on::begin::News;
 use crate::commands::run::late::LateRows;
 use crate::commands::run::planned::Planned;
 use crate::commands::run::report::Header;
-use crate::commands::run::reports::Reports;
+use crate::commands::run::shows::Shows;
 use crate::commands::run::{
     conclude, launch, live, plan_document, rejected_file, report, results, verdict,
 };
@@ -22,35 +21,6 @@ use crate::domain::plan::Plan;
 use crate::domain::report::RunReport;
 use crate::domain::settings::{Mode, RunSettings};
 use crate::exit::Exit;
-use crate::report::progress::ProgressKind;
-use crate::report::words;
-
-/// What shows a run while it is at work, and once it has ended.
-pub(super) struct Shows {
-    pub(super) progress: ProgressKind,
-    pub(super) reports: Reports,
-}
-
-impl Shows {
-    /// Says where the rows are that did not end well. What goes wrong with their tables is a
-    /// warning: the journal has it all, and the same command writes them anew.
-    fn tell(&self, world: &World, tables: Result<Vec<(PathBuf, u64)>, Failure>) {
-        match tables {
-            Ok(tables) if matches!(self.progress, ProgressKind::Bar | ProgressKind::Lines) => {
-                for (path, n_rows) in tables {
-                    let path = path.strip_prefix(&world.invocation.cwd).unwrap_or(&path).display();
-                    let rows = words::count(n_rows, "row");
-                    world.printer.say(&format!("{rows} did not end well: {path}"));
-                }
-            }
-            Ok(_) => {}
-            Err(failure) => {
-                let text = format!("the tables of results cannot be written: {failure}");
-                world.printer.warn(&text);
-            }
-        }
-    }
-}
 
 /// Runs a plan.
 pub(super) fn start(
@@ -91,8 +61,9 @@ pub(super) fn start(
         name(header, &settings, &planned);
         let report = conclude::again(header, &settings, plan, &past);
         let (batch, index) = (&planned.batch, &planned.reader.index());
-        shows.tell(world, results::write(world, &settings, batch, source.as_ref(), index, folder));
-        reports.of_finished(world, &report, folder, source.as_ref().map(|it| (it, index)));
+        let places = (folder, &*planned.ledger_of(folder));
+        shows.tell(world, results::write(world, &settings, batch, source.as_ref(), index, places));
+        reports.of_run(world, &report, folder, source.as_ref().map(|it| (it, index)));
         return Ok(report);
     }
     let key = live::prepare(world, layers, &settings, plan, &planned)?;
@@ -105,11 +76,13 @@ pub(super) fn start(
         header.folder = None;
     })?;
     let (batch, index) = (planned.batch.clone(), planned.reader.index());
+    let ledger = planned.ledger_of(folder.path());
     let ended = launch::execute(runtime, settings.clone(), planned, begin, parts)?;
     let report = conclude::ended(header, &settings, plan, ended);
     late.write(world, &settings, source.as_mut());
     let rows = source.as_ref();
-    shows.tell(world, results::write(world, &settings, &batch, rows, &index, folder.path()));
+    let places = (folder.path(), &*ledger);
+    shows.tell(world, results::write(world, &settings, &batch, rows, &index, places));
     reports.of_run(world, &report, folder.path(), source.as_ref().map(|it| (it, &index)));
     Ok(report)
 }

@@ -52,6 +52,16 @@ pub trait WorkNames {
     fn name(&self, work: &Sha256Digest) -> Option<(SceneId, NanoUsd)>;
 }
 
+/// Nobody who knows any work.
+#[derive(Clone, Copy, Debug)]
+pub struct NoNames;
+
+impl WorkNames for NoNames {
+    fn name(&self, _: &Sha256Digest) -> Option<(SceneId, NanoUsd)> {
+        None
+    }
+}
+
 impl RunAttempts {
     /// Of this run, none yet.
     pub const fn of(run: RunId) -> Self {

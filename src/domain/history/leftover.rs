@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::digest::Sha256Digest;
 use crate::domain::event::{RowFinished, RowWork, Tags};
-use crate::domain::history::{History, Only, Standing};
+use crate::domain::history::{History, ImagePast, Only, Standing};
 use crate::domain::ids::SceneId;
 use crate::domain::money::NanoUsd;
 use crate::domain::row::Outcome;
@@ -32,6 +32,28 @@ pub struct Past {
 }
 
 impl Past {
+    /// What is known of an image, and whether it is made now.
+    pub(super) fn of(image: Option<&ImagePast>, is_made: bool) -> Self {
+        match image {
+            Some(image) => Self {
+                standing: image.standing(),
+                attempts: image.attempts,
+                billed: image.billed,
+                cost: image.cost,
+                latency: image.latency,
+                is_made,
+            },
+            None => Self {
+                standing: Standing::Pending,
+                attempts: 0,
+                billed: 0,
+                cost: NanoUsd::ZERO,
+                latency: Duration::ZERO,
+                is_made,
+            },
+        }
+    }
+
     /// Whether it may have been billed before, and is made now.
     pub fn is_bought_again(&self) -> bool {
         self.is_made && self.standing.paid_retry().is_some()
@@ -241,15 +263,7 @@ impl<'a> Leftover<'a> {
     ) -> Past {
         let wants = |only: Only| has_turn && self.ask.only.contains(&only);
         let Some(image) = self.ask.history.image(work) else {
-            let is_made = wants(if is_new { Only::New } else { Only::Pending });
-            return Past {
-                standing: Standing::Pending,
-                attempts: 0,
-                billed: 0,
-                cost: NanoUsd::ZERO,
-                latency: Duration::ZERO,
-                is_made,
-            };
+            return Past::of(None, wants(if is_new { Only::New } else { Only::Pending }));
         };
         let policy = self.ask.paid;
         let standing = image.standing();
@@ -269,14 +283,7 @@ impl<'a> Leftover<'a> {
                 is_allowed
             }
         };
-        Past {
-            standing,
-            attempts: image.attempts,
-            billed: image.billed,
-            cost: image.cost,
-            latency: image.latency,
-            is_made,
-        }
+        Past::of(Some(image), is_made)
     }
 
     fn count(&mut self, images: &[Past], scene_id: &SceneId, is_new: bool) {

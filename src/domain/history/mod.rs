@@ -19,7 +19,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 pub use image::{ImagePast, Owes};
-pub use ledger::{LedgerAttempt, LedgerEnd, RunAttempts, WorkNames};
+pub use ledger::{LedgerAttempt, LedgerEnd, NoNames, RunAttempts, WorkNames};
 pub use leftover::{Census, Leftover, LeftoverAsk, Past, RowFate};
 pub use line::LineError;
 pub use result::RowResult;

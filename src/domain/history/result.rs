@@ -1,7 +1,7 @@
 //! What became of a row, as its run tells it.
 
 use crate::domain::digest::Sha256Digest;
-use crate::domain::history::History;
+use crate::domain::history::{History, Past, RowFate};
 use crate::domain::ids::SceneId;
 use crate::domain::money::NanoUsd;
 use crate::domain::row::Outcome;
@@ -36,21 +36,30 @@ impl History {
     /// something else does not count.
     pub fn result(&self, scene_id: &SceneId, works: &[Sha256Digest]) -> RowResult {
         let images: Vec<_> = works.iter().filter_map(|work| self.image(work)).collect();
-        let told = self.row(scene_id).filter(|told| match told.outcome {
-            Outcome::Cancelled | Outcome::Held => false,
-            Outcome::Rejected | Outcome::Skipped => true,
-            Outcome::Ok
-            | Outcome::Partial
-            | Outcome::Failed
-            | Outcome::Refused
-            | Outcome::Unknown => !images.is_empty(),
-        });
+        let pasts = works.iter().map(|work| Past::of(self.image(work), false)).collect();
+        let stands = RowFate { images: pasts }.outcome();
+        let told = self.row(scene_id);
+        let outcome = match told.map(|told| told.outcome) {
+            Some(Outcome::Rejected | Outcome::Skipped) if images.is_empty() => {
+                told.map(|told| told.outcome)
+            }
+            // It stands as its images stand, whatever was told of it before.
+            _ if images.is_empty() || stands == Outcome::Cancelled => None,
+            _ => Some(stands),
+        };
+        let error = match outcome {
+            None | Some(Outcome::Ok) => None,
+            Some(outcome) => told
+                .filter(|told| told.outcome == outcome)
+                .and_then(|told| told.reason.clone())
+                .or_else(|| Some("its images were not all made".to_owned())),
+        };
         RowResult {
-            outcome: told.map(|told| told.outcome),
+            outcome,
             files: images.iter().filter_map(|image| image.file.clone()).collect(),
             cost: images.iter().fold(NanoUsd::ZERO, |sum, it| sum.saturating_add(it.cost)),
             attempts: images.iter().map(|image| image.attempts).sum(),
-            error: told.and_then(|told| told.reason.clone()),
+            error,
         }
     }
 

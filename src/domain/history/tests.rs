@@ -268,7 +268,7 @@ fn what_was_out_is_unknown_also_when_no_ledger_tells_of_it() {
         leftover.masks[0]
     };
     assert_eq!(made(&history), 0);
-    let events = history.catch_up(&RunAttempts::of(RunId::new(Uuid::nil())), &Nobody);
+    let events = history.catch_up(&RunAttempts::of(RunId::new(Uuid::nil())), &NoNames);
     assert!(matches!(events[..], [RunEvent::AttemptEnded(_)]), "{events:?}");
     assert_eq!(
         history.image(&work(1)).map(ImagePast::standing),
@@ -336,14 +336,6 @@ fn a_run_is_at_work_from_the_first_to_the_last_event_of_each_process() {
     assert_eq!(history.finished, Some((0, "pass", String::new())));
 }
 
-struct Nobody;
-
-impl WorkNames for Nobody {
-    fn name(&self, _: &Sha256Digest) -> Option<(SceneId, NanoUsd)> {
-        None
-    }
-}
-
 /// What a ledger says of attempts for one work: each with its end, and whether that was cleared up.
 fn ledger(of: u8, attempts: &[(u128, Option<Ending>, Option<NanoUsd>)]) -> RunAttempts {
     let run = RunId::new(Uuid::nil());
@@ -395,7 +387,7 @@ fn an_image_is_free_to_make_only_when_no_attempt_of_it_is_owed() {
             ended(2, 1, lost, Some("timeout")),
         ]);
         let known = ledger(1, &[(1, Some(lost), first), (2, Some(lost), second)]);
-        let events = history.catch_up(&known, &Nobody);
+        let events = history.catch_up(&known, &NoNames);
         assert!(events.is_empty(), "{events:?}");
         let image = history.image(&work(1)).expect("it has a past");
         (image.standing(), image.billed, history.money().unknown, history.money().settled)
@@ -416,7 +408,7 @@ fn every_attempt_that_the_ledger_knows_is_started_and_ended() {
     let lost = unknown(UnknownClass::Timeout);
     let mut history = history(vec![started(1, 1)]);
     let known = ledger(1, &[(1, Some(lost), None), (2, Some(RELEASED), None), (3, None, None)]);
-    let events = history.catch_up(&known, &Nobody);
+    let events = history.catch_up(&known, &NoNames);
     let told: Vec<(&str, AttemptId)> = events
         .iter()
         .filter_map(|event| {
@@ -440,7 +432,7 @@ fn every_attempt_that_the_ledger_knows_is_started_and_ended() {
 fn what_was_cleared_up_before_its_end_was_told_is_no_unknown() {
     for (amount, expect) in [(NanoUsd::ZERO, Standing::Pending), (CENT, Standing::PaidLost)] {
         let mut history = history(vec![started(1, 1)]);
-        let events = history.catch_up(&ledger(1, &[(1, None, Some(amount))]), &Nobody);
+        let events = history.catch_up(&ledger(1, &[(1, None, Some(amount))]), &NoNames);
         let [RunEvent::AttemptEnded(ended)] = &events[..] else { panic!("{events:?}") };
         assert!(matches!(ended.ending, Ending::Settled { amount: it, .. } if it == amount));
         let standing = history.image(&work(1)).map(ImagePast::standing);

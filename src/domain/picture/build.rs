@@ -10,6 +10,7 @@ use crate::domain::ids::{AttemptId, SceneId};
 use crate::domain::money::NanoUsd;
 use crate::domain::picture::{Moments, Picture, PictureMoney, RunEnd, RunPicture, Scene};
 use crate::domain::request::ImageSpec;
+use crate::domain::row::Outcome;
 
 /// Gathers what a run tells.
 #[derive(Debug, Default)]
@@ -158,7 +159,17 @@ impl PictureBuilder {
 
     fn row_finished(&mut self, row: &RowFinished) {
         let scene = self.scene(&row.scene_id, row.row);
-        scene.outcome = row.outcome.word().to_owned();
+        scene.outcome = match row.outcome {
+            Outcome::Cancelled | Outcome::Held => "pending",
+            Outcome::Ok
+            | Outcome::Partial
+            | Outcome::Failed
+            | Outcome::Refused
+            | Outcome::Rejected
+            | Outcome::Skipped
+            | Outcome::Unknown => row.outcome.word(),
+        }
+        .to_owned();
         scene.error_kind = row.error_kind.map(str::to_owned);
         scene.reason.clone_from(&row.reason);
         scene.cost = row.work.cost;

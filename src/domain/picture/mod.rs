@@ -16,6 +16,7 @@ pub use moments::{Moment, Moments};
 use crate::domain::gate::GateResult;
 use crate::domain::gate::expression::Severity;
 use crate::domain::money::NanoUsd;
+use crate::domain::sanitize::{lines, no_formula};
 
 /// A run as reports show it.
 #[derive(Clone, Debug, Default)]
@@ -141,6 +142,23 @@ pub struct Scene {
     pub images: Vec<Picture>,
 }
 
+/// What became of a row, as the table of results says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SceneResult {
+    /// Its name, as a table can show it.
+    pub scene_id: String,
+    /// How it ended, or `pending`.
+    pub outcome: String,
+    /// The files of its images.
+    pub files: Vec<String>,
+    /// What was charged for it.
+    pub cost: NanoUsd,
+    /// Attempts sent.
+    pub attempts: u32,
+    /// Why it did not end well.
+    pub error: Option<String>,
+}
+
 /// A reference of a row.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SceneReference {
@@ -183,6 +201,26 @@ pub struct ModelCost {
 }
 
 impl RunPicture {
+    /// Shows the rows as they are now, in their order: what was made of a row when it asked for
+    /// something else is left out, and so are rows that are not there any more.
+    pub fn take_results(&mut self, results: Vec<SceneResult>) {
+        let known = std::mem::take(&mut self.scenes).into_iter();
+        let mut known: BTreeMap<String, Scene> =
+            known.map(|scene| (in_table(&scene.scene_id), scene)).collect();
+        for result in results {
+            let named = || Scene { scene_id: result.scene_id.clone(), ..Scene::default() };
+            let mut scene = known.remove(&result.scene_id).unwrap_or_else(named);
+            if scene.outcome != result.outcome {
+                scene.error_kind = None;
+                scene.latency_ms = scene.latency_ms.filter(|_| !result.files.is_empty());
+            }
+            scene.images.retain(|image| result.files.contains(&image.file));
+            (scene.outcome, scene.reason) = (result.outcome, result.error);
+            (scene.cost, scene.attempts) = (result.cost, result.attempts);
+            self.scenes.push(scene);
+        }
+    }
+
     /// Rows with an outcome.
     pub fn n_rows(&self, outcome: &str) -> usize {
         self.scenes.iter().filter(|scene| scene.outcome == outcome).count()
@@ -258,4 +296,9 @@ impl From<&GateResult> for GateLine {
             reason: gate.reason.clone(),
         }
     }
+}
+
+/// A name as it stands in a table.
+fn in_table(name: &str) -> String {
+    lines(&no_formula(name)).into_owned()
 }

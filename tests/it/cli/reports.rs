@@ -108,3 +108,36 @@ fn two_runs_are_held_beside_each_other() {
     let ran = sandbox.run("report compare other.json baseline.json").exits(3);
     assert!(ran.stderr.contains("is no report of a run"), "{}", ran.stderr);
 }
+
+/// Who judges a finished run anew gets reports that say so.
+#[test]
+fn reports_say_what_the_last_call_said() {
+    let sandbox = Sandbox::with_rows(3);
+    sandbox.run(ASK).exits(0);
+    let run = sandbox.only_run("out");
+    let page = || fs::read_to_string(run.join("report.html")).expect("a page");
+    assert!(page().contains(">pass</span>"));
+    let strict = format!("{ASK} --gate 'cost < $0.01 abort=never' --report junit=j.xml");
+    sandbox.run(&strict).exits(99);
+    assert!(page().contains(">fail</span>") && sandbox.read("j.xml").contains("failures=\"1\""));
+    let json = fs::read_to_string(run.join("report.json")).expect("a report");
+    assert!(json.contains("\"verdict\":\"fail\""), "{json}");
+}
+
+#[test]
+fn no_report_takes_the_place_of_what_is_read_or_of_what_is_no_file() {
+    let sandbox = Sandbox::with_rows(3);
+    let rows = sandbox.read("rows.csv");
+    let ran = sandbox.run("run rows.csv --report md=./rows.csv").exits(2);
+    assert!(ran.stderr.contains("would write over ./rows.csv"), "{}", ran.stderr);
+    assert_eq!(sandbox.read("rows.csv"), rows);
+    #[cfg(unix)]
+    {
+        sandbox.write("real.md", "old");
+        std::os::unix::fs::symlink("real.md", sandbox.path("link.md")).expect("a link");
+        sandbox.run("run rows.csv --report md=link.md --report html=/dev/null").exits(0);
+        assert!(sandbox.path("link.md").is_symlink());
+        assert!(sandbox.read("real.md").starts_with("## imagemill: pass"));
+        assert!(!std::path::Path::new("/dev/null").is_file());
+    }
+}

@@ -120,3 +120,62 @@ fn rows_without_a_name_of_their_own_get_a_column_for_it_and_pending_ones_say_so(
     assert_eq!(column("imagemill_outcome"), ["ok", "pending"]);
     assert!(column("scene_id").iter().all(|name| !name.is_empty()), "{rows:?}");
 }
+
+/// How many rows of a table have each outcome.
+fn outcomes(run: &Path) -> BTreeMap<String, usize> {
+    let mut outcomes = BTreeMap::new();
+    for row in table(&run.join("results.csv")) {
+        *outcomes.entry(row["outcome"].clone()).or_default() += 1;
+    }
+    outcomes
+}
+
+/// Tables and reports say of a run that went on what its result says, and nothing of rows as they
+/// were before.
+#[test]
+fn rows_that_ask_for_something_else_now_are_not_told_as_they_were() {
+    let sandbox = Sandbox::new();
+    let rows = |prompt: &str, n: u8| {
+        let rows = (0..6).map(|row| format!("R-{row},{prompt} {row},{n}\n")).collect::<String>();
+        sandbox.write("rows.csv", format!("scene_id,prompt,n\n{rows}"));
+    };
+    rows("a cat", 1);
+    sandbox.run(ASK).exits(0);
+    let run = sandbox.only_run("out");
+    let id = run.file_name().expect("a name").to_string_lossy().into_owned();
+    // One image more for each row, and money for two of them.
+    rows("a cat", 2);
+    let more = format!("{ASK} --limit-per-run 0.32 --fit-budget --report md=r.md");
+    sandbox.run(&more).exits(0).result_has(&["rows=2/6", "images=8/12"]);
+    let expect = BTreeMap::from([("ok".to_owned(), 2), ("pending".to_owned(), 4)]);
+    assert_eq!(outcomes(&run), expect);
+    assert!(sandbox.read("r.md").contains("2 of 6 rows ok, 8 of 12 images"));
+    // All of them ask for something else, and none is made.
+    rows("a dog", 1);
+    sandbox.run(&format!("{ASK} --limit-per-run 0.36 --fit-budget --report md=r.md --resume {id}"));
+    let told = sandbox.run(&format!("report {id} --report md=-")).exits(0).stdout;
+    assert!(told.contains("1 of 6 rows ok, 1 of 6 images"), "{told}");
+    assert_eq!(outcomes(&run)["pending"], 5);
+}
+
+#[test]
+fn what_was_cleared_up_by_hand_counts_in_every_table_and_report() {
+    for (cost, settled) in [("--not-billed", "0.48"), ("--as-billed", "0.48")] {
+        let sandbox = Sandbox::with_rows(12);
+        let rough = "--sim drops=40%,seed=2 --paid-retries 0";
+        sandbox.run(&format!("{ASK} {rough}")).exits(0);
+        let run = sandbox.only_run("out");
+        let ledger = run.join("ledger").display().to_string();
+        let resolve = format!("ledger resolve --all {cost} --why 'looked' --ledger {ledger}");
+        sandbox.run(&resolve).exits(0);
+        sandbox.run(&format!("{ASK} --sim drops=0%,seed=3 --report md=r.md")).exits(0);
+        let sum: f64 = table(&run.join("results.csv"))
+            .iter()
+            .map(|row| row["cost"].parse::<f64>().expect("a cost"))
+            .sum();
+        assert!((sum - 0.48).abs() < 1e-9, "{cost}: {sum}");
+        let md = sandbox.read("r.md");
+        assert!(md.contains(&format!("${settled} settled")), "{cost}: {md}");
+        assert!(md.contains("$0.00 unknown"), "{cost}: {md}");
+    }
+}

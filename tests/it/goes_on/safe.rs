@@ -258,3 +258,34 @@ fn the_plan_counts_only_what_a_budget_lets_through() {
     let report = sandbox.run(&format!("{ask} --format json")).report();
     assert_eq!(report["attempts"], first["attempts"].as_u64().expect("a number") + 1, "{report}");
 }
+
+#[test]
+fn two_folders_of_one_run_are_both_named() {
+    let sandbox = Sandbox::with_rows(4);
+    sandbox.run(&format!("{ASK} --canary 50")).exits(0).result_has(&["rows=2/4"]);
+    let (run, kept) = (sandbox.only_run("out"), sandbox.path("out/final"));
+    fs::rename(&run, &kept).expect("renamed");
+    copy(&kept, &sandbox.path("out/zz-backup"));
+    let ran = sandbox.run(ASK).exits(3);
+    for told in ["final", "zz-backup", "hold the same run"] {
+        assert!(ran.stderr.contains(told), "{}", ran.stderr);
+    }
+    sandbox
+        .run(&format!("{ASK} --canary 100 --resume out/final"))
+        .exits(0)
+        .result_has(&["rows=4/4"]);
+}
+
+/// The ledger was lost, and others have begun a new one in its place.
+#[test]
+fn a_named_run_goes_on_where_its_ledger_was_made_anew() {
+    let sandbox = Sandbox::with_rows(4);
+    sandbox.run(&format!("{ASK} --canary 50 --ledger mine")).exits(0).result_has(&["rows=2/4"]);
+    let run = id(&sandbox.only_run("out"));
+    fs::remove_dir_all(sandbox.path("mine")).expect("removed");
+    sandbox.write("more.csv", "id,prompt\nX,an ox\n");
+    let more = "run more.csv --live --provider sim --gate none --progress none --ledger mine";
+    sandbox.run(more).exits(0);
+    let ask = format!("{ASK} --canary 100 --ledger mine --resume {run}");
+    sandbox.run(&ask).exits(0).result_has(&["rows=4/4", "cost=$0.16"]);
+}

@@ -59,8 +59,12 @@ fn look(what: &str, sandbox: &Sandbox, ran: &Ran) {
     }
 }
 
-/// The user's own rows, the sidecars, and what a server answered.
+/// The user's own rows and what became of them, the sidecars, and what a server answered.
 fn may_have_prompt(path: &Path) -> bool {
+    let is_table = ["results.csv", "failed.csv", "refused.csv", "report.html"];
+    if is_table.iter().any(|name| path.ends_with(name)) {
+        return true;
+    }
     let is_below = |name: &str| path.parent().is_some_and(|folder| folder.ends_with(name));
     path.ends_with("work/rows.csv") || is_below("images") || is_below("raw")
 }

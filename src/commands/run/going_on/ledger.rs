@@ -26,7 +26,9 @@ pub(super) fn attempts_of(
     };
     let is_known = attempts.as_ref().is_some_and(|it| !it.is_empty());
     let elsewhere = ask.told.filter(|told| *told != folder && ledger_exists(told));
-    let is_lost = attempts.is_none() && ask.is_named && elsewhere.is_none();
+    // Where its plan says that it lay, there may be a new one by now.
+    let is_its_place = attempts.is_none() || ask.told == Some(folder);
+    let is_lost = is_its_place && ask.is_named && elsewhere.is_none();
     let is_own = folder == own && elsewhere.is_none();
     if history.n_attempts() == 0 || is_known || is_own || is_lost {
         return Ok(attempts);

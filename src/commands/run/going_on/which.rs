@@ -60,7 +60,7 @@ impl GoingOn {
         let failed = |error| Failure::new(Exit::Environment, error);
         let path = match &settings.resume {
             Some(text) => Some(the_run(&out, text)?),
-            None => newest_kin(&out, kin).map_err(failed)?,
+            None => newest_kin(&out, kin).map_err(folder::refused)?,
         };
         let Some(path) = path else { return Ok(None) };
         let heads = PlanHead::all_of(&path);
