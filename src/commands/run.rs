@@ -34,6 +34,7 @@ mod saved;
 mod setup;
 mod shows;
 mod start;
+mod told;
 mod verdict;
 
 use crate::adapters::system::{self, SystemEntropy};

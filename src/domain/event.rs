@@ -277,6 +277,9 @@ pub struct ImageStored {
     /// The SHA-256 of its bytes; left out in rehearsals.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sha256: Option<Sha256Digest>,
+    /// Width and height in pixels, as its header says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pixels: Option<(u32, u32)>,
 }
 
 /// The end of a row.

@@ -86,6 +86,7 @@ impl PersistHandle {
             file: finished.image.path.to_string_lossy().into_owned(),
             n_bytes: finished.image.n_bytes,
             sha256: self.queue.is_some().then_some(finished.image.sha256),
+            pixels: finished.image.pixels,
         };
         match &self.queue {
             None => cx.events.emit(RunEvent::ImageStored(Box::new(stored))).await,

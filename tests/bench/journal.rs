@@ -124,6 +124,7 @@ fn event(seq: u64) -> RunEvent {
             variant,
             n_bytes: 1_200_345,
             sha256: Some(digest),
+            pixels: Some((1024, 1024)),
         })),
     }
 }

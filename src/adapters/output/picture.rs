@@ -99,13 +99,25 @@ struct CostFacts {
 /// # Errors
 /// When there is no run, or its journal cannot be read.
 pub fn read_picture(run_folder: &Path) -> Result<RunPicture, PictureError> {
+    let mut builder = PictureBuilder::default();
+    replay(run_folder, &mut |stamped| builder.fold(stamped))?;
+    let mut picture = picture_of(run_folder, builder)?;
+    for scene in &mut picture.scenes {
+        tell_sidecars(scene, run_folder);
+    }
+    Ok(picture)
+}
+
+/// The same of a run whose events are known, without what its sidecars say.
+///
+/// # Errors
+/// When there is no run.
+pub fn picture_of(run_folder: &Path, told: PictureBuilder) -> Result<RunPicture, PictureError> {
     let name = || PictureError::NoRun(run_folder.display().to_string());
     let text = read_plan(&run_folder.join(PLAN)).ok_or_else(name)?;
     let plan = Plan::parse(&text, PLAN).map_err(|_| name())?;
-    let mut builder = PictureBuilder::default();
-    replay(run_folder, &mut |stamped| builder.fold(stamped))?;
     let names = read_row_names(run_folder).ok().flatten();
-    let mut picture = builder.finish(names.as_deref());
+    let mut picture = told.finish(names.as_deref());
     tell_plan(&mut picture, &plan);
     // A process that died has left those of the one before it.
     if picture.end.is_some() {
@@ -113,9 +125,6 @@ pub fn read_picture(run_folder: &Path) -> Result<RunPicture, PictureError> {
             picture.take_results(results);
         }
         tell_report(&mut picture, run_folder);
-    }
-    for scene in &mut picture.scenes {
-        tell_sidecars(scene, run_folder);
     }
     Ok(picture)
 }
@@ -175,13 +184,14 @@ pub fn tell_plan(picture: &mut RunPicture, plan: &Plan) {
     }
 }
 
-fn tell_sidecars(scene: &mut Scene, run_folder: &Path) {
+/// What the sidecars of a row's images say of it.
+pub fn tell_sidecars(scene: &mut Scene, run_folder: &Path) {
     for image in &mut scene.images {
         let path = run_folder.join(&image.file).with_extension("json");
         let facts = small_file(&path);
         let facts = facts.and_then(|bytes| serde_json::from_slice::<SidecarFacts>(&bytes).ok());
         let Some(facts) = facts else { continue };
-        image.pixels = facts.width.zip(facts.height);
+        image.pixels = facts.width.zip(facts.height).or(image.pixels);
         scene.prompt = Some(redact_queries(&facts.prompt).into_owned());
         let RequestFacts { provider, model, size, quality } = facts.request;
         scene.model = Some(format!("{provider} / {model}"));

@@ -10,6 +10,7 @@ use crate::commands::world::World;
 use crate::domain::picture::{RunPicture, Scene, SceneReference};
 use crate::domain::plan::Plan;
 use crate::domain::reference::redact_queries;
+use crate::domain::request::ImageSpec;
 use crate::domain::row::Row;
 use crate::ports::rows::RowReader;
 
@@ -31,12 +32,33 @@ pub(super) fn tell_rows_of_plan(world: &World, plan: &Path, picture: &mut RunPic
     }
     let index = source.index(&mut |_| Ok(()), &mut |_| {});
     if let Ok(reader) = index.and_then(|index| source.reader(&Arc::new(index))) {
-        tell_rows(reader, picture);
+        tell_rows_without_images(reader, picture);
     }
 }
 
-/// The same from rows that are at hand.
-pub(in crate::commands) fn tell_rows(mut reader: impl RowReader, picture: &mut RunPicture) {
+/// Tells what all rows ask for, where they are at hand.
+pub(in crate::commands) fn tell_rows(
+    mut reader: impl RowReader,
+    picture: &mut RunPicture,
+    asks: &dyn Fn(u32, &Row) -> Arc<ImageSpec>,
+) {
+    let scenes = picture.scenes.iter_mut();
+    let mut scenes: BTreeMap<String, &mut Scene> =
+        scenes.map(|scene| (scene.scene_id.clone(), scene)).collect();
+    for position in 0.. {
+        let Ok(row) = reader.read(position) else { return };
+        let Some(scene) = scenes.remove(row.scene_id.as_str()) else { continue };
+        tell_row(scene, &row);
+        if !scene.images.is_empty() {
+            let spec = asks(position, &row);
+            scene.model = Some(format!("{} / {}", spec.provider, spec.model));
+            scene.asked = Some(format!("{} {}", spec.size, spec.quality));
+        }
+    }
+}
+
+/// The same where sidecars have told of the rows with images.
+fn tell_rows_without_images(mut reader: impl RowReader, picture: &mut RunPicture) {
     let wanted = picture.scenes.iter_mut().filter(|scene| scene.prompt.is_none());
     let mut wanted: BTreeMap<String, &mut Scene> =
         wanted.map(|scene| (scene.scene_id.clone(), scene)).collect();

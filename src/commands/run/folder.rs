@@ -123,3 +123,19 @@ pub(super) fn run_folder(
         .map_err(|error| Failure::new(Exit::Environment, error))?;
     Ok(folder)
 }
+
+/// The run has its name and its folder from here on; one that goes on has those that it had.
+pub(super) fn name(header: &mut Header, settings: &RunSettings, planned: &Planned) {
+    if let Some(run) = &planned.going_on {
+        header.run_id = run.run_id;
+        header.started_at = run.history.started_at.unwrap_or(header.started_at);
+    }
+    header.start(settings);
+    if let Some(run) = &planned.going_on {
+        let path = run.folder.path();
+        let has_its_name = path.file_name().is_some_and(|it| *it == *run.run_id.to_string());
+        if settings.resume.is_some() || !has_its_name {
+            header.folder = Some(path.display().to_string());
+        }
+    }
+}

@@ -1,46 +1,44 @@
 //! The reports of a run at its end: a live run's own page and document, and what was asked for.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use crate::adapters::output::files::write_whole;
-use crate::adapters::output::picture::{REPORT, read_picture, tell_plan};
+use crate::adapters::output::picture::{REPORT, picture_of, tell_plan, tell_sidecars};
 use crate::adapters::rows::{RowIndex, RowSource};
 use crate::commands::failure::Failure;
 use crate::commands::report::PAGE;
 use crate::commands::report::prompts::tell_rows;
 use crate::commands::report::write::ReportParts;
 use crate::commands::world::World;
-use crate::domain::event::Stamped;
 use crate::domain::picture::{PictureBuilder, RunEnd, RunPicture};
 use crate::domain::plan::Plan;
 use crate::domain::report::RunReport;
 use crate::domain::report_ask::{ReportAsk, ReportKind};
+use crate::domain::request::ImageSpec;
+use crate::domain::row::Row;
 use crate::exit::Exit;
-use crate::ports::sink::EventSink;
 
-/// The reports that are asked for, and what a rehearsal tells of itself: it keeps no journal.
-#[derive(Clone, Debug, Default)]
+/// The reports that are asked for.
+#[derive(Debug, Default)]
 pub(super) struct Reports {
     asks: Vec<ReportAsk>,
-    told: Arc<Mutex<PictureBuilder>>,
 }
 
-impl EventSink for Reports {
-    fn show(&mut self, events: &[Stamped]) {
-        let mut told = self.told.lock().expect("no holder panics");
-        events.iter().for_each(|stamped| told.fold(stamped));
-    }
-}
+/// The rows of a run, read again for what they ask for.
+pub(super) type RowsAgain<'a> = (&'a RowSource, &'a Arc<RowIndex>, &'a Asks<'a>);
+
+/// What is asked of whom for a row.
+pub(super) type Asks<'a> = dyn Fn(u32, &Row) -> Arc<ImageSpec> + 'a;
 
 impl Reports {
-    pub(super) fn new(asks: Vec<ReportAsk>) -> Self {
-        Self { asks, told: Arc::default() }
+    pub(super) const fn new(asks: Vec<ReportAsk>) -> Self {
+        Self { asks }
     }
 
-    /// The view that a rehearsal needs for them.
-    pub(super) fn view(&self) -> Option<Box<dyn EventSink>> {
-        (!self.asks.is_empty()).then(|| Box::new(self.clone()) as Box<dyn EventSink>)
+    /// Whether any is asked for.
+    pub(super) const fn is_asked(&self) -> bool {
+        !self.asks.is_empty()
     }
 
     /// Writes those of a rehearsal.
@@ -49,12 +47,12 @@ impl Reports {
         world: &World,
         plan: &Plan,
         report: &RunReport,
-        rows: Option<(&RowSource, &Arc<RowIndex>)>,
+        told: PictureBuilder,
+        rows: Option<RowsAgain<'_>>,
     ) {
-        if self.asks.is_empty() {
+        if !self.is_asked() {
             return;
         }
-        let told = std::mem::take(&mut *self.told.lock().expect("no holder panics"));
         let mut picture = told.finish(None);
         tell_plan(&mut picture, plan);
         self.write(world, picture, report, (Path::new("."), false), rows);
@@ -66,16 +64,20 @@ impl Reports {
         world: &World,
         report: &RunReport,
         folder: &Path,
-        rows: Option<(&RowSource, &Arc<RowIndex>)>,
+        told: PictureBuilder,
+        rows: Option<RowsAgain<'_>>,
     ) {
         let json = serde_json::to_string(report).expect("plain values serialize");
         let place = folder.join(REPORT);
         // One that only says again what is there already changes nothing.
         let is_news = !is_same(&std::fs::read_to_string(&place).unwrap_or_default(), &json);
         let written = if is_news { write_whole(&place, json.as_bytes()) } else { Ok(()) };
+        if !is_news && !self.is_asked() {
+            return;
+        }
         let picture =
             written.map_err(|error| Failure::new(Exit::Environment, error)).and_then(|()| {
-                read_picture(folder).map_err(|error| Failure::new(Exit::Environment, error))
+                picture_of(folder, told).map_err(|error| Failure::new(Exit::Environment, error))
             });
         match picture {
             Ok(picture) => self.write(world, picture, report, (folder, is_news), rows),
@@ -89,14 +91,22 @@ impl Reports {
         mut picture: RunPicture,
         report: &RunReport,
         (folder, has_own): (&Path, bool),
-        rows: Option<(&RowSource, &Arc<RowIndex>)>,
+        rows: Option<RowsAgain<'_>>,
     ) {
         let (verdict, reason) = (report.verdict.to_owned(), report.reason.clone());
         picture.end = Some(RunEnd { exit: report.exit, verdict, reason });
         picture.run_id = report.run_id.to_string();
         picture.gates = report.gates.iter().map(Into::into).collect();
-        if let Some(reader) = rows.and_then(|(source, index)| source.reader(index).ok()) {
-            tell_rows(reader, &mut picture);
+        if let Some((reader, asks)) =
+            rows.and_then(|(source, index, asks)| Some((source.reader(index).ok()?, asks)))
+        {
+            tell_rows(reader, &mut picture, asks);
+        }
+        // What the rows do not say stands beside the images: the digests of their references.
+        for scene in picture.scenes.iter_mut() {
+            if scene.prompt.is_none() || !scene.references.is_empty() {
+                tell_sidecars(scene, folder);
+            }
         }
         let json = serde_json::to_string(report).expect("plain values serialize");
         let parts = ReportParts { picture: &picture, folder, json: &json, self_contained: false };

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use crate::adapters::ledger::read::run_attempts;
 use crate::adapters::output::picture::RESULTS;
-use crate::adapters::output::replay::replay;
 use crate::adapters::output::sums::Sums;
 use crate::adapters::output::tables::{TableFile, free_name};
 use crate::adapters::rows::{RowIndex, RowSource};
@@ -45,13 +44,15 @@ struct Results<'a> {
 impl Results<'_> {
     /// Writes them, and the sums of all files of the run. Returns the tables of rows that did not
     /// end well, each with its number of rows.
-    fn write(&self, folder: &Path, ledger: &Path) -> Result<Vec<(PathBuf, u64)>, Failure> {
+    fn write(
+        &self,
+        (folder, ledger): (&Path, &Path),
+        mut history: History,
+    ) -> Result<Vec<(PathBuf, u64)>, Failure> {
         let failed = |error: io::Error| Failure::new(Exit::Environment, error);
-        let mut history = History::default();
-        replay(folder, &mut |stamped| history.fold(stamped))
-            .map_err(|error| Failure::new(Exit::Environment, error))?;
         // What was cleared up by hand stands in the ledger alone.
-        if let Some(run) = history.run.filter(|_| ledger_exists(ledger)) {
+        let is_open = history.may_be_cleared_up() && ledger_exists(ledger);
+        if let Some(run) = history.run.filter(|_| is_open) {
             history.catch_up(&run_attempts(ledger, run).map_err(store_failure)?, &NoNames);
         }
         let before = Sums::of(folder);
@@ -139,8 +140,9 @@ pub(super) fn write(
     batch: &Batch,
     source: Option<&RowSource>,
     index: &Arc<RowIndex>,
-    (folder, ledger): (&Path, &Path),
+    places: (&Path, &Path),
+    history: History,
 ) -> Result<Vec<(PathBuf, u64)>, Failure> {
     let Some(source) = source else { return Ok(Vec::new()) };
-    Results { world, settings, batch, source, index }.write(folder, ledger)
+    Results { world, settings, batch, source, index }.write(places, history)
 }

@@ -1,10 +1,19 @@
 //! What shows a run while it is at work, and once it has ended.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use crate::adapters::rows::{RowIndex, RowSource};
 use crate::commands::failure::Failure;
-use crate::commands::run::reports::Reports;
+use crate::commands::run::reports::{Asks, Reports};
+use crate::commands::run::results;
+use crate::commands::run::told::Told;
 use crate::commands::world::World;
+use crate::domain::batch::Batch;
+use crate::domain::report::RunReport;
+use crate::domain::request::ImageSpec;
+use crate::domain::row::Row;
+use crate::domain::settings::RunSettings;
 use crate::report::progress::ProgressKind;
 use crate::report::words;
 
@@ -32,5 +41,42 @@ impl Shows {
                 world.printer.warn(&text);
             }
         }
+    }
+}
+
+/// What is asked of whom for a row.
+pub(super) fn spec_of(
+    settings: &RunSettings,
+    batch: &Batch,
+    position: u32,
+    row: &Row,
+) -> Arc<ImageSpec> {
+    batch.spec_for(batch.class_of(position), row, &settings.spec)
+}
+
+/// A live run that has ended.
+pub(super) struct Shown<'a> {
+    pub(super) world: &'a World,
+    pub(super) settings: &'a RunSettings,
+    pub(super) batch: &'a Batch,
+    pub(super) report: &'a RunReport,
+}
+
+impl Shown<'_> {
+    /// Writes its tables, then its reports, into its folder; `places` are that and its ledger.
+    pub(super) fn show(
+        &self,
+        shows: &Shows,
+        source: Option<&RowSource>,
+        index: &Arc<RowIndex>,
+        places: (&Path, &Path),
+        told: Told,
+    ) {
+        let Self { world, settings, batch, report } = *self;
+        let Told { history, picture } = told;
+        shows.tell(world, results::write(world, settings, batch, source, index, places, history));
+        let asks = |position, row: &Row| spec_of(settings, batch, position, row);
+        let rows = source.map(|it| (it, index, &asks as &Asks<'_>));
+        shows.reports.of_run(world, report, places.0, picture, rows);
     }
 }

@@ -5,20 +5,21 @@ use std::time::Duration;
 use crate::cli::layers::Layers;
 use crate::commands::failure::Failure;
 use crate::commands::run::flow::Start;
-use crate::commands::run::folder::run_folder;
+use crate::commands::run::folder::{name, run_folder};
 use crate::commands::run::going_on::begin::News;
 use crate::commands::run::late::LateRows;
 use crate::commands::run::planned::Planned;
 use crate::commands::run::report::Header;
-use crate::commands::run::shows::Shows;
-use crate::commands::run::{
-    conclude, launch, live, plan_document, rejected_file, report, results, verdict,
-};
+use crate::commands::run::reports::Asks;
+use crate::commands::run::shows::{Shown, Shows, spec_of};
+use crate::commands::run::told::{Listener, Told};
+use crate::commands::run::{conclude, launch, live, plan_document, rejected_file, report, verdict};
 use crate::commands::world::World;
 use crate::domain::event::RunEvent;
 use crate::domain::measure::Measure;
 use crate::domain::plan::Plan;
 use crate::domain::report::RunReport;
+use crate::domain::row::Row;
 use crate::domain::settings::{Mode, RunSettings};
 use crate::exit::Exit;
 
@@ -36,34 +37,41 @@ pub(super) fn start(
         let reason = verdict::no_rows(plan);
         return Ok(report::refused(header, Some(plan), Exit::NoRows, &reason));
     }
-    let (late, reports) = (LateRows::default(), &shows.reports);
+    let late = LateRows::default();
+    // A run that goes on is read back from its journal, which has what was told before.
+    let listener = Listener::default();
+    let listens = match header.mode {
+        Mode::DryRun => shows.reports.is_asked(),
+        Mode::Live => planned.going_on.is_none(),
+    };
     let begin = Start {
         run_id: planned.going_on.as_ref().map_or(header.run_id, |run| run.run_id),
         identity: plan_document::identity(&settings, &plan.bound.rows_sha256),
         now: header.started_at,
         progress: shows.progress,
-        views: late.with_views(world, header.format).into_iter().chain(reports.view()).collect(),
+        views: {
+            let mut views = late.with_views(world, header.format);
+            if listens {
+                views.push(Box::new(listener.clone()));
+            }
+            views
+        },
         news: News::default(),
     };
-    let mut source = planned.source.take();
     if header.mode == Mode::DryRun {
-        let index = planned.reader.index();
-        let ended = launch::rehearse(settings.clone(), planned, begin)?;
-        let report = conclude::ended(header, &settings, plan, ended);
-        late.write(world, &settings, source.as_mut());
-        reports.of_rehearsal(world, plan, &report, source.as_ref().map(|it| (it, &index)));
-        return Ok(report);
+        return rehearse(world, header, &settings, planned, plan, shows, (begin, late, listener));
     }
+    let mut source = planned.source.take();
     if let Some(past) = nothing_left(&settings, &mut planned)? {
         let folder = planned.going_on.as_ref().expect("it has a past").folder.path();
         rejected_file::settle(world, header, &mut settings, folder, source.as_ref())
             .map_err(|error| Failure::new(Exit::Environment, error))?;
         name(header, &settings, &planned);
         let report = conclude::again(header, &settings, plan, &past);
-        let (batch, index) = (&planned.batch, &planned.reader.index());
         let places = (folder, &*planned.ledger_of(folder));
-        shows.tell(world, results::write(world, &settings, batch, source.as_ref(), index, places));
-        reports.of_run(world, &report, folder, source.as_ref().map(|it| (it, index)));
+        let told = Told::of_journal(folder)?;
+        let ended = Shown { world, settings: &settings, batch: &planned.batch, report: &report };
+        ended.show(shows, source.as_ref(), &planned.reader.index(), places, told);
         return Ok(report);
     }
     let key = live::prepare(world, layers, &settings, plan, &planned)?;
@@ -80,10 +88,34 @@ pub(super) fn start(
     let ended = launch::execute(runtime, settings.clone(), planned, begin, parts)?;
     let report = conclude::ended(header, &settings, plan, ended);
     late.write(world, &settings, source.as_mut());
-    let rows = source.as_ref();
-    let places = (folder.path(), &*ledger);
-    shows.tell(world, results::write(world, &settings, &batch, rows, &index, places));
-    reports.of_run(world, &report, folder.path(), source.as_ref().map(|it| (it, &index)));
+    let told = if listens { listener.take() } else { Told::of_journal(folder.path())? };
+    let ended = Shown { world, settings: &settings, batch: &batch, report: &report };
+    ended.show(shows, source.as_ref(), &index, (folder.path(), &ledger), told);
+    Ok(report)
+}
+
+/// Rehearses a plan, and writes the reports that are asked for.
+fn rehearse(
+    world: &World,
+    header: &Header,
+    settings: &RunSettings,
+    mut planned: Planned,
+    plan: &Plan,
+    shows: &Shows,
+    (begin, late, listener): (Start, LateRows, Listener),
+) -> Result<RunReport, Failure> {
+    let mut source = planned.source.take();
+    let index = planned.reader.index();
+    // Only reports need the rows again; a rehearsal of a million keeps no copy for nothing.
+    let batch = shows.reports.is_asked().then(|| planned.batch.clone());
+    let ended = launch::rehearse(settings.clone(), planned, begin)?;
+    let report = conclude::ended(header, settings, plan, ended);
+    late.write(world, settings, source.as_mut());
+    if let Some(batch) = batch {
+        let asks = |position, row: &Row| spec_of(settings, &batch, position, row);
+        let rows = source.as_ref().map(|it| (it, &index, &asks as &Asks<'_>));
+        shows.reports.of_rehearsal(world, plan, &report, listener.take().picture, rows);
+    }
     Ok(report)
 }
 
@@ -103,20 +135,4 @@ fn nothing_left(settings: &RunSettings, planned: &mut Planned) -> Result<Option<
         past.measure.apply(&RunEvent::RowFinished(Box::new(row)), Duration::ZERO);
     }
     Ok(Some(past.measure))
-}
-
-/// The run has its name and its folder from here on; one that goes on has those that it had.
-fn name(header: &mut Header, settings: &RunSettings, planned: &Planned) {
-    if let Some(run) = &planned.going_on {
-        header.run_id = run.run_id;
-        header.started_at = run.history.started_at.unwrap_or(header.started_at);
-    }
-    header.start(settings);
-    if let Some(run) = &planned.going_on {
-        let path = run.folder.path();
-        let has_its_name = path.file_name().is_some_and(|it| *it == *run.run_id.to_string());
-        if settings.resume.is_some() || !has_its_name {
-            header.folder = Some(path.display().to_string());
-        }
-    }
 }

@@ -123,6 +123,7 @@ struct Wire<'a> {
     file: Option<String>,
     n_bytes: Option<u64>,
     sha256: Option<Sha256Digest>,
+    pixels: Option<(u32, u32)>,
     outcome: Option<Outcome>,
     #[serde(default, borrow)]
     error_kind: Option<Cow<'a, str>>,
@@ -298,6 +299,7 @@ impl Wire<'_> {
             file: need!(it.file),
             n_bytes: need!(it.n_bytes),
             sha256: it.sha256,
+            pixels: it.pixels,
         }))
     }
 

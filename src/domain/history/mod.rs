@@ -187,6 +187,12 @@ impl History {
         }
     }
 
+    /// Whether anything is left that the ledger may know more of: an attempt without an end, or one
+    /// of which nobody knew what it cost.
+    pub fn may_be_cleared_up(&self) -> bool {
+        !self.unknown.is_empty() || self.out().next().is_some()
+    }
+
     /// Attempts so far.
     pub fn n_attempts(&self) -> u64 {
         self.attempts.len() as u64

@@ -56,6 +56,7 @@ fn stored(n: u128, of: u8) -> RunEvent {
         file: format!("images/R-{of}-v1.png"),
         n_bytes: 9,
         sha256: Some(work(of)),
+        pixels: Some((3, 2)),
     }))
 }
 

@@ -148,7 +148,7 @@ impl PictureBuilder {
             estimated,
             cost,
             latency_ms,
-            pixels: None,
+            pixels: stored.pixels,
         };
         let scene = self.scene(&stored.scene_id, stored.row);
         // A row that was changed has a new image in the place of the old one.

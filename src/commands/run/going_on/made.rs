@@ -51,6 +51,7 @@ impl Made<'_> {
             file: file.clone(),
             n_bytes: image.image.n_bytes,
             sha256: Some(image.image.sha256),
+            pixels: image.image.pixels,
         };
         let references = row.references.iter().chain(&row.options.mask);
         let sidecar = Sidecar {
