@@ -29,6 +29,7 @@ mod rejected_file;
 mod report;
 mod reports;
 mod result_columns;
+mod result_rows;
 mod results;
 mod saved;
 mod setup;

@@ -101,18 +101,23 @@ struct CostFacts {
 pub fn read_picture(run_folder: &Path) -> Result<RunPicture, PictureError> {
     let mut builder = PictureBuilder::default();
     replay(run_folder, &mut |stamped| builder.fold(stamped))?;
-    let mut picture = picture_of(run_folder, builder)?;
+    let mut picture = picture_of(run_folder, builder, None)?;
     for scene in &mut picture.scenes {
         tell_sidecars(scene, run_folder);
     }
     Ok(picture)
 }
 
-/// The same of a run whose events are known, without what its sidecars say.
+/// The same of a run whose events are known, and perhaps what became of its rows; without what its
+/// sidecars say.
 ///
 /// # Errors
 /// When there is no run.
-pub fn picture_of(run_folder: &Path, told: PictureBuilder) -> Result<RunPicture, PictureError> {
+pub fn picture_of(
+    run_folder: &Path,
+    told: PictureBuilder,
+    rows: Option<Vec<SceneResult>>,
+) -> Result<RunPicture, PictureError> {
     let name = || PictureError::NoRun(run_folder.display().to_string());
     let text = read_plan(&run_folder.join(PLAN)).ok_or_else(name)?;
     let plan = Plan::parse(&text, PLAN).map_err(|_| name())?;
@@ -121,7 +126,7 @@ pub fn picture_of(run_folder: &Path, told: PictureBuilder) -> Result<RunPicture,
     tell_plan(&mut picture, &plan);
     // A process that died has left those of the one before it.
     if picture.end.is_some() {
-        if let Some(results) = read_results(run_folder) {
+        if let Some(results) = rows.or_else(|| read_results(run_folder)) {
             picture.take_results(results);
         }
         tell_report(&mut picture, run_folder);

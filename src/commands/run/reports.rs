@@ -11,7 +11,7 @@ use crate::commands::report::PAGE;
 use crate::commands::report::prompts::tell_rows;
 use crate::commands::report::write::ReportParts;
 use crate::commands::world::World;
-use crate::domain::picture::{PictureBuilder, RunEnd, RunPicture};
+use crate::domain::picture::{PictureBuilder, RunEnd, RunPicture, SceneResult};
 use crate::domain::plan::Plan;
 use crate::domain::report::RunReport;
 use crate::domain::report_ask::{ReportAsk, ReportKind};
@@ -64,7 +64,7 @@ impl Reports {
         world: &World,
         report: &RunReport,
         folder: &Path,
-        told: PictureBuilder,
+        (told, became): (PictureBuilder, Option<Vec<SceneResult>>),
         rows: Option<RowsAgain<'_>>,
     ) {
         let json = serde_json::to_string(report).expect("plain values serialize");
@@ -77,7 +77,8 @@ impl Reports {
         }
         let picture =
             written.map_err(|error| Failure::new(Exit::Environment, error)).and_then(|()| {
-                picture_of(folder, told).map_err(|error| Failure::new(Exit::Environment, error))
+                picture_of(folder, told, became)
+                    .map_err(|error| Failure::new(Exit::Environment, error))
             });
         match picture {
             Ok(picture) => self.write(world, picture, report, (folder, is_news), rows),

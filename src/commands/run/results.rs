@@ -5,50 +5,36 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::adapters::ledger::read::run_attempts;
-use crate::adapters::output::picture::RESULTS;
 use crate::adapters::output::sums::Sums;
-use crate::adapters::output::tables::{TableFile, free_name};
+use crate::adapters::output::tables::free_name;
 use crate::adapters::rows::{RowIndex, RowSource};
 use crate::commands::failure::{Failure, store_failure};
 use crate::commands::ledger_access::ledger_exists;
-use crate::commands::run::going_on::rows::Works;
 use crate::commands::run::rejected_file::is_same_file;
-use crate::commands::run::result_columns::{head, is_error};
+use crate::commands::run::result_rows::{Results, TABLES};
 use crate::commands::world::World;
 use crate::domain::batch::Batch;
-use crate::domain::history::{History, NoNames, RowResult};
-use crate::domain::reference::redact_queries;
+use crate::domain::history::{History, NoNames};
+use crate::domain::picture::SceneResult;
 use crate::domain::settings::{RowsInput, RunSettings};
 use crate::exit::Exit;
-use crate::ports::rows::RowReader;
 
-/// Whether a row stands in a table.
-type Wanted = fn(&RowResult) -> bool;
-
-/// The tables: every row, those that failed in whole or in part, and those that were refused.
-const TABLES: [(&str, Wanted); 3] = [
-    (RESULTS, |_| true),
-    ("failed.csv", |row| row.outcome.is_some_and(|it| it.is_error())),
-    ("refused.csv", |row| row.outcome.is_some_and(|it| it.word() == "refused")),
-];
-
-/// What the tables are made of.
-struct Results<'a> {
-    world: &'a World,
-    settings: &'a RunSettings,
-    batch: &'a Batch,
-    source: &'a RowSource,
-    index: &'a Arc<RowIndex>,
+/// What was written.
+#[derive(Default)]
+pub(super) struct Written {
+    /// The tables of rows that did not end well, each with its number of rows.
+    pub(super) not_well: Vec<(PathBuf, u64)>,
+    /// What became of each row.
+    pub(super) rows: Vec<SceneResult>,
 }
 
 impl Results<'_> {
-    /// Writes them, and the sums of all files of the run. Returns the tables of rows that did not
-    /// end well, each with its number of rows.
+    /// Writes them, and the sums of all files of the run.
     fn write(
         &self,
         (folder, ledger): (&Path, &Path),
         mut history: History,
-    ) -> Result<Vec<(PathBuf, u64)>, Failure> {
+    ) -> Result<Written, Failure> {
         let failed = |error: io::Error| Failure::new(Exit::Environment, error);
         // What was cleared up by hand stands in the ledger alone.
         let is_open = history.may_be_cleared_up() && ledger_exists(ledger);
@@ -60,8 +46,8 @@ impl Results<'_> {
         for (file, digest) in history.digests() {
             sums.add(file, digest);
         }
-        let tables = self.tables(folder, &history)?;
-        let mut told = Vec::new();
+        let (tables, rows) = self.tables(folder, &history)?;
+        let mut not_well = Vec::new();
         for ((name, _), table) in TABLES.into_iter().zip(tables) {
             let path = self.place(folder, name, &before).map_err(failed)?;
             let n_rows = table.n_rows();
@@ -71,46 +57,11 @@ impl Results<'_> {
                 sums.add(&name, digest);
             }
             if name != TABLES[0].0 && n_rows > 0 {
-                told.push((path, n_rows));
+                not_well.push((path, n_rows));
             }
         }
         sums.write(folder).map_err(|error| Failure::new(Exit::Environment, error))?;
-        Ok(told)
-    }
-
-    fn tables(&self, folder: &Path, history: &History) -> Result<Vec<TableFile>, Failure> {
-        let Self { settings, batch, source, index, .. } = *self;
-        let failed = |error: io::Error| Failure::new(Exit::Environment, error);
-        let invalid = |error| Failure::new(Exit::Invalid, error);
-        let names: Vec<&str> = source.shape().columns().collect();
-        let has_name = source.shape().has_scene_ids();
-        let head = head(&names, has_name);
-        let tables = TABLES.iter().map(|_| TableFile::begin(folder, &head));
-        let mut tables = tables.collect::<io::Result<Vec<_>>>().map_err(failed)?;
-        let mut reader =
-            source.reader(index).map_err(|error| Failure::new(Exit::Environment, error))?;
-        Works { settings, batch, source, index }.each(|position, row, works| {
-            let result = history.result(&row.scene_id, works);
-            let raw = reader.raw(position).map_err(invalid)?;
-            let own = raw.into_iter().filter(|(name, _)| !is_error(name));
-            // Tables are handed on: an address opens nothing in them.
-            let mut cells: Vec<String> = own.map(|it| redact_queries(&it.1).into_owned()).collect();
-            cells.extend((!has_name).then(|| row.scene_id.as_str().to_owned()));
-            cells.extend([
-                result.word().to_owned(),
-                result.files.join("|"),
-                result.cost.to_string(),
-                result.attempts.to_string(),
-                result.error.clone().unwrap_or_default(),
-            ]);
-            for ((_, wants), table) in TABLES.iter().zip(&mut tables) {
-                if wants(&result) {
-                    table.row(&cells).map_err(failed)?;
-                }
-            }
-            Ok(())
-        })?;
-        Ok(tables)
+        Ok(Written { not_well, rows })
     }
 
     /// Where a table goes. One of an earlier process is taken away, unless somebody has edited it
@@ -133,7 +84,7 @@ impl Results<'_> {
     }
 }
 
-/// Writes what became of each row; returns the tables of rows that did not end well.
+/// Writes what became of each row.
 pub(super) fn write(
     world: &World,
     settings: &RunSettings,
@@ -142,7 +93,7 @@ pub(super) fn write(
     index: &Arc<RowIndex>,
     places: (&Path, &Path),
     history: History,
-) -> Result<Vec<(PathBuf, u64)>, Failure> {
-    let Some(source) = source else { return Ok(Vec::new()) };
+) -> Result<Written, Failure> {
+    let Some(source) = source else { return Ok(Written::default()) };
     Results { world, settings, batch, source, index }.write(places, history)
 }

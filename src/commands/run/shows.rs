@@ -1,15 +1,16 @@
 //! What shows a run while it is at work, and once it has ended.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::adapters::rows::{RowIndex, RowSource};
 use crate::commands::failure::Failure;
 use crate::commands::run::reports::{Asks, Reports};
-use crate::commands::run::results;
+use crate::commands::run::results::{self, Written};
 use crate::commands::run::told::Told;
 use crate::commands::world::World;
 use crate::domain::batch::Batch;
+use crate::domain::picture::SceneResult;
 use crate::domain::report::RunReport;
 use crate::domain::request::ImageSpec;
 use crate::domain::row::Row;
@@ -26,21 +27,23 @@ pub(super) struct Shows {
 impl Shows {
     /// Says where the rows are that did not end well. What goes wrong with their tables is a
     /// warning: the journal has it all, and the same command writes them anew.
-    pub(super) fn tell(&self, world: &World, tables: Result<Vec<(PathBuf, u64)>, Failure>) {
-        match tables {
-            Ok(tables) if matches!(self.progress, ProgressKind::Bar | ProgressKind::Lines) => {
-                for (path, n_rows) in tables {
-                    let path = path.strip_prefix(&world.invocation.cwd).unwrap_or(&path).display();
-                    let rows = words::count(n_rows, "row");
-                    world.printer.say(&format!("{rows} did not end well: {path}"));
-                }
-            }
-            Ok(_) => {}
+    fn tell(&self, world: &World, written: Result<Written, Failure>) -> Option<Vec<SceneResult>> {
+        let Written { not_well, rows } = match written {
+            Ok(written) => written,
             Err(failure) => {
                 let text = format!("the tables of results cannot be written: {failure}");
                 world.printer.warn(&text);
+                return None;
+            }
+        };
+        if matches!(self.progress, ProgressKind::Bar | ProgressKind::Lines) {
+            for (path, n_rows) in not_well {
+                let path = path.strip_prefix(&world.invocation.cwd).unwrap_or(&path).display();
+                let rows = words::count(n_rows, "row");
+                world.printer.say(&format!("{rows} did not end well: {path}"));
             }
         }
+        Some(rows)
     }
 }
 
@@ -74,9 +77,10 @@ impl Shown<'_> {
     ) {
         let Self { world, settings, batch, report } = *self;
         let Told { history, picture } = told;
-        shows.tell(world, results::write(world, settings, batch, source, index, places, history));
+        let written = results::write(world, settings, batch, source, index, places, history);
+        let became = shows.tell(world, written);
         let asks = |position, row: &Row| spec_of(settings, batch, position, row);
         let rows = source.map(|it| (it, index, &asks as &Asks<'_>));
-        shows.reports.of_run(world, report, places.0, picture, rows);
+        shows.reports.of_run(world, report, places.0, (picture, became), rows);
     }
 }

@@ -1,5 +1,6 @@
 //! Puts the picture of a batch together, event by event.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -49,7 +50,6 @@ impl PictureBuilder {
                 self.attempts += 1;
                 self.out.insert(started.rid);
                 self.moments.started(self.active);
-                self.scene(&started.scene_id, started.row);
             }
             RunEvent::AttemptEnded(ended) => self.attempt_ended(ended),
             RunEvent::ImageStored(stored) => self.image_stored(stored),
@@ -112,7 +112,10 @@ impl PictureBuilder {
     }
 
     fn scene(&mut self, name: &SceneId, row: u64) -> &mut Scene {
-        let scene = self.scenes.entry(name.clone()).or_insert_with(|| blank(name, row));
+        let scene = match self.scenes.entry(name.clone()) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => entry.insert(blank(name, row)),
+        };
         if row > 0 {
             scene.row = row;
         }
@@ -132,8 +135,6 @@ impl PictureBuilder {
             self.moments.ended(self.active, ended.kind == Some("throttled"), amount);
         }
         self.money.settled = self.money.settled.saturating_add(amount);
-        let scene = self.scene(&ended.scene_id, ended.row);
-        tell_spec(scene, &ended.tags.spec);
         self.ends.insert(ended.rid, (ended.expected, amount, ms(ended.latency)));
     }
 
@@ -159,6 +160,7 @@ impl PictureBuilder {
 
     fn row_finished(&mut self, row: &RowFinished) {
         let scene = self.scene(&row.scene_id, row.row);
+        tell_spec(scene, &row.tags.spec);
         scene.outcome = match row.outcome {
             Outcome::Cancelled | Outcome::Held => "pending",
             Outcome::Ok

@@ -299,6 +299,6 @@ impl From<&GateResult> for GateLine {
 }
 
 /// A name as it stands in a table.
-fn in_table(name: &str) -> String {
+pub fn in_table(name: &str) -> String {
     lines(&no_formula(name)).into_owned()
 }
