@@ -91,8 +91,8 @@ fn proceed(
     let bound = saved.as_ref().or(resumed.as_ref());
     let (settings, layers, book) = settings(world, args, header, bound)?;
     header.asked = Some((settings.spec.provider.to_string(), settings.spec.model.to_string()));
-    let reports =
-        Reports::new(asked(world, &args.reports, &[args.rows.as_ref(), args.plan.as_ref()])?);
+    let asks = asked(world, &args.reports, &[args.rows.as_ref(), args.plan.as_ref()])?;
+    let reports = Reports::new(asks, !args.no_html);
     let progress = progress_choice::choose(world, args.progress.as_deref())?;
     let shows = Shows { progress, reports };
     let format = args.input_format.map(RowFormat::from);

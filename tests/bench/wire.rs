@@ -196,7 +196,9 @@ impl Bench {
             .arg("run")
             .arg(rows)
             .args(["--live", "--rehearsal", "--provider", "openai", "--model", "gpt-image-2"])
-            .args(["--quality", "low", "--gate", "none", "--progress", "none"])
+            // The page is for people to look at when a run is over, and no part of what it costs to
+            // keep books. Its tables of results are made.
+            .args(["--quality", "low", "--gate", "none", "--progress", "none", "--no-html"])
             .args(["--limit-per-day", "1000", "--base-url", &server.base_url])
             .args(["--concurrency", &CONCURRENCY.to_string()])
             .arg("--out")

@@ -3,11 +3,15 @@
 use std::sync::Arc;
 
 use crate::adapters::rows::build::{name_of, row};
+use crate::adapters::rows::cells::Record;
 use crate::adapters::rows::check::check;
 use crate::adapters::rows::finder::{Finder, Lost};
 use crate::adapters::rows::index::RowIndex;
 use crate::domain::row::Row;
 use crate::ports::rows::{RowReadError, RowReader};
+
+/// The cells of a row as name and text.
+type Cells = Vec<(String, String)>;
 
 /// Reads the rows of an index again.
 #[derive(Debug)]
@@ -26,9 +30,32 @@ impl FileRowReader {
         Arc::clone(&self.index)
     }
 
+    /// The row with its cells as name and text, read once.
+    ///
+    /// # Errors
+    /// As [`RowReader::read`].
+    pub fn read_whole(&mut self, position: u32) -> Result<(Row, Cells), RowReadError> {
+        let place = self.place(position)?;
+        let number = self.index.number(position);
+        let found = self.finder.find(place, |record| {
+            let (mut filled, mut name, mut problems) = (String::new(), String::new(), Vec::new());
+            let checked = check(record, &mut filled, &mut problems);
+            let name = name_of(record, &checked, &mut name);
+            let row = problems.is_empty().then(|| row(record, &checked, name, number, place.1))?;
+            Some((row, cells(record)))
+        });
+        found.map_err(lost(place.1))
+    }
+
     fn place(&self, position: u32) -> Result<(u64, u64, u32), RowReadError> {
         self.index.place(position).ok_or(RowReadError::NoSuchRow(position))
     }
+}
+
+/// Every column of a record with its text.
+fn cells(record: &Record<'_>) -> Cells {
+    let columns = record.columns.list().iter().enumerate();
+    columns.map(|(at, column)| (column.name.clone(), record.text(at).to_owned())).collect()
 }
 
 fn lost(line: u64) -> impl FnOnce(Lost) -> RowReadError {
@@ -53,14 +80,7 @@ impl RowReader for FileRowReader {
 
     fn raw(&mut self, position: u32) -> Result<Vec<(String, String)>, RowReadError> {
         let place = self.place(position)?;
-        let found = self.finder.find(place, |record| {
-            let columns = record.columns.list().iter().enumerate();
-            Some(
-                columns
-                    .map(|(index, column)| (column.name.clone(), record.text(index).to_owned()))
-                    .collect(),
-            )
-        });
+        let found = self.finder.find(place, |record| Some(cells(record)));
         found.map_err(lost(place.1))
     }
 }

@@ -205,6 +205,10 @@ pub struct RunArgs {
     #[arg(long = "report", value_name = "KIND=PATH", help_heading = "Output")]
     pub reports: Vec<String>,
 
+    /// Leave no page in the folder of a live run; imagemill report makes it later
+    #[arg(long, help_heading = "Output")]
+    pub no_html: bool,
+
     /// Progress on standard error: auto, bar, lines, json or none
     #[arg(long, value_name = "KIND", help_heading = "Output")]
     pub progress: Option<String>,

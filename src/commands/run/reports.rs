@@ -23,6 +23,8 @@ use crate::exit::Exit;
 #[derive(Debug, Default)]
 pub(super) struct Reports {
     asks: Vec<ReportAsk>,
+    /// Whether a live run gets a page in its folder.
+    has_page: bool,
 }
 
 /// The rows of a run, read again for what they ask for.
@@ -32,8 +34,8 @@ pub(super) type RowsAgain<'a> = (&'a RowSource, &'a Arc<RowIndex>, &'a Asks<'a>)
 pub(super) type Asks<'a> = dyn Fn(u32, &Row) -> Arc<ImageSpec> + 'a;
 
 impl Reports {
-    pub(super) const fn new(asks: Vec<ReportAsk>) -> Self {
-        Self { asks }
+    pub(super) const fn new(asks: Vec<ReportAsk>, has_page: bool) -> Self {
+        Self { asks, has_page }
     }
 
     /// Whether any is asked for.
@@ -72,7 +74,8 @@ impl Reports {
         // One that only says again what is there already changes nothing.
         let is_news = !is_same(&std::fs::read_to_string(&place).unwrap_or_default(), &json);
         let written = if is_news { write_whole(&place, json.as_bytes()) } else { Ok(()) };
-        if !is_news && !self.is_asked() {
+        let has_page = is_news && self.has_page;
+        if written.is_ok() && !has_page && !self.is_asked() {
             return;
         }
         let picture =
@@ -81,7 +84,7 @@ impl Reports {
                     .map_err(|error| Failure::new(Exit::Environment, error))
             });
         match picture {
-            Ok(picture) => self.write(world, picture, report, (folder, is_news), rows),
+            Ok(picture) => self.write(world, picture, report, (folder, has_page), rows),
             Err(failure) => warn(world, &failure),
         }
     }

@@ -19,7 +19,6 @@ use crate::domain::reference::redact_queries;
 use crate::domain::row::Row;
 use crate::domain::settings::RunSettings;
 use crate::exit::Exit;
-use crate::ports::rows::RowReader;
 
 /// Whether a row stands in a table.
 pub(super) type Wanted = fn(&RowResult) -> bool;
@@ -58,9 +57,10 @@ impl Results<'_> {
         let mut rows = Vec::new();
         let mut reader =
             source.reader(index).map_err(|error| Failure::new(Exit::Environment, error))?;
-        Works { settings, batch, source, index }.each(|position, row, works| {
-            let result = history.result(&row.scene_id, works);
-            let raw = reader.raw(position).map_err(invalid)?;
+        let works = Works { settings, batch, source, index };
+        for position in 0..index.len() {
+            let (row, raw) = reader.read_whole(position).map_err(invalid)?;
+            let result = history.result(&row.scene_id, &works.identities(position, &row));
             let own = raw.into_iter().filter(|(name, _)| !is_error(name));
             // Tables are handed on: an address opens nothing in them.
             let redacted = |(_, text): (String, String)| match redact_queries(&text) {
@@ -81,9 +81,8 @@ impl Results<'_> {
                     table.row(&cells).map_err(failed)?;
                 }
             }
-            rows.push(shown(row, result));
-            Ok(())
-        })?;
+            rows.push(shown(&row, result));
+        }
         Ok((tables, rows))
     }
 }

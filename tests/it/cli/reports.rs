@@ -141,3 +141,15 @@ fn no_report_takes_the_place_of_what_is_read_or_of_what_is_no_file() {
         assert!(!std::path::Path::new("/dev/null").is_file());
     }
 }
+
+#[test]
+fn a_run_that_wants_no_page_has_one_made_later() {
+    let sandbox = Sandbox::with_rows(3);
+    sandbox.run(&format!("{ASK} --no-html")).exits(0);
+    let run = sandbox.only_run("out");
+    assert!(!run.join("report.html").exists() && run.join("report.json").is_file());
+    assert!(run.join("results.csv").is_file());
+    let id = run.file_name().expect("a name").to_string_lossy().into_owned();
+    sandbox.run(&format!("report {id}")).exits(0);
+    assert!(run.join("report.html").is_file());
+}

@@ -1,7 +1,10 @@
-//! What is made now, once canary and budget have chosen the rows.
+//! What is made now, once canary and budget have chosen the rows, and which rows are not new.
+
+use std::collections::BTreeSet;
 
 use crate::commands::run::going_on::GoingOn;
 use crate::domain::batch::Batch;
+use crate::domain::ids::SceneId;
 use crate::domain::money::NanoUsd;
 
 impl GoingOn {
@@ -21,5 +24,12 @@ impl GoingOn {
         left.allowance += left.census.bought_again.saturating_sub(bought);
         (left.census.images, left.census.bought_again) = (batch.chosen().images, bought);
         left.again = again;
+    }
+
+    /// The names of rows that are not new: they were there before, or something was made of them.
+    /// Nothing where nobody knows which were there.
+    pub(in crate::commands::run) fn known_rows(&self) -> Option<BTreeSet<&SceneId>> {
+        let before = self.before.as_ref()?;
+        Some(before.iter().chain(self.left.positions.keys()).collect())
     }
 }

@@ -36,14 +36,22 @@ impl Works<'_> {
             self.source.reader(self.index).map_err(|error| Failure::new(Exit::Invalid, error))?;
         for position in 0..self.index.len() {
             let row = reader.read(position).map_err(failed)?;
-            let class = self.batch.class_of(position);
-            let spec = self.batch.spec_for(class, &row, &self.settings.spec);
-            let (origin, simulated) = (self.settings.origin(), self.settings.is_simulated());
-            let work = |variant| work_identity(&row, variant, &spec, origin, simulated);
-            let works: Vec<Sha256Digest> = row.variants.each().map(work).collect();
-            visit(position, &row, &works)?;
+            visit(position, &row, &self.identities(position, &row))?;
         }
         Ok(())
+    }
+
+    /// The identity of each image of a row.
+    pub(in crate::commands::run) fn identities(
+        &self,
+        position: u32,
+        row: &Row,
+    ) -> Vec<Sha256Digest> {
+        let class = self.batch.class_of(position);
+        let spec = self.batch.spec_for(class, row, &self.settings.spec);
+        let (origin, simulated) = (self.settings.origin(), self.settings.is_simulated());
+        let work = |variant| work_identity(row, variant, &spec, origin, simulated);
+        row.variants.each().map(work).collect()
     }
 }
 
@@ -128,13 +136,6 @@ impl GoingOn {
         let again = NanoUsd::ZERO;
         self.left = Left { fates, positions, works: works_now, census, allowance, again };
         Ok((masks, n_settled))
-    }
-
-    /// The names of rows that are not new: they were there before, or something was made of them.
-    /// Nothing where nobody knows which were there.
-    pub(in crate::commands::run) fn known_rows(&self) -> Option<BTreeSet<&SceneId>> {
-        let before = self.before.as_ref()?;
-        Some(before.iter().chain(self.left.positions.keys()).collect())
     }
 }
 
