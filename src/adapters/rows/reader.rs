@@ -37,19 +37,23 @@ impl FileRowReader {
     pub fn read_whole(&mut self, position: u32) -> Result<(Row, Cells), RowReadError> {
         let place = self.place(position)?;
         let number = self.index.number(position);
-        let found = self.finder.find(place, |record| {
-            let (mut filled, mut name, mut problems) = (String::new(), String::new(), Vec::new());
-            let checked = check(record, &mut filled, &mut problems);
-            let name = name_of(record, &checked, &mut name);
-            let row = problems.is_empty().then(|| row(record, &checked, name, number, place.1))?;
-            Some((row, cells(record)))
-        });
+        let found = self
+            .finder
+            .find(place, |record| Some((checked_row(record, number, place.1)?, cells(record))));
         found.map_err(lost(place.1))
     }
 
     fn place(&self, position: u32) -> Result<(u64, u64, u32), RowReadError> {
         self.index.place(position).ok_or(RowReadError::NoSuchRow(position))
     }
+}
+
+/// The row of a record, checked again; nothing when it is not what it was.
+fn checked_row(record: &Record<'_>, number: u64, line: u64) -> Option<Row> {
+    let (mut filled, mut name, mut problems) = (String::new(), String::new(), Vec::new());
+    let checked = check(record, &mut filled, &mut problems);
+    let name = name_of(record, &checked, &mut name);
+    problems.is_empty().then(|| row(record, &checked, name, number, line))
 }
 
 /// Every column of a record with its text.
@@ -69,12 +73,7 @@ impl RowReader for FileRowReader {
     fn read(&mut self, position: u32) -> Result<Row, RowReadError> {
         let place = self.place(position)?;
         let number = self.index.number(position);
-        let found = self.finder.find(place, |record| {
-            let (mut filled, mut name, mut problems) = (String::new(), String::new(), Vec::new());
-            let checked = check(record, &mut filled, &mut problems);
-            let name = name_of(record, &checked, &mut name);
-            problems.is_empty().then(|| row(record, &checked, name, number, place.1))
-        });
+        let found = self.finder.find(place, |record| checked_row(record, number, place.1));
         found.map_err(lost(place.1))
     }
 
