@@ -25,6 +25,7 @@ pub fn main(invocation: Invocation) -> Exit {
     let done = match &cli.command {
         Command::Run(args) => return run::run(&world, args),
         Command::Seed(args) => seed::run(&world, args),
+        Command::NameTest(args) => run::name_test::run(&world, args),
         Command::Canary(command) => canary::run(&world, command),
         Command::Ledger(command) => ledger::run(&world, command),
         Command::Runs(command) => runs::run(&world, command),

@@ -68,6 +68,7 @@ settings! {
     CANARY = "canary", "--canary", "every row";
     CANARY_NAME = "canary_name", "--canary-name", "default";
     OUT = "out", "--out", "out";
+    IMAGE_NAME = "image_name", "--name", "{scene_id}-v{variant}";
     LEDGER = "ledger", "--ledger", "in the state folder";
     ALLOW_NETWORK_LEDGER = "allow_network_ledger", "--allow-network-ledger", "false";
     PRICES = "prices", "--prices", "built-in";

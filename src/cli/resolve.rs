@@ -12,6 +12,7 @@ use crate::cli::layers::{self, Given, Layers, Origin, Setting};
 use crate::cli::shown::shown;
 use crate::domain::gate::{Gate, default_gates};
 use crate::domain::history::Only;
+use crate::domain::image_name::{DEFAULT, NameTemplate};
 use crate::domain::money::NanoUsd;
 use crate::domain::percent::Percent;
 use crate::domain::price::{PriceBook, SIM_PROVIDER};
@@ -206,6 +207,7 @@ pub fn run_settings(
         gates: gates(ask.gates, ask.gates_only, ask.config_gates)?,
         canary: canary(layers, ask.standing_canary)?,
         out: PathBuf::from(text_or(layers, layers::OUT, OUT)),
+        names: names(layers)?,
         ledger: layers.get(layers::LEDGER).map(|given| PathBuf::from(&given.text)),
         prices: layers.get(layers::PRICES).map(|given| PathBuf::from(&given.text)),
         fresh: ask.fresh,
@@ -296,6 +298,14 @@ fn limit_per_day(layers: &Layers) -> Result<Option<GivenLimit>, ResolveError> {
 fn on_bad_row(layers: &Layers) -> Result<OnBadRow, ResolveError> {
     let word = one_of(layers, layers::ON_BAD_ROW, "stop", &["stop", "skip"])?;
     Ok(if word == "skip" { OnBadRow::Skip } else { OnBadRow::Stop })
+}
+
+/// How images are named.
+fn names(layers: &Layers) -> Result<NameTemplate, ResolveError> {
+    match layers.get(layers::IMAGE_NAME) {
+        Some(given) => parse(layers::IMAGE_NAME, given),
+        None => Ok(DEFAULT.parse().expect("the usual template is one")),
+    }
 }
 
 /// Which images a run that goes on makes.

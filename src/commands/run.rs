@@ -12,6 +12,8 @@ mod going_on;
 mod late;
 mod launch;
 mod live;
+pub mod name_test;
+mod names;
 mod objections;
 mod parts;
 mod pass;
@@ -37,6 +39,7 @@ mod shows;
 mod start;
 mod told;
 mod verdict;
+mod works;
 
 use crate::adapters::system::{self, SystemEntropy};
 use crate::cli::args::run::{ModeArg, RunArgs};
@@ -101,6 +104,7 @@ fn proceed(
         layers: &layers,
         book: &book,
         format,
+        run_id: header.run_id,
         now: header.started_at,
         binds: header.mode == Mode::Live || args.plan_out.is_some() || saved.is_some(),
     };

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::digest::Sha256Digest;
 use crate::domain::ids::{AttemptId, RunId, SceneId};
 use crate::domain::ledger::{CostSource, Evidence, UnknownClass};
+use crate::domain::look::{Flaws, ImageCheck, Look, duplicates};
 use crate::domain::money::NanoUsd;
 use crate::domain::request::ImageSpec;
 use crate::domain::row::Outcome;
@@ -280,6 +281,13 @@ pub struct ImageStored {
     /// Width and height in pixels, as its header says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pixels: Option<(u32, u32)>,
+    /// What is wrong with it; left out where nothing is.
+    #[serde(skip_serializing_if = "Flaws::is_empty")]
+    pub flaws: Flaws,
+    /// How it looks, to compare it with the other images of its row; left out where it is the only
+    /// one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub look: Option<Look>,
 }
 
 /// The end of a row.
@@ -331,8 +339,31 @@ pub struct RowWork {
     pub images_expected: u32,
     /// Images that have their final name.
     pub images_stored: u32,
-    /// Complete answers that were no image.
+    /// Complete answers that were no image, and images that do not decode or have another size
+    /// than was asked for.
     pub images_invalid: u32,
+    /// Images that show nothing.
+    #[serde(skip_serializing_if = "is_none")]
+    pub images_blank: u32,
+    /// Images that are like another one of their row.
+    #[serde(skip_serializing_if = "is_none")]
+    pub images_duplicate: u32,
+}
+
+impl RowWork {
+    /// Counts what the looks of the row's images told.
+    #[must_use]
+    pub fn looked_at(mut self, checks: &[ImageCheck]) -> Self {
+        let count = |is_so: fn(&Flaws) -> bool| {
+            checks.iter().map(|check| u32::from(is_so(&check.flaws))).sum::<u32>()
+        };
+        self.images_invalid += count(Flaws::is_invalid);
+        self.images_blank = count(|flaws| flaws.blank);
+        let looks: Vec<Option<Look>> = checks.iter().map(|check| check.look).collect();
+        let like = duplicates(&looks).into_iter().flatten().count();
+        self.images_duplicate = u32::try_from(like).unwrap_or(u32::MAX);
+        self
+    }
 }
 
 /// What selectors of gates can see of a row.
@@ -344,6 +375,10 @@ pub struct Tags {
     pub variants: u8,
     /// Whether the row has references.
     pub has_refs: bool,
+}
+
+fn is_none(count: &u32) -> bool {
+    *count == 0
 }
 
 fn as_millis<S: serde::Serializer>(value: &Duration, out: S) -> Result<S::Ok, S::Error> {

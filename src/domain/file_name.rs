@@ -8,6 +8,9 @@ use unicode_normalization::UnicodeNormalization;
 /// The most bytes of a stem: a variant, an extension and a temporary suffix still fit beside it
 /// into the 143 bytes that encrypted home folders leave of a file name.
 pub const MAX_STEM_BYTES: usize = 80;
+/// The most bytes of a part of a name from a template: a digest that sets it apart from another
+/// one, the extension of a sidecar and a temporary suffix still fit into those 143 bytes.
+pub const MAX_PART_BYTES: usize = 120;
 /// Hexadecimal digits of the digest that marks a changed name.
 const MARK_DIGITS: usize = 8;
 
@@ -32,21 +35,60 @@ pub fn file_stem(scene_id: &str) -> Cow<'_, str> {
         return Cow::Borrowed(scene_id);
     }
     let composed: String = scene_id.nfc().collect();
-    let mut slug = String::with_capacity(MAX_STEM_BYTES);
+    let slug = slug_of(&composed, MAX_STEM_BYTES - MARK_DIGITS - 2);
+    let guard = if is_device(slug.as_bytes()) { "_" } else { "" };
+    let blank = if slug.is_empty() { "row" } else { "" };
+    Cow::Owned(format!("{guard}{blank}{slug}-{}", mark(&composed)))
+}
+
+/// A text as a part of a file name, of at most so many bytes: letters, digits, points, `_` and
+/// `-`, and one `-` for all that stands between them. It may be empty, and two texts may have the
+/// same slug.
+pub fn slug(text: &str, max_bytes: usize) -> Cow<'_, str> {
+    let is_slug = text.len() <= max_bytes
+        && text.bytes().all(|byte| IN_STEMS[usize::from(byte)])
+        && !text.starts_with(['.', '-'])
+        && !text.ends_with(['.', '-']);
+    if is_slug {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(slug_of(&text.nfc().collect::<String>(), max_bytes))
+}
+
+fn slug_of(composed: &str, max_bytes: usize) -> String {
+    let mut slug = String::with_capacity(max_bytes.min(composed.len()));
     for character in composed.chars() {
-        if is_plain(character) {
+        if slug.is_empty() && !character.is_alphanumeric() && character != '_' {
+            // It is trimmed away, and takes no room from what follows.
+        } else if is_plain(character) {
             slug.push(character);
         } else if !slug.ends_with('-') {
             slug.push('-');
         }
-        if slug.len() >= MAX_STEM_BYTES - MARK_DIGITS - 2 {
+        if slug.len() >= max_bytes {
             break;
         }
     }
-    let slug = slug.trim_matches(['.', '-']);
-    let guard = if is_device(slug.as_bytes()) { "_" } else { "" };
-    let blank = if slug.is_empty() { "row" } else { "" };
-    Cow::Owned(format!("{guard}{blank}{slug}-{}", mark(&composed)))
+    slug.trim_matches(['.', '-']).to_owned()
+}
+
+/// A folder's or a file's name that is put together from slugs, made fit to be one: it does not
+/// begin or end with a point, is no device name of Windows, and has at most [`MAX_PART_BYTES`]
+/// bytes, with a short digest in the place of what was cut off. A `*` in it stands for `n_digits`
+/// digits.
+pub fn fit_part(part: &str, n_digits: u8) -> Cow<'_, str> {
+    let trimmed = part.trim_matches('.');
+    let guard = if trimmed.is_empty() || is_device(trimmed.as_bytes()) { "_" } else { "" };
+    let more = if trimmed.contains('*') { usize::from(n_digits).saturating_sub(1) } else { 0 };
+    if guard.len() + trimmed.len() + more <= MAX_PART_BYTES {
+        return match guard {
+            "" => Cow::Borrowed(trimmed),
+            guard => Cow::Owned(format!("{guard}{trimmed}")),
+        };
+    }
+    let room = MAX_PART_BYTES - guard.len() - more - MARK_DIGITS - 1;
+    let cut: String = trimmed.chars().take(room).collect();
+    Cow::Owned(format!("{guard}{cut}-{}", mark(part)))
 }
 
 /// The stem as a disk sees it that does not tell upper from lower case: two rows with the same
@@ -64,7 +106,9 @@ pub fn is_fit(name: &[u8]) -> bool {
         && !is_device(name)
 }
 
-const fn is_plain(character: char) -> bool {
+/// Whether every file system takes the character in a name, and no shell or address means
+/// something by it.
+pub const fn is_plain(character: char) -> bool {
     character.is_ascii_alphanumeric() || matches!(character, '.' | '_' | '-')
 }
 

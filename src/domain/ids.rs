@@ -4,6 +4,9 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -72,6 +75,13 @@ impl RunId {
         Self(uuid)
     }
 
+    /// The day of UTC on which it was made: a UUIDv7 begins with its milliseconds (RFC 9562, 5.7).
+    pub fn day(&self) -> Date {
+        let millis = i64::try_from(self.0.as_u64_pair().0 >> 16).unwrap_or_default();
+        let at = Timestamp::from_millisecond(millis).unwrap_or_default();
+        at.to_zoned(TimeZone::UTC).date()
+    }
+
     /// A short name for people: the last eight hexadecimal digits, which are random.
     pub fn alias(&self) -> String {
         let hex = self.0.simple().to_string();
@@ -101,6 +111,7 @@ mod tests {
     fn a_run_id_has_a_short_alias_and_round_trips() {
         let run: RunId = "0192f0c1-2b3a-7c4d-8e5f-0123456789ab".parse().expect("a uuid");
         assert_eq!(run.alias(), "456789ab");
+        assert_eq!(run.day().to_string(), "2024-11-03");
         assert_eq!(run.to_string().parse(), Ok(run));
     }
 }

@@ -225,6 +225,8 @@ fn row_facts(finished: &RowFinished) -> RowFacts {
         images_expected: work.images_expected,
         images_stored: work.images_stored,
         images_invalid: work.images_invalid,
+        images_blank: work.images_blank,
+        images_duplicate: work.images_duplicate,
         tags: row_tags(&finished.tags, finished.error_kind),
     }
 }

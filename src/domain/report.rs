@@ -109,6 +109,13 @@ pub struct ReportImages {
     pub expected: u64,
     /// Images that are durable; in a dry run, those that would be.
     pub stored: u64,
+    /// Answers that are no image, and images that do not decode or have another size than was
+    /// asked for.
+    pub invalid: u64,
+    /// Images that show nothing.
+    pub blank: u64,
+    /// Images that are like another one of their row.
+    pub duplicate: u64,
 }
 
 /// Money.

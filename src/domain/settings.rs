@@ -10,6 +10,7 @@ use crate::domain::base_url::BaseUrl;
 use crate::domain::fetch::FetchSettings;
 use crate::domain::gate::Gate;
 use crate::domain::history::Only;
+use crate::domain::image_name::NameTemplate;
 use crate::domain::money::NanoUsd;
 use crate::domain::pace::Rates;
 use crate::domain::percent::Percent;
@@ -190,6 +191,8 @@ pub struct RunSettings {
     pub canary: Option<CanaryShare>,
     /// The folder of all runs.
     pub out: PathBuf,
+    /// How images are named.
+    pub names: NameTemplate,
     /// A ledger folder named by the user.
     pub ledger: Option<PathBuf>,
     /// A price file laid over the embedded book.

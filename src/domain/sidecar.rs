@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::domain::digest::Sha256Digest;
 use crate::domain::ids::{AttemptId, RunId};
 use crate::domain::image::ImageKind;
+use crate::domain::look::Flaws;
 use crate::domain::money::NanoUsd;
 use crate::domain::request::ImageSpec;
 
@@ -52,6 +53,8 @@ pub struct Sidecar {
     pub width: Option<u32>,
     /// Height in pixels, as its header says.
     pub height: Option<u32>,
+    /// What a look at it found wrong: `undecodable`, `wrong-size`, `blank`.
+    pub flaws: Flaws,
     /// When the answer was complete, RFC 3339 UTC.
     pub finished_at: String,
 }

@@ -31,6 +31,18 @@ pub struct MoneyCounts {
     pub expected_of_settled: NanoUsd,
 }
 
+/// Images that are not as they should be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FlawedImages {
+    /// Answers that are no image, and images that do not decode or have another size than was
+    /// asked for.
+    pub invalid: u64,
+    /// Images that show nothing.
+    pub blank: u64,
+    /// Images that are like another one of their row.
+    pub duplicate: u64,
+}
+
 /// An attempt that is out.
 #[derive(Clone, Debug)]
 pub struct InFlight {
@@ -53,6 +65,8 @@ pub struct RunStats {
     pub images_stored: u64,
     /// Their bytes.
     pub bytes_out: u64,
+    /// Images of finished rows that are not as they should be.
+    pub flawed: FlawedImages,
     /// Attempts sent.
     pub attempts: u64,
     /// Attempts after the first for the same image.
@@ -125,6 +139,7 @@ impl RunStats {
             rows_open: 0,
             images_stored: 0,
             bytes_out: 0,
+            flawed: FlawedImages::default(),
             attempts: 0,
             retries: 0,
             money: MoneyCounts::default(),
@@ -226,6 +241,9 @@ impl RunStats {
     fn row_finished(&mut self, finished: &RowFinished) {
         self.rows_open = self.rows_open.saturating_sub(1);
         self.rows.add(finished.outcome, 1);
+        self.flawed.invalid += u64::from(finished.work.images_invalid);
+        self.flawed.blank += u64::from(finished.work.images_blank);
+        self.flawed.duplicate += u64::from(finished.work.images_duplicate);
         // A row that was never sent is no news: the stop itself has been told.
         if !matches!(finished.outcome, Outcome::Ok | Outcome::Cancelled) {
             self.notice(Notice::Row {

@@ -11,6 +11,7 @@ use crate::domain::circuit::Health;
 use crate::domain::event::Ending;
 use crate::domain::failure::{FailureClass, Recourse};
 use crate::domain::image::StoredImage;
+use crate::domain::image_name::{ImageName, NameFacts};
 use crate::domain::ledger::{Evidence, UnknownClass};
 use crate::pipeline::admit::is_young;
 use crate::pipeline::context::RunContext;
@@ -154,8 +155,7 @@ pub(crate) async fn exchange(
     held: &Reservation,
     number: u32,
 ) -> Answer {
-    let stem = crate::domain::file_name::file_stem(job.row.scene_id.as_str());
-    let mut body = match cx.images.begin(&stem, job.request.variant).await {
+    let mut body = match cx.images.begin(image_name(cx, job)).await {
         Ok(body) => body,
         Err(error) => {
             let reason = with_sources(&error);
@@ -202,6 +202,12 @@ pub(crate) async fn exchange(
         }
         Err(ProviderError::Failed(failure)) => failed(cx, *failure, body).await,
     }
+}
+
+/// What the image is called.
+fn image_name(cx: &RunContext, job: &VariantJob) -> ImageName {
+    let (variant, spec) = (job.request.variant, &*job.request.spec);
+    cx.settings.names.name(&NameFacts { run_id: cx.run_id, row: &job.row, variant, spec })
 }
 
 /// Whether a reference is gone or not what it was, which concerns its rows alone. Whatever else

@@ -10,6 +10,8 @@ use crate::domain::digest::Sha256Digest;
 use crate::domain::event::{AttemptStarted, Ending, RunEvent, Tags};
 use crate::domain::failure::FailureClass;
 use crate::domain::history::{Past, Standing};
+use crate::domain::image::StoredImage;
+use crate::domain::look::ImageCheck;
 use crate::domain::money::NanoUsd;
 use crate::domain::price::Quote;
 use crate::domain::request::{ImageRequest, work_identity};
@@ -21,6 +23,7 @@ use crate::pipeline::exchange::{Answer, exchange};
 use crate::pipeline::lane::Permit;
 use crate::pipeline::lane_news::tell_lane;
 use crate::pipeline::ledger_task::Reservation;
+use crate::pipeline::persist::Finished;
 use crate::pipeline::recourse::{Next, decide};
 use crate::pipeline::settle::settle;
 
@@ -131,6 +134,8 @@ pub(crate) struct VariantReport {
     pub(crate) was_billed: bool,
     /// What was said then.
     pub(crate) unknown_reason: Option<String>,
+    /// What is known of the looks of its image.
+    pub(crate) check: ImageCheck,
     /// When the first byte was sent, on the run's clock.
     pub(crate) sent_at: Option<Duration>,
     /// When the last attempt ended, on the run's clock.
@@ -152,7 +157,8 @@ impl VariantReport {
             Standing::Pending | Standing::Out => VariantEnding::Cancelled,
             Standing::PaidLost | Standing::Unknown(_) => VariantEnding::Lost,
         };
-        Self { ending, attempts: past.attempts, cost: past.cost, ..Self::new() }
+        let Past { attempts, cost, check, .. } = *past;
+        Self { ending, attempts, cost, check, ..Self::new() }
     }
 
     /// The report of an image that is made after earlier processes have tried.
@@ -176,6 +182,7 @@ impl VariantReport {
             bought_after: None,
             was_billed: false,
             unknown_reason: None,
+            check: ImageCheck::default(),
             sent_at: None,
             ended_at: None,
         }
@@ -294,8 +301,14 @@ async fn attempt(
         cx.first_attempts_left.come_back(held.max);
     }
     let ending = settle(cx, job, rid, report.attempts, &answer, ended.saturating_sub(begun)).await;
-    if let Ending::Settled { amount, .. } = ending {
+    if let Ending::Settled { amount, source } = ending {
         report.cost = report.cost.saturating_add(amount);
+        if let Answer::Image { generation, image } = &answer {
+            report.check = look_at(cx, job, image).await;
+            let check = report.check;
+            let finished = Finished { rid, job, image, check, generation, amount, source };
+            cx.persist.keep(cx, finished).await;
+        }
     }
     let class = answer.class();
     report.timeouts += u32::from(matches!(class, Some(FailureClass::TimedOut { .. })));
@@ -309,4 +322,10 @@ async fn attempt(
     }
     tell_lane(cx, permit, &answer).await;
     answer
+}
+
+/// Looks at an image that came. Its money is settled by then; nothing that is seen changes that.
+async fn look_at(cx: &RunContext, job: &VariantJob, image: &StoredImage) -> ImageCheck {
+    let sight = cx.images.look(image).await;
+    ImageCheck::of(sight, &job.request.spec.size, image.pixels)
 }

@@ -9,6 +9,7 @@ use crate::domain::event::{ImageStored, RunEvent};
 use crate::domain::ids::{AttemptId, RunId};
 use crate::domain::image::StoredImage;
 use crate::domain::ledger::CostSource;
+use crate::domain::look::ImageCheck;
 use crate::domain::money::NanoUsd;
 use crate::domain::sidecar::{SCHEMA, Sidecar, SidecarReference};
 use crate::pipeline::context::RunContext;
@@ -32,6 +33,8 @@ pub(crate) struct Finished<'a> {
     pub(crate) job: &'a VariantJob,
     /// The file.
     pub(crate) image: &'a StoredImage,
+    /// What is known of its looks.
+    pub(crate) check: ImageCheck,
     /// What the provider said.
     pub(crate) generation: &'a Generation,
     /// What it cost.
@@ -87,6 +90,8 @@ impl PersistHandle {
             n_bytes: finished.image.n_bytes,
             sha256: self.queue.is_some().then_some(finished.image.sha256),
             pixels: finished.image.pixels,
+            flaws: finished.check.flaws,
+            look: finished.check.look.filter(|_| finished.job.row.variants.get() > 1),
         };
         match &self.queue {
             None => cx.events.emit(RunEvent::ImageStored(Box::new(stored))).await,
@@ -164,6 +169,7 @@ fn sidecar(cx: &RunContext, run_id: RunId, finished: &Finished<'_>) -> Sidecar {
         sha256: finished.image.sha256,
         width: finished.image.pixels.map(|(width, _)| width),
         height: finished.image.pixels.map(|(_, height)| height),
+        flaws: finished.check.flaws,
         finished_at: cx.clock.now().to_string(),
     }
 }

@@ -11,10 +11,9 @@ use crate::domain::retry::MAX_OVERRUNS;
 use crate::pipeline::context::RunContext;
 use crate::pipeline::exchange::Answer;
 use crate::pipeline::generate::VariantJob;
-use crate::pipeline::persist::Finished;
 use crate::pipeline::stop::StopReason;
 
-/// Books the end of an attempt, tells it, and hands a finished image on to be made durable.
+/// Books the end of an attempt, and tells it.
 pub(crate) async fn settle(
     cx: &RunContext,
     job: &VariantJob,
@@ -58,12 +57,6 @@ pub(crate) async fn settle(
         && amount > job.quote.maximum
     {
         shout_overrun(cx, job, rid, amount).await;
-    }
-    if let (Answer::Image { generation, image }, Ending::Settled { amount, source }) =
-        (answer, ending)
-    {
-        let finished = Finished { rid, job, image, generation, amount, source };
-        cx.persist.keep(cx, finished).await;
     }
     ending
 }

@@ -9,6 +9,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::domain::image::StoredImage;
+use crate::domain::image_name::ImageName;
+use crate::domain::look::Sight;
 use crate::domain::sidecar::Sidecar;
 
 /// Why an image could not be kept.
@@ -93,12 +95,11 @@ pub trait ImageWriter: ImageBody {
 /// Keeps images.
 #[async_trait]
 pub trait ImageStore: Debug + Send + Sync {
-    /// Opens a temporary file for one image of a row.
+    /// Opens a temporary file for one image, which gets this name when it has come.
     ///
     /// # Errors
     /// When the file cannot be made.
-    async fn begin(&self, stem: &str, variant: u8)
-    -> Result<Box<dyn ImageWriter>, ImageStoreError>;
+    async fn begin(&self, name: ImageName) -> Result<Box<dyn ImageWriter>, ImageStoreError>;
 
     /// Makes finished images and their sidecars durable, many with few syncs. Says of each, in
     /// their order, whether it is: one that the disk refuses must not be called stored.
@@ -106,6 +107,9 @@ pub trait ImageStore: Debug + Send + Sync {
         &self,
         finished: Vec<(StoredImage, Sidecar)>,
     ) -> Vec<Result<(), ImageStoreError>>;
+
+    /// Looks at an image that has its name: what decoding it tells; nothing where nobody can look.
+    async fn look(&self, image: &StoredImage) -> Option<Sight>;
 
     /// How long a finished image may wait for company before it is made durable.
     fn linger(&self) -> Duration {

@@ -125,6 +125,8 @@ fn event(seq: u64) -> RunEvent {
             n_bytes: 1_200_345,
             sha256: Some(digest),
             pixels: Some((1024, 1024)),
+            flaws: Default::default(),
+            look: None,
         })),
     }
 }

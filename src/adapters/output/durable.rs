@@ -1,6 +1,6 @@
 //! Makes finished images durable: sidecars beside them, and syncs in groups.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -54,6 +54,7 @@ pub(super) async fn make_durable(
     finished: Vec<(StoredImage, Sidecar)>,
 ) -> Vec<Result<(), ImageStoreError>> {
     let n_each = finished.len().div_ceil(SYNCS_AT_ONCE).max(LEAST_IN_A_TASK);
+    let folders = folders_of(root, folder, &finished);
     let mut results = Vec::with_capacity(finished.len());
     let mut tasks = Vec::new();
     let mut finished = finished.into_iter().peekable();
@@ -81,7 +82,7 @@ pub(super) async fn make_durable(
             }
         }
     }
-    if let Err(error) = sync_names(folder.to_owned()).await {
+    if let Err(error) = sync_names(folders).await {
         // Without its name an image is as good as not there.
         let same = |_| Err(io::Error::new(error.kind(), error.to_string()));
         results = results.into_iter().map(|result| result.and_then(same)).collect();
@@ -90,9 +91,20 @@ pub(super) async fn make_durable(
     results.into_iter().map(|result| result.map_err(failed)).collect()
 }
 
+/// The folders of some images, up to the one of all images.
+fn folders_of(root: &Path, all: &Path, finished: &[(StoredImage, Sidecar)]) -> BTreeSet<PathBuf> {
+    let mut folders = BTreeSet::from([all.to_owned()]);
+    for (image, _) in finished {
+        let above = image.path.ancestors().skip(1).map(|folder| root.join(folder));
+        folders.extend(above.take_while(|folder| folder != all && folder.starts_with(all)));
+    }
+    folders
+}
+
 /// The names become durable together.
-async fn sync_names(folder: PathBuf) -> io::Result<()> {
-    let done = spawn_blocking(move || File::open(folder)?.sync_all()).await;
+async fn sync_names(folders: BTreeSet<PathBuf>) -> io::Result<()> {
+    let sync_all = move || folders.iter().try_for_each(|folder| File::open(folder)?.sync_all());
+    let done = spawn_blocking(sync_all).await;
     done.unwrap_or_else(|error| Err(io::Error::other(error)))
 }
 
@@ -174,8 +186,14 @@ mod tests {
     use crate::domain::sidecar::SCHEMA;
 
     fn finished(root: &Path, n: usize) -> (StoredImage, Sidecar) {
-        let path = PathBuf::from(format!("image-{n}.png"));
-        fs::write(root.join(&path), "an image").expect("a file");
+        let name = format!("image-{n}.png");
+        fs::write(root.join(&name), "an image").expect("a file");
+        let (image, sidecar) = finished_at(&name);
+        (image, Sidecar { scene_id: format!("S-{n}"), ..sidecar })
+    }
+
+    fn finished_at(path: &str) -> (StoredImage, Sidecar) {
+        let path = PathBuf::from(path);
         let (kind, sha256) = (ImageKind::Png, Sha256Digest([0; 32]));
         let image = StoredImage { path: path.clone(), kind, n_bytes: 8, sha256, pixels: None };
         let request = ImageSpec {
@@ -192,7 +210,7 @@ mod tests {
             schema: SCHEMA,
             run_id: RunId::new(Uuid::nil()),
             rid: AttemptId::new(Uuid::nil()),
-            scene_id: format!("S-{n}"),
+            scene_id: "S".to_owned(),
             variant: 1,
             work: sha256,
             prompt: "a thing".to_owned(),
@@ -208,9 +226,19 @@ mod tests {
             sha256,
             width: None,
             height: None,
+            flaws: Default::default(),
             finished_at: String::new(),
         };
         (image, sidecar)
+    }
+
+    #[test]
+    fn every_folder_above_an_image_is_synced_and_no_other() {
+        let root = Path::new("/run");
+        let images = [finished_at("images/a/b/x.png"), finished_at("images/a/y.png")];
+        let folders = folders_of(root, &root.join("images"), &images);
+        let folders: Vec<_> = folders.iter().map(|it| it.display().to_string()).collect();
+        assert_eq!(folders, ["/run/images", "/run/images/a", "/run/images/a/b"]);
     }
 
     #[tokio::test]

@@ -14,6 +14,7 @@ use crate::adapters::output::images::{IMAGES, RAW};
 use crate::domain::digest::Sha256Digest;
 use crate::domain::ids::{AttemptId, RunId};
 use crate::domain::image::{ImageKind, StoredImage};
+use crate::domain::image_name::{ImageName, MAX_PARTS};
 use crate::domain::ledger::CostSource;
 use crate::domain::money::NanoUsd;
 
@@ -67,30 +68,42 @@ impl ImagesThere {
     /// When the file system refuses.
     pub fn look(run_folder: &Path, taken: &dyn Fn(&str) -> bool) -> io::Result<Self> {
         let mut there = Self { run_folder: run_folder.to_owned(), ..Self::default() };
-        let folder = run_folder.join(IMAGES);
+        there.look_into("", 0, taken)?;
+        Ok(there)
+    }
+
+    /// Looks into a folder of images, whose names begin with `above`.
+    fn look_into(
+        &mut self,
+        above: &str,
+        depth: usize,
+        taken: &dyn Fn(&str) -> bool,
+    ) -> io::Result<()> {
+        let folder = self.run_folder.join(IMAGES).join(above);
         let entries = match fs::read_dir(&folder) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(there),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             entries => entries?,
         };
         for entry in entries {
             let entry = entry?;
-            let Ok(name) = entry.file_name().into_string() else { continue };
-            let is_image = kinds().any(|kind| {
-                name.strip_suffix(kind.extension()).is_some_and(|rest| rest.ends_with('.'))
-            });
-            if !is_image || name.starts_with('.') || !entry.file_type()?.is_file() {
+            let Ok(file) = entry.file_name().into_string() else { continue };
+            let (kind, name) = (entry.file_type()?, format!("{above}{file}"));
+            if kind.is_dir() && depth + 1 < MAX_PARTS {
+                self.look_into(&format!("{name}/"), depth + 1, taken)?;
+            }
+            if !kind.is_file() || file.starts_with('.') || stem(&file).is_none() {
                 continue;
             }
-            there.all.insert(name.clone());
+            self.all.insert(name.clone());
             if taken(&format!("{IMAGES}/{name}")) {
                 continue;
             }
-            match sidecar(&folder.join(&name).with_extension("json")) {
-                Some(head) => drop(there.told.insert(head.work, (name, head))),
-                None => drop(there.bare.insert(name)),
+            match sidecar(&folder.join(&file).with_extension("json")) {
+                Some(head) => drop(self.told.insert(head.work, (name, head))),
+                None => drop(self.bare.insert(name)),
             }
         }
-        Ok(there)
+        Ok(())
     }
 
     /// Whether a file, named relative to the run's folder, is there.
@@ -125,26 +138,31 @@ impl ImagesThere {
     ///
     /// # Errors
     /// When the file system refuses.
-    pub fn bare(&self, stem: &str, variant: u8) -> io::Result<Option<FoundImage>> {
-        let usual = format!("{stem}-v{variant}");
+    pub fn bare(&self, wanted: &ImageName) -> io::Result<Option<FoundImage>> {
         let mut found = Vec::new();
-        let from = self.bare.range(usual.clone()..);
-        for name in from.take_while(|name| name.starts_with(&usual)) {
-            let Some((rest, _)) = name[usual.len()..].rsplit_once('.') else { continue };
-            let path = Path::new(IMAGES).join(name);
-            match rest.strip_prefix('-') {
-                None if rest.is_empty() => found.extend(whole_image(&self.run_folder, path)?),
-                Some(digits) if digits.len() == SUFFIX_DIGITS => {
-                    let image = whole_image(&self.run_folder, path)?;
-                    let is_its = |it: &StoredImage| it.sha256.to_string().starts_with(digits);
-                    found.extend(image.filter(is_its));
-                }
-                Some(_) | None => {}
+        let (begin, length) = (wanted.beginning(), wanted.to_string().len());
+        let from = self.bare.range(begin.to_owned()..);
+        for file in from.take_while(|name| name.starts_with(begin)) {
+            let Some(name) = stem(file) else { continue };
+            // Whose name is as long as it may be is read; its digest decides.
+            if name.len() != length && name.len() != length + 1 + SUFFIX_DIGITS {
+                continue;
             }
+            let image = whole_image(&self.run_folder, Path::new(IMAGES).join(file))?;
+            let is_its = |it: &StoredImage| {
+                let (usual, digits) = (wanted.of(&it.sha256), it.sha256.to_string());
+                name == usual || *name == format!("{usual}-{}", &digits[..SUFFIX_DIGITS])
+            };
+            found.extend(image.filter(is_its));
         }
         let image = found.pop().filter(|_| found.is_empty());
         Ok(image.map(|image| FoundImage { image, cost: None }))
     }
+}
+
+/// A file's name without the extension of an image; nothing for other files.
+fn stem(file: &str) -> Option<&str> {
+    kinds().find_map(|kind| file.strip_suffix(kind.extension())?.strip_suffix('.'))
 }
 
 fn kinds() -> impl Iterator<Item = ImageKind> {
@@ -246,6 +264,10 @@ mod tests {
 
     use super::*;
 
+    fn named(text: &str) -> ImageName {
+        ImageName::plain(text)
+    }
+
     const PNG_END: &[u8] = b"\0\0\0\0IEND\xaeB`\x82";
 
     fn png() -> Vec<u8> {
@@ -261,7 +283,7 @@ mod tests {
         let there = |taken: &dyn Fn(&str) -> bool| {
             ImagesThere::look(folder.path(), taken).expect("readable")
         };
-        let bare = || there(&|_| false).bare("A-1", 2).expect("readable");
+        let bare = || there(&|_| false).bare(&named("A-1-v2")).expect("readable");
         assert!(bare().is_none(), "nothing is there");
         let file = images.join("A-1-v2.png");
         fs::write(&file, &png()[..20]).expect("a file");
@@ -272,7 +294,7 @@ mod tests {
         assert_eq!((found.image.pixels, found.cost), (Some((2, 3)), None));
         let others = there(&|name| name == "images/A-1-v2.png");
         assert!(others.has("images/A-1-v2.png") && !others.has("images/A-1-v3.png"));
-        assert!(others.bare("A-1", 2).expect("readable").is_none(), "it is another's");
+        assert!(others.bare(&named("A-1-v2")).expect("readable").is_none(), "it is another's");
         let sidecar = format!(
             r#"{{"run_id":"{}","rid":"{}","work":"{work}","amount":"0.04","cost_source":"usage"}}"#,
             RunId::new(Uuid::from_u128(6)),
@@ -297,6 +319,22 @@ mod tests {
         assert!(bare().is_none(), "nobody knows which of two it is");
     }
 
+    #[test]
+    fn an_image_in_a_folder_is_found_by_the_name_that_its_digest_makes() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let images = folder.path().join(IMAGES).join("a/b");
+        fs::create_dir_all(&images).expect("folders");
+        let digest = Sha256Digest::of(&png());
+        let name = format!("x-{}.png", &digest.to_string()[..8]);
+        fs::write(images.join(&name), png()).expect("a file");
+        fs::write(images.join("x-01234567.png"), png()).expect("a file that is called wrongly");
+        let there = ImagesThere::look(folder.path(), &|_| false).expect("readable");
+        assert!(there.has(&format!("images/a/b/{name}")));
+        let wanted = ImageName::with_digits("a/b/x-*", 8);
+        let found = there.bare(&wanted).expect("readable").expect("found");
+        assert_eq!(found.image.path, Path::new("images/a/b").join(name));
+    }
+
     #[cfg(unix)]
     #[test]
     fn no_link_and_no_pipe_is_taken_for_an_image() {
@@ -310,8 +348,8 @@ mod tests {
         let pipe = std::process::Command::new("mkfifo").arg(images.join("B-v1.png")).status();
         assert!(pipe.expect("mkfifo runs").success());
         let there = ImagesThere::look(folder.path(), &|_| false).expect("readable");
-        assert!(there.bare("A", 1).expect("readable").is_none());
-        assert!(there.bare("B", 1).expect("readable").is_none());
+        assert!(there.bare(&named("A-v1")).expect("readable").is_none());
+        assert!(there.bare(&named("B-v1")).expect("readable").is_none());
         assert_eq!(keep_parts(folder.path()).expect("readable"), 0);
         assert!(images.join(".1.part").is_symlink(), "what is not ours stays");
     }

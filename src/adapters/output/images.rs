@@ -7,14 +7,19 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
 
 use crate::adapters::output::durable::{Unsynced, make_durable};
 use crate::adapters::output::files::private_folder;
 use crate::adapters::output::part::{Part, blocking};
 use crate::adapters::output::room::Room;
+use crate::adapters::output::sight::sight;
 use crate::adapters::output::spares::Spares;
 use crate::domain::digest::Sha256Digest;
 use crate::domain::image::{ImageKind, StoredImage};
+use crate::domain::image_name::ImageName;
+use crate::domain::look::Sight;
 use crate::domain::sidecar::Sidecar;
 use crate::ports::images::{ImageBody, ImageStore, ImageStoreError, ImageWriter};
 
@@ -34,6 +39,7 @@ pub struct ImageFolder {
     spares: Arc<Spares>,
     unsynced: Arc<Unsynced>,
     room: Room,
+    looks: Semaphore,
 }
 
 impl ImageFolder {
@@ -50,19 +56,15 @@ impl ImageFolder {
         let spares = Arc::new(Spares::in_folder(root.join(IMAGES)));
         let room = Room::in_folder(root.join(IMAGES), in_flight);
         room.check_now()?;
-        Ok(Self { root: Arc::new(root.to_owned()), spares, unsynced: Arc::default(), room })
+        let looks = Semaphore::new(1);
+        Ok(Self { root: Arc::new(root.to_owned()), spares, unsynced: Arc::default(), room, looks })
     }
 }
 
 #[async_trait]
 impl ImageStore for ImageFolder {
-    async fn begin(
-        &self,
-        stem: &str,
-        variant: u8,
-    ) -> Result<Box<dyn ImageWriter>, ImageStoreError> {
+    async fn begin(&self, name: ImageName) -> Result<Box<dyn ImageWriter>, ImageStoreError> {
         self.room.check().await?;
-        let name = format!("{stem}-v{variant}");
         let first = self.spares.take().await?;
         let (root, spares) = (Arc::clone(&self.root), Arc::clone(&self.spares));
         let unsynced = Arc::clone(&self.unsynced);
@@ -77,6 +79,13 @@ impl ImageStore for ImageFolder {
         make_durable(&self.root, &self.root.join(IMAGES), &self.unsynced, finished).await
     }
 
+    async fn look(&self, image: &StoredImage) -> Option<Sight> {
+        let path = self.root.join(&image.path);
+        // Nobody closes it. One at a time: a decoded picture may take hundreds of megabytes.
+        let _turn = self.looks.acquire().await.ok()?;
+        spawn_blocking(move || sight(&path)).await.ok()?
+    }
+
     fn linger(&self) -> Duration {
         LINGER
     }
@@ -87,7 +96,7 @@ struct Received {
     root: Arc<PathBuf>,
     spares: Arc<Spares>,
     unsynced: Arc<Unsynced>,
-    name: String,
+    name: ImageName,
     first: Part,
     extras: Vec<Part>,
 }
@@ -109,24 +118,26 @@ impl ImageWriter for Received {
     async fn finish(self: Box<Self>) -> Result<StoredImage, ImageStoreError> {
         let Self { root, unsynced, name, first, extras, .. } = *self;
         for extra in extras {
-            keep_part(&root, &name, extra).await?;
+            keep_part(&root, &name.flat(), extra).await?;
         }
         let Some(kind) = first.kind() else {
-            let kept = keep_part(&root, &name, first).await?;
+            let kept = keep_part(&root, &name.flat(), first).await?;
             return Err(ImageStoreError::NotAnImage { kept });
         };
         // A row that has changed since it was made leaves its first image where it is.
-        let (wanted, short) = (kind.extension(), short(&first.sha256()));
+        let sha256 = first.sha256();
+        let (name, wanted, short) = (name.of(&sha256), kind.extension(), short(&sha256));
         let names = [format!("{name}.{wanted}"), format!("{name}-{short}.{wanted}")];
         let paths = names.map(|name| PathBuf::from(IMAGES).join(name));
         let mut image = StoredImage {
             path: paths[0].clone(),
             kind,
             n_bytes: first.n_bytes(),
-            sha256: first.sha256(),
+            sha256,
             pixels: first.pixels(),
         };
-        let places = paths.iter().map(|path| root.join(path)).collect();
+        let places: Vec<PathBuf> = paths.iter().map(|path| root.join(path)).collect();
+        make_folders(&places[0], &name).await?;
         let (at, file) = first.rename_to(places, false).await?;
         image.path.clone_from(&paths[at]);
         if let Some(file) = file {
@@ -137,6 +148,7 @@ impl ImageWriter for Received {
 
     async fn keep(self: Box<Self>, answer: Bytes) -> Result<Vec<PathBuf>, ImageStoreError> {
         let Self { root, spares, name, first, extras, .. } = *self;
+        let name = name.flat();
         let mut kept = Vec::new();
         for part in std::iter::once(first).chain(extras) {
             if part.n_bytes() == 0 {
@@ -167,6 +179,13 @@ impl ImageWriter for Received {
     }
 }
 
+/// Makes the folders of an image's name, where it has any.
+async fn make_folders(place: &Path, name: &str) -> Result<(), ImageStoreError> {
+    let Some(folder) = place.parent().filter(|_| name.contains('/')) else { return Ok(()) };
+    let folder = folder.to_owned();
+    blocking(folder.clone(), move || private_folder(&folder)).await
+}
+
 /// Keeps paid bytes that are not the image wanted, under a name that their digest makes unique.
 async fn keep_part(root: &Path, name: &str, part: Part) -> Result<PathBuf, ImageStoreError> {
     let extension = part.kind().map_or("bin", ImageKind::extension);
@@ -186,7 +205,7 @@ struct NoImage {
 
 #[async_trait]
 impl ImageStore for NoImages {
-    async fn begin(&self, _: &str, _: u8) -> Result<Box<dyn ImageWriter>, ImageStoreError> {
+    async fn begin(&self, _: ImageName) -> Result<Box<dyn ImageWriter>, ImageStoreError> {
         Ok(Box::new(NoImage { is_image: true }))
     }
 
@@ -195,6 +214,10 @@ impl ImageStore for NoImages {
         finished: Vec<(StoredImage, Sidecar)>,
     ) -> Vec<Result<(), ImageStoreError>> {
         finished.iter().map(|_| Ok(())).collect()
+    }
+
+    async fn look(&self, _: &StoredImage) -> Option<Sight> {
+        None
     }
 }
 

@@ -15,6 +15,7 @@ mod room;
 pub mod row_names;
 pub mod run_folder;
 pub mod runs;
+pub mod sight;
 mod spares;
 pub mod sums;
 pub mod tables;

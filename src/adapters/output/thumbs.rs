@@ -5,7 +5,7 @@ use std::path::Path;
 
 use base64_simd::STANDARD;
 use image::codecs::jpeg::JpegEncoder;
-use image::{DynamicImage, ImageReader, Limits};
+use image::{DynamicImage, ImageError, ImageReader, Limits};
 
 /// The most memory that decoding may take: a picture of 64 megapixels.
 const MAX_DECODED: u64 = 512 << 20;
@@ -18,7 +18,7 @@ const QUALITY: u8 = 80;
 /// # Errors
 /// When it cannot be read or is no picture.
 pub fn thumbnail(path: &Path, side: u32) -> io::Result<String> {
-    let picture = decode(path)?.thumbnail(side, side);
+    let picture = decode(path).map_err(io::Error::other)?.thumbnail(side, side);
     let mut bytes = Cursor::new(Vec::new());
     let encoder = JpegEncoder::new_with_quality(&mut bytes, QUALITY);
     // JPEG knows no transparency: what is transparent is shown on white.
@@ -26,12 +26,13 @@ pub fn thumbnail(path: &Path, side: u32) -> io::Result<String> {
     Ok(format!("data:image/jpeg;base64,{}", STANDARD.encode_to_string(bytes.into_inner())))
 }
 
-fn decode(path: &Path) -> io::Result<DynamicImage> {
+/// A picture, decoded within limits.
+pub(super) fn decode(path: &Path) -> Result<DynamicImage, ImageError> {
     let mut reader = ImageReader::open(path)?.with_guessed_format()?;
     let mut limits = Limits::default();
     limits.max_alloc = Some(MAX_DECODED);
     reader.limits(limits);
-    reader.decode().map_err(io::Error::other)
+    reader.decode()
 }
 
 /// What is transparent, on white.

@@ -6,6 +6,7 @@ pub mod doctor;
 pub mod fetch;
 pub mod init;
 pub mod ledger;
+pub mod name_test;
 pub mod prices;
 pub mod refs;
 pub mod report;
@@ -73,6 +74,8 @@ pub enum Command {
     Seed(seed::SeedArgs),
     /// Run a batch: a dry run unless --live is given
     Run(Box<run::RunArgs>),
+    /// What images would be called, before any is made
+    NameTest(name_test::NameTestArgs),
     /// Send a share of the rows first
     #[command(subcommand)]
     Canary(canary::CanaryCommand),

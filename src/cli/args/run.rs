@@ -173,6 +173,11 @@ pub struct RunArgs {
     #[arg(long, value_name = "DIR", help_heading = "Run")]
     pub out: Option<String>,
 
+    /// How images are named, such as '{date}/{scene_id}-{variant}' (see imagemill name-test)
+    /// [default: {scene_id}-v{variant}]
+    #[arg(long, value_name = "TEMPLATE", help_heading = "Run")]
+    pub name: Option<String>,
+
     /// Start anew although --out already holds this run
     #[arg(long, help_heading = "Run")]
     pub fresh: bool,

@@ -9,7 +9,6 @@ use crate::commands::run::report::{Header, fill, refused};
 use crate::commands::run::verdict::{choose, verdict_word};
 use crate::commands::world::World;
 use crate::domain::event::RunEvent;
-use crate::domain::fetch_tally::FetchTally;
 use crate::domain::measure::Measure;
 use crate::domain::money::NanoUsd;
 use crate::domain::plan::Plan;
@@ -18,6 +17,7 @@ use crate::domain::settings::{Mode, RunSettings};
 use crate::exit::Exit;
 use crate::pipeline::stop::StopReason;
 use crate::report::gate_table::{gate_table, result_line};
+use crate::report::remarks::{images_line, references_line};
 use crate::report::words;
 
 /// The report of a run that began; its last event is told here.
@@ -87,6 +87,7 @@ pub(super) fn print(world: &World, header: &Header, report: &RunReport) -> Exit 
             }
             if header.mode == Mode::Live {
                 text.push_str(&references_line(&report.references));
+                text.push_str(&images_line(&report.images));
             }
             if let Some(folder) = &report.folder {
                 let more = if report.has_more() { "; the same command goes on" } else { "" };
@@ -124,18 +125,6 @@ pub(super) fn failed(
         report.rows.rejected = n_bad;
     }
     print(world, header, &report)
-}
-
-/// What was done to get references, when there were any.
-fn references_line(tally: &FetchTally) -> String {
-    if tally.fetched + tally.failed == 0 {
-        return String::new();
-    }
-    format!(
-        "References: {} fetched ({} bytes), {} unchanged since an earlier run, shared {} times, {} \
-         signed anew, {} failed\n",
-        tally.fetched, tally.bytes, tally.unchanged, tally.shared, tally.refreshed, tally.failed
-    )
 }
 
 /// What is said of money that may be gone: it is never hidden.

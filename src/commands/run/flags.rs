@@ -27,6 +27,7 @@ pub(super) fn put_flags(layers: &mut Layers, args: &RunArgs) {
         (layers::CANARY, &args.canary),
         (layers::CANARY_NAME, &args.canary_name),
         (layers::OUT, &args.out),
+        (layers::IMAGE_NAME, &args.name),
         (layers::LEDGER, &args.ledger),
         (layers::PRICES, &args.prices),
         (layers::TZ, &args.tz),

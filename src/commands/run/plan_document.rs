@@ -46,7 +46,7 @@ pub(super) fn make(sources: &Sources<'_>) -> Result<Plan, Failure> {
         requests_per_minute: settings.rates.requests_per_minute,
         images_per_minute: settings.rates.images_per_minute,
         gates: settings.gates.iter().map(|gate| gate.text().to_owned()).collect(),
-        output: format!("{}/RUN/images/SCENE-vN.png", settings.out.display()),
+        output: output(settings),
         unusual: unusual(sources),
     })
 }
@@ -73,6 +73,12 @@ pub(super) fn forecast(settings: &RunSettings, batch: &Batch) -> Duration {
     };
     let flow = Flow { concurrency: settings.concurrency, interval: settings.rates.interval() };
     forecast_with(batch.chosen().images, flow, &settings.sim, shape)
+}
+
+/// Where images would go.
+fn output(settings: &RunSettings) -> String {
+    let name = if settings.names.is_usual() { "SCENE-vN" } else { settings.names.text() };
+    format!("{}/RUN/images/{name}.png", settings.out.display())
 }
 
 fn whole_ms(time: Duration) -> u64 {

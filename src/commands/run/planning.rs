@@ -10,12 +10,14 @@ use crate::commands::reference_parts::{ReferencePlaces, refresher};
 use crate::commands::rows_input::{input_of, rows_failure};
 use crate::commands::run::freshness;
 use crate::commands::run::going_on::which::find_going_on;
+use crate::commands::run::names::check_names;
 use crate::commands::run::objections::{check_gates, refuse_unpriced};
 use crate::commands::run::pass::{Pass, PassAsk};
 use crate::commands::run::planned::{Planned, spent};
 use crate::commands::run::reference_check::{missing_stores, unusable};
 use crate::commands::run::reference_objections::Refused;
 use crate::commands::world::World;
+use crate::domain::ids::RunId;
 use crate::domain::price::PriceBook;
 use crate::domain::row_format::RowFormat;
 use crate::domain::settings::RunSettings;
@@ -35,6 +37,8 @@ pub(super) struct PlanningAsk<'a> {
     pub(super) book: &'a PriceBook,
     /// How the rows are written, when the user says so.
     pub(super) format: Option<RowFormat>,
+    /// The run, unless these rows go on with one.
+    pub(super) run_id: RunId,
     /// The present moment.
     pub(super) now: Timestamp,
     /// Whether the bytes of the rows must be known.
@@ -94,6 +98,7 @@ pub(super) fn plan(world: &World, ask: &PlanningAsk<'_>) -> Result<Planned, Fail
     refuse_unpriced(&batch)?;
     let done = going_on.iter().flat_map(|run| run.left.fates.keys().copied());
     check_gates(&settings.gates, &batch, done)?;
+    check_names(ask, going_on.as_ref(), &batch, &source, &index)?;
     let money = of_run.filter(|_| going_on.is_some()).unwrap_or(money);
     let n_bad = index.n_bad();
     let reader = source.reader(&index).map_err(failed)?;

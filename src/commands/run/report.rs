@@ -15,7 +15,7 @@ use crate::domain::price::SIM_PROVIDER;
 use crate::domain::reference_plan::FreshnessCounts;
 use crate::domain::report::{ReportCost, ReportImages, ReportRows, RunReport, SCHEMA};
 use crate::domain::settings::{Mode, RunSettings};
-use crate::domain::stats::LatencySummary;
+use crate::domain::stats::{FlawedImages, LatencySummary};
 use crate::exit::Exit;
 
 /// What is known of a run before it starts.
@@ -72,7 +72,10 @@ pub(super) fn refused(header: &Header, plan: Option<&Plan>, exit: Exit, reason: 
         model,
         folder: header.folder.clone(),
         rows,
-        images: ReportImages { expected: plan.map_or(0, |plan| plan.rows.images), stored: 0 },
+        images: ReportImages {
+            expected: plan.map_or(0, |plan| plan.rows.images),
+            ..ReportImages::default()
+        },
         freshness: plan.map_or_else(FreshnessCounts::default, |plan| plan.rows.freshness),
         references: FetchTally::default(),
         attempts: 0,
@@ -109,7 +112,10 @@ pub(super) fn fill(report: &mut RunReport, measure: &Measure, elapsed: Duration)
     report.rows.skipped = rows.skipped;
     report.rows.cancelled = rows.cancelled;
     report.rows.unknown = rows.unknown;
-    report.images.stored = stats.images_stored;
+    let FlawedImages { invalid, blank, duplicate } = stats.flawed;
+    let expected = report.images.expected;
+    report.images =
+        ReportImages { expected, stored: stats.images_stored, invalid, blank, duplicate };
     report.attempts = stats.attempts;
     report.latency_ms = stats.latency();
     report.elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);

@@ -60,6 +60,10 @@ pub struct RowFacts {
     pub images_stored: u32,
     /// Images that do not decode, have a wrong size or no bytes.
     pub images_invalid: u32,
+    /// Images that show nothing.
+    pub images_blank: u32,
+    /// Images that are like another one of their row.
+    pub images_duplicate: u32,
     /// What selectors choose it by.
     pub tags: RowTags,
 }

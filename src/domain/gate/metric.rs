@@ -24,6 +24,10 @@ pub enum Metric {
     ImagesMissing,
     /// Images that do not decode, have a wrong size or no bytes, over images expected.
     ImagesInvalid,
+    /// Images that show nothing, over images expected.
+    ImagesBlank,
+    /// Images that are like another one of their row, over images expected.
+    ImagesDuplicate,
     /// Time of a row from its first byte sent to its last image stored, retries included.
     Latency,
     /// Time of one HTTP attempt.
@@ -115,7 +119,7 @@ pub enum Unit {
 }
 
 /// Every metric that has a fixed name.
-pub const NAMED: [Metric; 34] = [
+pub const NAMED: [Metric; 36] = [
     Metric::Errors,
     Metric::Refusals,
     Metric::Rejects,
@@ -124,6 +128,8 @@ pub const NAMED: [Metric; 34] = [
     Metric::Flaky,
     Metric::ImagesMissing,
     Metric::ImagesInvalid,
+    Metric::ImagesBlank,
+    Metric::ImagesDuplicate,
     Metric::Latency,
     Metric::LatencyAttempt,
     Metric::LatencyQueue,
@@ -220,6 +226,8 @@ impl Metric {
             Self::Flaky => ("flaky", Kind::Rate, Unit::Ratio),
             Self::ImagesMissing => ("images.missing", Kind::Rate, Unit::Ratio),
             Self::ImagesInvalid => ("images.invalid", Kind::Rate, Unit::Ratio),
+            Self::ImagesBlank => ("images.blank", Kind::Rate, Unit::Ratio),
+            Self::ImagesDuplicate => ("images.duplicate", Kind::Rate, Unit::Ratio),
             Self::Latency => ("latency", Kind::Trend, Unit::Time),
             Self::LatencyAttempt => ("latency.attempt", Kind::Trend, Unit::Time),
             Self::LatencyQueue => ("latency.queue", Kind::Trend, Unit::Time),

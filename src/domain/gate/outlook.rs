@@ -125,8 +125,7 @@ impl Outlook {
         remaining: Remaining,
         limit: i128,
     ) -> Self {
-        let by_image = matches!(things, Things::ImagesMissing | Things::ImagesInvalid);
-        let n_more = if by_image { remaining.images } else { remaining.rows };
+        let n_more = if things.are_images() { remaining.images } else { remaining.rows };
         let n_max = share.n.saturating_add(n_more);
         // Rejections are counted over all rows planned, not over those that were looked at.
         let over_planned = things == Things::Rejects && gate.selector.is_empty();

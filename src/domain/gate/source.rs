@@ -32,7 +32,28 @@ pub(super) enum Things {
     Flaky,
     ImagesMissing,
     ImagesInvalid,
+    ImagesBlank,
+    ImagesDuplicate,
     CostUnknown,
+}
+
+impl Things {
+    /// Whether the images of rows are counted, and not the rows.
+    pub(super) const fn are_images(self) -> bool {
+        match self {
+            Self::ImagesMissing
+            | Self::ImagesInvalid
+            | Self::ImagesBlank
+            | Self::ImagesDuplicate => true,
+            Self::Errors
+            | Self::Refusals
+            | Self::Rejects
+            | Self::Timeouts
+            | Self::Throttles
+            | Self::Flaky
+            | Self::CostUnknown => false,
+        }
+    }
 }
 
 /// What a trend samples.
@@ -91,6 +112,8 @@ impl Metric {
             Self::Flaky => Source::Share(Things::Flaky),
             Self::ImagesMissing => Source::Share(Things::ImagesMissing),
             Self::ImagesInvalid => Source::Share(Things::ImagesInvalid),
+            Self::ImagesBlank => Source::Share(Things::ImagesBlank),
+            Self::ImagesDuplicate => Source::Share(Things::ImagesDuplicate),
             Self::CostUnknown => Source::Share(Things::CostUnknown),
             Self::Latency => Source::Trend(Sample::Latency),
             Self::LatencyAttempt => Source::Trend(Sample::AttemptLatency),

@@ -153,6 +153,10 @@ impl Share {
             Things::Flaky => (was_sent, 1, u64::from(is(Outcome::Ok) && row.retries > 0)),
             Things::ImagesMissing => (was_sent || late_rejection, images, missing),
             Things::ImagesInvalid => (was_sent, images, u64::from(row.images_invalid).min(images)),
+            Things::ImagesBlank => (was_sent, images, u64::from(row.images_blank).min(images)),
+            Things::ImagesDuplicate => {
+                (was_sent, images, u64::from(row.images_duplicate).min(images))
+            }
             Things::CostUnknown => (was_sent, 1, u64::from(!row.cost_known)),
         };
         if !counts {

@@ -8,6 +8,7 @@ use crate::domain::event::{AttemptEnded, AttemptStarted, Ending};
 use crate::domain::history::Standing;
 use crate::domain::ids::{AttemptId, SceneId};
 use crate::domain::ledger::{CostSource, UnknownClass};
+use crate::domain::look::ImageCheck;
 use crate::domain::money::NanoUsd;
 
 /// What is known of one image, by the identity of its work.
@@ -31,6 +32,8 @@ pub struct ImagePast {
     pub file: Option<String>,
     /// The digest of its bytes, where the journal says it.
     pub sha256: Option<Sha256Digest>,
+    /// What is known of its looks.
+    pub check: ImageCheck,
     /// Attempts without an end, and what is held for each.
     out: BTreeMap<AttemptId, NanoUsd>,
     /// Attempts that were or may have been billed and brought nothing that is an answer.
@@ -81,6 +84,7 @@ impl ImagePast {
             latency: Duration::ZERO,
             file: None,
             sha256: None,
+            check: ImageCheck::default(),
             out: BTreeMap::new(),
             owed: BTreeMap::new(),
             answer: Answer::None,

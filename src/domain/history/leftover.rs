@@ -10,6 +10,7 @@ use crate::domain::digest::Sha256Digest;
 use crate::domain::event::{RowFinished, RowWork, Tags};
 use crate::domain::history::{History, ImagePast, Only, Standing};
 use crate::domain::ids::SceneId;
+use crate::domain::look::ImageCheck;
 use crate::domain::money::NanoUsd;
 use crate::domain::row::Outcome;
 use crate::domain::settings::PaidRetries;
@@ -27,6 +28,8 @@ pub struct Past {
     pub cost: NanoUsd,
     /// The time of the attempt that brought it, or of the last one.
     pub latency: Duration,
+    /// What is known of its looks.
+    pub check: ImageCheck,
     /// Whether it is made now.
     pub is_made: bool,
 }
@@ -41,6 +44,7 @@ impl Past {
                 billed: image.billed,
                 cost: image.cost,
                 latency: image.latency,
+                check: image.check,
                 is_made,
             },
             None => Self {
@@ -49,6 +53,7 @@ impl Past {
                 billed: 0,
                 cost: NanoUsd::ZERO,
                 latency: Duration::ZERO,
+                check: ImageCheck::default(),
                 is_made,
             },
         }
@@ -107,6 +112,7 @@ impl RowFate {
             return RowFinished { tags, ..told.clone() };
         }
         let sum = |number: fn(&Past) -> u32| self.images.iter().map(number).sum();
+        let checks: Vec<ImageCheck> = self.images.iter().map(|image| image.check).collect();
         let cost = self.images.iter().fold(NanoUsd::ZERO, |sum, it| sum.saturating_add(it.cost));
         RowFinished {
             row: 0,
@@ -124,7 +130,8 @@ impl RowFate {
                 images_expected: self.images.len() as u32,
                 images_stored: sum(|image| u32::from(image.standing == Standing::Stored)),
                 ..RowWork::default()
-            },
+            }
+            .looked_at(&checks),
             counts_as_error: false,
             tags,
         }

@@ -18,6 +18,7 @@ use crate::domain::event::{
     RunEvent, RunStarted, Stamped, Tags,
 };
 use crate::domain::ids::{AttemptId, RunId, SceneId};
+use crate::domain::look::{Flaws, Look};
 use crate::domain::money::NanoUsd;
 use crate::domain::request::ImageSpec;
 use crate::domain::row::Outcome;
@@ -124,6 +125,8 @@ struct Wire<'a> {
     n_bytes: Option<u64>,
     sha256: Option<Sha256Digest>,
     pixels: Option<(u32, u32)>,
+    flaws: Option<Flaws>,
+    look: Option<Look>,
     outcome: Option<Outcome>,
     #[serde(default, borrow)]
     error_kind: Option<Cow<'a, str>>,
@@ -300,6 +303,8 @@ impl Wire<'_> {
             n_bytes: need!(it.n_bytes),
             sha256: it.sha256,
             pixels: it.pixels,
+            flaws: it.flaws.unwrap_or_default(),
+            look: it.look,
         }))
     }
 

@@ -31,6 +31,7 @@ use crate::domain::event::{
     AttemptEnded, AttemptStarted, Ending, ImageStored, RowFinished, RunEvent, RunStarted, Stamped,
 };
 use crate::domain::ids::{AttemptId, RunId, SceneId};
+use crate::domain::look::ImageCheck;
 use crate::domain::money::NanoUsd;
 
 /// Why a journal cannot be continued from.
@@ -267,6 +268,7 @@ impl History {
         match self.attempts.get(&stored.rid).and_then(|it| self.images.get_mut(it)) {
             Some(image) => {
                 (image.file, image.sha256) = (Some(stored.file.clone()), stored.sha256);
+                image.check = ImageCheck { flaws: stored.flaws, look: stored.look };
             }
             None => {
                 self.files.insert(stored.file.clone());

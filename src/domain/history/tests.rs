@@ -57,6 +57,8 @@ fn stored(n: u128, of: u8) -> RunEvent {
         n_bytes: 9,
         sha256: Some(work(of)),
         pixels: Some((3, 2)),
+        flaws: Default::default(),
+        look: None,
     }))
 }
 

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use crate::domain::event::{AttemptEnded, Ending, ImageStored, RowFinished, RunEvent, Stamped};
 use crate::domain::ids::{AttemptId, SceneId};
+use crate::domain::look::ImageCheck;
 use crate::domain::money::NanoUsd;
 use crate::domain::picture::{Moments, Picture, PictureMoney, RunEnd, RunPicture, Scene};
 use crate::domain::request::ImageSpec;
@@ -150,6 +151,7 @@ impl PictureBuilder {
             cost,
             latency_ms,
             pixels: stored.pixels,
+            check: ImageCheck { flaws: stored.flaws, look: stored.look },
         };
         let scene = self.scene(&stored.scene_id, stored.row);
         // A row that was changed has a new image in the place of the old one.

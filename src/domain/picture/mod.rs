@@ -15,6 +15,7 @@ pub use moments::{Moment, Moments};
 
 use crate::domain::gate::GateResult;
 use crate::domain::gate::expression::Severity;
+use crate::domain::look::{ImageCheck, Look, duplicates};
 use crate::domain::money::NanoUsd;
 use crate::domain::sanitize::{lines, no_formula};
 
@@ -185,6 +186,8 @@ pub struct Picture {
     pub latency_ms: u64,
     /// Width and height in pixels, where they are known.
     pub pixels: Option<(u32, u32)>,
+    /// What is known of its looks.
+    pub check: ImageCheck,
 }
 
 /// Estimate and actual cost of the images that came.
@@ -257,6 +260,18 @@ impl Scene {
     /// Whether it ended as an error: failed in whole or in part, or nobody knows.
     pub fn is_error(&self) -> bool {
         matches!(self.outcome.as_str(), "failed" | "partial" | "unknown")
+    }
+
+    /// What is to be said of the looks of each of its images.
+    pub fn remarks(&self) -> Vec<Vec<String>> {
+        let looks: Vec<Option<Look>> = self.images.iter().map(|it| it.check.look).collect();
+        let like = duplicates(&looks);
+        let remarks = |(image, like): (&Picture, Option<usize>)| {
+            let flaws = image.check.flaws.words().map(|word| word.replace('-', " "));
+            let like = like.map(|at| format!("like v{}", self.images[at].variant));
+            flaws.chain(like).collect()
+        };
+        self.images.iter().zip(like).map(remarks).collect()
     }
 
     /// Whether it was never sent.

@@ -31,6 +31,21 @@ pub enum Behavior {
     Html,
     /// A bill of a hundred times the tokens.
     Overrun,
+    /// An image with something wrong in it.
+    Odd(Oddity),
+}
+
+/// What can be wrong in an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Oddity {
+    /// Its file breaks off.
+    CutOff,
+    /// It is black all over.
+    Blank,
+    /// It is half as wide and half as high as was asked for.
+    Small,
+    /// It is the same one every time.
+    Twin,
 }
 
 /// Every magic word with its behavior and what it means, for help and documentation.
@@ -51,6 +66,10 @@ pub const MAGIC_WORDS: &[(&str, Behavior, &str)] = &[
     ("not-an-image", Behavior::Kind(SimKind::NotAnImage), "bytes that are no image; billed"),
     ("zero-usage", Behavior::Kind(SimKind::NoUsage), "an image with a usage of zeros; billed"),
     ("overrun", Behavior::Overrun, "an image with a hundred times the usage, and the bill"),
+    ("cut-off", Behavior::Odd(Oddity::CutOff), "an image whose file breaks off; billed"),
+    ("blank", Behavior::Odd(Oddity::Blank), "a black image; billed"),
+    ("small", Behavior::Odd(Oddity::Small), "an image of half the size asked for; billed"),
+    ("twin", Behavior::Odd(Oddity::Twin), "the same image every time; billed"),
     ("html", Behavior::Html, "a proxy's page with status 200; not billed"),
     ("refused", Behavior::Kind(SimKind::Refused), "refused by policy, input stage; not billed"),
     ("refused-output", Behavior::RefusedOutput, "refused by policy, output stage; billed"),
@@ -136,7 +155,7 @@ impl Behavior {
                 | SimKind::NoUsage => true,
                 SimKind::RateLimited { .. } | SimKind::Refused | SimKind::BadRequest => false,
             },
-            Self::RefusedOutput | Self::Short | Self::Extra | Self::Overrun => true,
+            Self::RefusedOutput | Self::Short | Self::Extra | Self::Overrun | Self::Odd(_) => true,
             Self::Error { .. } | Self::Redirect | Self::Echo | Self::Html => false,
         }
     }

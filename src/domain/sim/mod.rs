@@ -8,7 +8,7 @@ pub mod paint;
 mod spec;
 pub mod store;
 
-pub use behavior::{Behavior, MAGIC_WORDS, MagicWord};
+pub use behavior::{Behavior, MAGIC_WORDS, MagicWord, Oddity};
 pub use bill::{Charged, SimPrice};
 pub use engine::{SimKey, SimKind, SimReply};
 pub use forecast::{Flow, RetryPlan, forecast, forecast_with};

@@ -54,6 +54,19 @@ pub fn paint_plain(spec: &PaintSpec) -> Vec<u8> {
     encode(spec, DeflateCompression::NoCompression, Filter::NoFilter, 0)
 }
 
+/// Paints a picture that is black all over.
+pub fn paint_blank(width: u32, height: u32) -> Vec<u8> {
+    let mut file = Vec::new();
+    let mut encoder = Encoder::new(&mut file, width, height);
+    encoder.set_color(ColorType::Grayscale);
+    encoder.set_depth(BitDepth::One);
+    let mut writer = encoder.write_header().expect("a buffer takes a valid header");
+    let n_bytes = width.div_ceil(8) as usize * height as usize;
+    writer.write_image_data(&vec![0; n_bytes]).expect("the pixels fill the picture exactly");
+    writer.finish().expect("a buffer takes the end of the file");
+    file
+}
+
 /// What is on the reference picture of a row: its number on a ground that the seed and the row
 /// decide.
 pub fn reference_spec(id: &str, seed: u64) -> PaintSpec {

@@ -88,6 +88,8 @@ struct ImageData {
     px: String,
     cost: String,
     ms: u64,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -220,6 +222,7 @@ fn models(picture: &RunPicture) -> Vec<[String; 5]> {
 }
 
 fn scene(scene: &Scene, sources: &dyn Sources) -> SceneData {
+    let images = scene.images.iter().zip(scene.remarks());
     SceneData {
         id: one_line(&scene.scene_id).into_owned(),
         outcome: scene.outcome.clone(),
@@ -231,7 +234,7 @@ fn scene(scene: &Scene, sources: &dyn Sources) -> SceneData {
         ms: scene.latency_ms,
         attempts: scene.attempts,
         refs: scene.references.iter().map(|it| reference(it, sources)).collect(),
-        images: scene.images.iter().map(|it| image(it, sources)).collect(),
+        images: images.map(|(it, notes)| image(it, notes, sources)).collect(),
     }
 }
 
@@ -245,13 +248,14 @@ fn reference(
     }
 }
 
-fn image(image: &Picture, sources: &dyn Sources) -> ImageData {
+fn image(image: &Picture, notes: Vec<String>, sources: &dyn Sources) -> ImageData {
     ImageData {
         v: image.variant,
         src: sources.image(image),
         px: image.pixels.map_or_else(String::new, |(width, height)| format!("{width}×{height}")),
         cost: words::dollars(image.cost),
         ms: image.latency_ms,
+        notes,
     }
 }
 

@@ -31,7 +31,9 @@
     img.loading = "lazy";
     img.alt = scene.id + ", image " + image.v;
     img.src = image.src;
-    figure.append(img, make("figcaption", "", caption(scene, image)));
+    const told = make("figcaption", "", caption(scene, image));
+    for (const note of image.notes || []) told.append(" ", make("span", "word doubt", note));
+    figure.append(img, told);
     button.append(figure);
     button.picture = { scene, image };
     if (chosen.some((it) => it.image === image)) button.classList.add("chosen");

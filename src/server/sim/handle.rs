@@ -16,7 +16,7 @@ use crate::ports::clock::Clock;
 use crate::server::sim::answer;
 use crate::server::sim::ask::Ask;
 use crate::server::sim::books::{BillEntry, Books};
-use crate::server::sim::picture::picture;
+use crate::server::sim::picture::{odd_picture, picture};
 
 /// The longest that a request which does no work takes.
 const QUICK_ANSWER: Duration = Duration::from_millis(50);
@@ -130,7 +130,10 @@ const HANG: Duration = Duration::from_secs(300);
 const fn is_delivered(behavior: Behavior) -> bool {
     matches!(
         behavior,
-        Behavior::Kind(SimKind::Image | SimKind::NoUsage) | Behavior::Extra | Behavior::Overrun
+        Behavior::Kind(SimKind::Image | SimKind::NoUsage)
+            | Behavior::Extra
+            | Behavior::Overrun
+            | Behavior::Odd(_)
     )
 }
 
@@ -168,6 +171,10 @@ fn respond(
     };
     match behavior {
         Behavior::Kind(SimKind::Image) | Behavior::Overrun => good(body(&pictures(ask.n), usage)),
+        Behavior::Odd(oddity) => {
+            let odd = |k| odd_picture(ask, oddity, nth, k, shared.n_image_bytes);
+            good(body(&(1..=ask.n).map(odd).collect::<Vec<_>>(), usage))
+        }
         Behavior::Short => good(body(&pictures(ask.n - 1), None)),
         Behavior::Extra => good(body(&pictures(ask.n + 1), usage)),
         Behavior::Kind(SimKind::NoUsage) => good(body(&pictures(ask.n), Some(&none))),

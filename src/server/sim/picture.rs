@@ -1,7 +1,8 @@
 //! The pictures that the rehearsal server sends: real, and each another one.
 
 use crate::domain::image::sides;
-use crate::domain::sim::paint::{MAX_SIDE, PaintSpec, paint, paint_padded};
+use crate::domain::sim::Oddity;
+use crate::domain::sim::paint::{MAX_SIDE, PaintSpec, paint, paint_blank, paint_padded};
 use crate::server::sim::ask::Ask;
 
 /// The side of a picture whose size is no `WIDTHxHEIGHT`.
@@ -35,5 +36,30 @@ pub(super) fn picture(ask: &Ask, nth: u32, k: u64, n_bytes: Option<usize>) -> Ve
             let n_padding = n_bytes.saturating_sub(bare.len() + CHUNK_FRAME);
             if n_padding == 0 { bare } else { paint_padded(&spec, n_padding) }
         }
+    }
+}
+
+/// The same with something wrong in it.
+pub(super) fn odd_picture(
+    ask: &Ask,
+    oddity: Oddity,
+    nth: u32,
+    k: u64,
+    n_bytes: Option<usize>,
+) -> Vec<u8> {
+    let (width, height) = sides(&ask.size).unwrap_or((DEFAULT_SIDE, DEFAULT_SIDE));
+    let (width, height) = (width.min(MAX_SIDE), height.min(MAX_SIDE));
+    match oddity {
+        Oddity::CutOff => {
+            let mut bytes = picture(ask, nth, k, n_bytes);
+            bytes.truncate(bytes.len() / 2);
+            bytes
+        }
+        Oddity::Blank => paint_blank(width, height),
+        Oddity::Small => {
+            let size = format!("{}x{}", (width / 2).max(1), (height / 2).max(1));
+            picture(&Ask { size, ..ask.clone() }, nth, k, None)
+        }
+        Oddity::Twin => picture(ask, 1, 1, n_bytes),
     }
 }

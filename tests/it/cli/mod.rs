@@ -7,6 +7,7 @@ mod canary;
 mod frozen;
 mod gates;
 mod help;
+mod images;
 mod input;
 mod ledger;
 mod limits;

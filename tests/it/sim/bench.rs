@@ -408,6 +408,7 @@ impl Bench {
             gates: self.gates.clone(),
             canary: None,
             out: PathBuf::from("out"),
+            names: "{scene_id}-v{variant}".parse().expect("a template"),
             ledger: None,
             prices: None,
             fresh: false,

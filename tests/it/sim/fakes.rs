@@ -12,7 +12,9 @@ use imagemill::domain::digest::Sha256Digest;
 use imagemill::domain::event::{RunEvent, Stamped};
 use imagemill::domain::failure::{Charge, FailureClass, RefusalStage};
 use imagemill::domain::image::{ImageKind, StoredImage};
+use imagemill::domain::image_name::ImageName;
 use imagemill::domain::ledger::{CostSource, OwnerId, Record, RecordKind};
+use imagemill::domain::look::Sight;
 use imagemill::domain::money::NanoUsd;
 use imagemill::domain::sidecar::Sidecar;
 use imagemill::ports::clock::Clock;
@@ -189,6 +191,8 @@ pub(crate) struct ImageFaults {
     pub(crate) linger: Duration,
     /// How long the opening of a file takes.
     pub(crate) begin_takes: Duration,
+    /// What is seen of every image.
+    pub(crate) looks: Option<Sight>,
 }
 
 #[derive(Debug)]
@@ -219,17 +223,13 @@ struct FakeWriter {
 
 #[async_trait]
 impl ImageStore for FakeImages {
-    async fn begin(
-        &self,
-        stem: &str,
-        variant: u8,
-    ) -> Result<Box<dyn ImageWriter>, ImageStoreError> {
+    async fn begin(&self, name: ImageName) -> Result<Box<dyn ImageWriter>, ImageStoreError> {
         self.clock.sleep(self.faults.begin_takes).await;
         if self.fails(0, self.faults.begin_from) {
-            return Err(full(stem));
+            return Err(full(&name.to_string()));
         }
         let finish_fails = self.fails(1, self.faults.finish_from);
-        let name = format!("images/{stem}-v{variant}.png");
+        let name = format!("images/{name}.png");
         Ok(Box::new(FakeWriter { name, bytes: Vec::new(), finish_fails }))
     }
 
@@ -247,6 +247,10 @@ impl ImageStore for FakeImages {
             Ok(())
         });
         each.collect()
+    }
+
+    async fn look(&self, _: &StoredImage) -> Option<Sight> {
+        self.faults.looks
     }
 
     fn linger(&self) -> Duration {

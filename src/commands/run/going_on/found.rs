@@ -4,13 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::adapters::output::found::{FoundImage, ImagesThere};
+use crate::adapters::output::sight::sight;
 use crate::commands::failure::Failure;
 use crate::commands::run::going_on::GoingOn;
 use crate::commands::run::going_on::ledger::other_ledger;
 use crate::commands::run::going_on::made::Made;
-use crate::commands::run::going_on::rows::Works;
+use crate::commands::run::works::Works;
 use crate::domain::event::{Ending, ImageStored, RunEvent};
-use crate::domain::file_name::file_stem;
 use crate::domain::history::Owes;
 use crate::domain::ids::{AttemptId, SceneId};
 use crate::domain::ledger::CostSource;
@@ -71,8 +71,8 @@ impl GoingOn {
                         let rid = past.may_be_there();
                         let is_only = rivals.get(&(&past.scene_id, variant)) == Some(&1);
                         let Some(rid) = rid.filter(|_| is_only) else { continue };
-                        let stem = file_stem(row.scene_id.as_str());
-                        (rid, there.bare(&stem, variant).map_err(failed)?)
+                        let name = works.name(self.run_id, position, row, variant);
+                        (rid, there.bare(&name).map_err(failed)?)
                     }
                 };
                 let Some(image) = image else { continue };
@@ -82,7 +82,8 @@ impl GoingOn {
                 let spec = works.batch.spec_for(class, row, &works.settings.spec);
                 let run_id = self.run_id;
                 let made = Made { run_id, row, variant, work: *work, rid, owes };
-                found.push(made.found(works.settings, &spec, image));
+                let seen = sight(&self.folder.path().join(&image.image.path));
+                found.push(made.found(works.settings, &spec, image, seen));
             }
             Ok(())
         })?;

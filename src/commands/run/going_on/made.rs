@@ -8,6 +8,7 @@ use crate::domain::event::ImageStored;
 use crate::domain::history::Owes;
 use crate::domain::ids::{AttemptId, RunId};
 use crate::domain::ledger::CostSource;
+use crate::domain::look::{ImageCheck, Sight};
 use crate::domain::request::ImageSpec;
 use crate::domain::row::Row;
 use crate::domain::settings::RunSettings;
@@ -36,6 +37,7 @@ impl Made<'_> {
         settings: &RunSettings,
         spec: &ImageSpec,
         image: FoundImage,
+        sight: Option<Sight>,
     ) -> FoundWork {
         let Self { row, rid, .. } = *self;
         let file = image.image.path.to_string_lossy().into_owned();
@@ -43,6 +45,7 @@ impl Made<'_> {
             Owes::Unknown(held) => (held, CostSource::Maximum),
             Owes::Paid(amount, source) => (amount, source),
         });
+        let check = ImageCheck::of(sight, &spec.size, image.image.pixels);
         let stored = ImageStored {
             rid,
             row: row.number,
@@ -52,6 +55,8 @@ impl Made<'_> {
             n_bytes: image.image.n_bytes,
             sha256: Some(image.image.sha256),
             pixels: image.image.pixels,
+            flaws: check.flaws,
+            look: check.look.filter(|_| row.variants.get() > 1),
         };
         let references = row.references.iter().chain(&row.options.mask);
         let sidecar = Sidecar {
@@ -76,6 +81,7 @@ impl Made<'_> {
             sha256: image.image.sha256,
             width: image.image.pixels.map(|(width, _)| width),
             height: image.image.pixels.map(|(_, height)| height),
+            flaws: check.flaws,
             finished_at: system::now().to_string(),
         };
         let unsettled =

@@ -6,54 +6,15 @@ use std::sync::Arc;
 use crate::adapters::rows::{RowIndex, RowSource};
 use crate::commands::failure::Failure;
 use crate::commands::run::going_on::{GoingOn, Left};
+use crate::commands::run::works::Works;
 use crate::domain::batch::Batch;
 use crate::domain::digest::Sha256Digest;
 use crate::domain::history::{Leftover, LeftoverAsk, RowFate, RunAttempts, WorkNames};
 use crate::domain::ids::SceneId;
 use crate::domain::money::NanoUsd;
-use crate::domain::request::work_identity;
-use crate::domain::row::{Outcome, Row};
+use crate::domain::row::Outcome;
 use crate::domain::settings::RunSettings;
 use crate::exit::Exit;
-use crate::ports::rows::RowReader;
-
-/// The rows of a batch, each with the identity of each of its images.
-pub(in crate::commands::run) struct Works<'a> {
-    pub(in crate::commands::run) settings: &'a RunSettings,
-    pub(in crate::commands::run) batch: &'a Batch,
-    pub(in crate::commands::run) source: &'a RowSource,
-    pub(in crate::commands::run) index: &'a Arc<RowIndex>,
-}
-
-impl Works<'_> {
-    /// Reads every row in the order of the input.
-    pub(in crate::commands::run) fn each(
-        &self,
-        mut visit: impl FnMut(u32, &Row, &[Sha256Digest]) -> Result<(), Failure>,
-    ) -> Result<(), Failure> {
-        let failed = |error| Failure::new(Exit::Invalid, error);
-        let mut reader =
-            self.source.reader(self.index).map_err(|error| Failure::new(Exit::Invalid, error))?;
-        for position in 0..self.index.len() {
-            let row = reader.read(position).map_err(failed)?;
-            visit(position, &row, &self.identities(position, &row))?;
-        }
-        Ok(())
-    }
-
-    /// The identity of each image of a row.
-    pub(in crate::commands::run) fn identities(
-        &self,
-        position: u32,
-        row: &Row,
-    ) -> Vec<Sha256Digest> {
-        let class = self.batch.class_of(position);
-        let spec = self.batch.spec_for(class, row, &self.settings.spec);
-        let (origin, simulated) = (self.settings.origin(), self.settings.is_simulated());
-        let work = |variant| work_identity(row, variant, &spec, origin, simulated);
-        row.variants.each().map(work).collect()
-    }
-}
 
 /// What the rows and prices of today tell of works that the journal does not know.
 struct Names(BTreeMap<Sha256Digest, (SceneId, NanoUsd)>);

@@ -44,6 +44,8 @@ fn row(outcome: Outcome) -> RowFacts {
         images_expected: 1,
         images_stored: u32::from(outcome == Outcome::Ok),
         images_invalid: 0,
+        images_blank: 0,
+        images_duplicate: 0,
         tags: tags(),
     }
 }

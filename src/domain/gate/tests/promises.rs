@@ -73,6 +73,8 @@ fn rows() -> impl Strategy<Value = Vec<RowFacts>> {
                 images_expected: images,
                 images_stored: if outcome.was_sent() { stored } else { 0 },
                 images_invalid: u32::from(lost > 2),
+                images_blank: u32::from(late),
+                images_duplicate: if retried { images - 1 } else { 0 },
                 tags: RowTags {
                     has_refs: refs,
                     variants: u8::try_from(images).expect("valid"),
