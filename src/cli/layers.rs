@@ -6,6 +6,7 @@ use std::fmt;
 
 use crate::cli::env_vars::{self, SETTING_PREFIX};
 use crate::cli::invocation::Invocation;
+use crate::domain::out_bucket::OutBucket;
 use crate::domain::suggest::closest;
 
 /// A setting that can be given by flag, environment variable or config file.
@@ -267,6 +268,13 @@ impl Layers {
     /// The value that counts.
     pub fn get(&self, setting: Setting) -> Option<&Given> {
         self.all(setting).last()
+    }
+
+    /// The folder of all runs. Who hands runs over to a bucket has one beside it: the one that a
+    /// lower layer names, or the usual one.
+    pub fn out_folder(&self) -> &str {
+        let folders = self.all(OUT).iter().filter(|given| !OutBucket::is_meant(&given.text));
+        folders.last().map_or(OUT.default, |given| given.text.as_str())
     }
 
     /// Every value that was given, the one that counts last.

@@ -14,6 +14,7 @@ use crate::domain::gate::{Gate, default_gates};
 use crate::domain::history::Only;
 use crate::domain::image_name::{DEFAULT, NameTemplate};
 use crate::domain::money::NanoUsd;
+use crate::domain::out_bucket::OutBucket;
 use crate::domain::percent::Percent;
 use crate::domain::price::{PriceBook, SIM_PROVIDER};
 use crate::domain::provider::profile;
@@ -48,9 +49,6 @@ const QUALITY: &str = "medium";
 
 /// The default file format.
 const IMAGE_FORMAT: &str = "png";
-
-/// The default folder of all runs.
-const OUT: &str = "out";
 
 /// Why a value cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -149,6 +147,12 @@ pub struct RunAsk<'a> {
     pub fit_budget: bool,
     /// Where bad rows are written.
     pub rejected: Option<PathBuf>,
+    /// Look at no image.
+    pub no_image_checks: bool,
+    /// Send rows that ask for the same once.
+    pub dedupe: bool,
+    /// Take images that earlier runs have kept from there.
+    pub reuse: bool,
     /// Start anew.
     pub fresh: bool,
     /// The run to go on with.
@@ -206,10 +210,14 @@ pub fn run_settings(
         sim,
         gates: gates(ask.gates, ask.gates_only, ask.config_gates)?,
         canary: canary(layers, ask.standing_canary)?,
-        out: PathBuf::from(text_or(layers, layers::OUT, OUT)),
+        out: PathBuf::from(layers.out_folder()),
+        out_bucket: out_bucket(layers)?,
         names: names(layers)?,
         ledger: layers.get(layers::LEDGER).map(|given| PathBuf::from(&given.text)),
         prices: layers.get(layers::PRICES).map(|given| PathBuf::from(&given.text)),
+        image_checks: !ask.no_image_checks,
+        dedupe: ask.dedupe,
+        reuse: ask.reuse,
         fresh: ask.fresh,
         resume: ask.resume.map(str::to_owned),
         only: only(ask.only)?,
@@ -298,6 +306,18 @@ fn limit_per_day(layers: &Layers) -> Result<Option<GivenLimit>, ResolveError> {
 fn on_bad_row(layers: &Layers) -> Result<OnBadRow, ResolveError> {
     let word = one_of(layers, layers::ON_BAD_ROW, "stop", &["stop", "skip"])?;
     Ok(if word == "skip" { OnBadRow::Skip } else { OnBadRow::Stop })
+}
+
+/// Where runs are handed over to. A stranger's file does not decide where a user's images go.
+fn out_bucket(layers: &Layers) -> Result<Option<OutBucket>, ResolveError> {
+    let Some(given) = layers.get(layers::OUT).filter(|it| OutBucket::is_meant(&it.text)) else {
+        return Ok(None);
+    };
+    if given.origin.is_untrusted() {
+        let problem = "a project's file names a bucket only once you trust it (config trust)";
+        return Err(invalid(layers::OUT, given, problem));
+    }
+    parse(layers::OUT, given).map(Some)
 }
 
 /// How images are named.

@@ -33,7 +33,7 @@ pub fn run(world: &World, args: &ReportArgs) -> Result<Exit, Failure> {
     let run = args.run.as_deref().expect("clap asks for it where there is no other command");
     let (mut layers, _) = world.layers()?;
     layers.put_flag(layers::OUT, args.out.as_ref());
-    let out = layers.get(layers::OUT).map_or("out", |given| given.text.as_str());
+    let out = layers.out_folder();
     let folder = the_run(&world.path(out), run)?;
     let mut picture = read_picture(&folder).map_err(|error| {
         let exit = match &error {

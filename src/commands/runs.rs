@@ -92,5 +92,5 @@ fn summary(world: &World, folder: &Path) -> Result<RunSummary, Failure> {
 fn out_folder(world: &World, given: Option<&String>) -> Result<PathBuf, Failure> {
     let (mut layers, _) = world.layers()?;
     layers.put_flag(layers::OUT, given);
-    Ok(world.path(layers.get(layers::OUT).map_or("out", |given| given.text.as_str())))
+    Ok(world.path(layers.out_folder()))
 }

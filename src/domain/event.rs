@@ -232,6 +232,9 @@ pub struct AttemptEnded {
     /// The provider's own name for the request, for support.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub provider_request_id: Option<Arc<str>>,
+    /// Where what came is kept, relative to the run's folder, when it was no image.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub kept: Vec<String>,
     /// What was asked of whom; for selectors of gates.
     #[serde(skip)]
     pub tags: Tags,
@@ -284,6 +287,13 @@ pub struct ImageStored {
     /// What is wrong with it; left out where nothing is.
     #[serde(skip_serializing_if = "Flaws::is_empty")]
     pub flaws: Flaws,
+    /// What makes it the answer to the same request in another row or run; left out in rehearsals.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ask: Option<Sha256Digest>,
+    /// The work that it stands for, where it is a copy of another row's or run's image: the attempt
+    /// is then the one that paid for that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub work: Option<Sha256Digest>,
     /// How it looks, to compare it with the other images of its row; left out where it is the only
     /// one.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -44,6 +44,9 @@ impl AttemptId {
         Self(uuid)
     }
 
+    /// No attempt: a rehearsal's copy of an image has none that paid for it.
+    pub const NONE: Self = Self(Uuid::nil());
+
     /// The last 62 bits, which are random in a UUIDv7.
     pub const fn low_bits(&self) -> u64 {
         self.0.as_u64_pair().1 & ((1 << 62) - 1)

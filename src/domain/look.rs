@@ -143,8 +143,8 @@ pub enum Sight {
     Undecodable,
     /// It shows nothing.
     Blank,
-    /// It shows something.
-    Picture(Look),
+    /// It shows something; how it looks is told where there is another one to compare it with.
+    Picture(Option<Look>),
 }
 
 /// What is known of the looks of an image.
@@ -166,7 +166,7 @@ impl ImageCheck {
             None => (false, false, None),
             Some(Sight::Undecodable) => (true, false, None),
             Some(Sight::Blank) => (false, true, None),
-            Some(Sight::Picture(look)) => (false, false, Some(look)),
+            Some(Sight::Picture(look)) => (false, false, look),
         };
         Self { flaws: Flaws { undecodable, wrong_size, blank }, look }
     }

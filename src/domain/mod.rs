@@ -29,6 +29,7 @@ pub mod ledger;
 pub mod look;
 pub mod measure;
 pub mod money;
+pub mod out_bucket;
 pub mod pace;
 pub mod percent;
 pub mod picture;

@@ -24,6 +24,9 @@ pub struct Plan {
     /// What is left of the run that this one goes on with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub goes_on: Option<PlanGoesOn>,
+    /// Rows that are not sent, since their images are copied.
+    #[serde(default, skip_serializing_if = "PlanTwins::is_empty")]
+    pub twins: PlanTwins,
     /// Where the ledger lies that the run books into, in the plan of a run alone. It decides
     /// nothing: whoever goes on with another one is told of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -76,6 +79,31 @@ pub struct PlanGoesOn {
     pub cost_unknown: NanoUsd,
 }
 
+/// Rows that are not sent, since their images are copied.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanTwins {
+    /// Rows that ask for the same as another row (`--dedupe`).
+    pub rows: u64,
+    /// Their images.
+    pub images: u64,
+    /// Rows whose images an earlier run has kept (`--reuse`).
+    pub kept_rows: u64,
+    /// Those images.
+    pub kept_images: u64,
+    /// Rows that `--reuse` leaves alone: nobody knows before they are fetched whether the
+    /// references behind their addresses have changed.
+    pub remote: u64,
+    /// What the copies would have cost.
+    pub saved: NanoUsd,
+}
+
+impl PlanTwins {
+    /// Whether there is nothing to say.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// What a plan was made from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlanBinding {
@@ -98,6 +126,12 @@ pub struct PlanBinding {
     /// Whether a server on the user's machine plays the provider.
     #[serde(default)]
     pub rehearsal: bool,
+    /// Whether rows that ask for the same are sent once.
+    #[serde(default)]
+    pub dedupe: bool,
+    /// Whether images that earlier runs have kept are taken from there.
+    #[serde(default)]
+    pub reuse: bool,
 }
 
 /// Where the requests go.
@@ -308,8 +342,14 @@ impl Plan {
         if was.rehearsal != is.rehearsal {
             changes.push("--rehearsal has changed".to_owned());
         }
-        if was.fit_budget != is.fit_budget {
-            changes.push("--fit-budget has changed".to_owned());
+        for (flag, was, is) in [
+            ("--fit-budget", was.fit_budget, is.fit_budget),
+            ("--dedupe", was.dedupe, is.dedupe),
+            ("--reuse", was.reuse, is.reuse),
+        ] {
+            if was != is {
+                changes.push(format!("{flag} has changed"));
+            }
         }
         if changes.is_empty() {
             Ok(())

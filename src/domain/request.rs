@@ -17,6 +17,10 @@ use crate::domain::row::{Row, RowOptions};
 /// The version of the canonical request text; it is part of every digest.
 const IDENTITY_VERSION: &str = "imagemill-work/1";
 
+/// The versions of the texts that tell the same request in other rows and other runs.
+const TWIN_VERSION: &str = "imagemill-twin/1";
+const ASK_VERSION: &str = "imagemill-ask/1";
+
 /// The first characters of query parameters that sign an address or date its signature.
 const SIGNATURE_PARAMETERS: &[&str] = &["x-amz-", "x-goog-"];
 
@@ -184,22 +188,52 @@ pub fn work_identity(
     base_url_origin: Option<&str>,
     simulated: bool,
 ) -> Sha256Digest {
-    let mut canonical = Canonical::new();
+    let mut canonical = Canonical::new(IDENTITY_VERSION);
     canonical.line("row", row.scene_id.as_str());
-    canonical.line("prompt", &row.prompt);
-    canonical.line("variant", variant);
-    canonical.line("provider", &*spec.provider);
-    canonical.line("base_url_origin", base_url_origin);
-    canonical.line("model", &*spec.model);
-    canonical.line("size", &*spec.size);
-    canonical.line("quality", &*spec.quality);
-    canonical.line("format", &*spec.format);
-    canonical.line("seed", spec.seed);
-    canonical.line("background", &spec.background);
-    canonical.line("negative_prompt", &spec.negative_prompt);
+    canonical.asked(&row.prompt, variant, spec, base_url_origin);
     for reference in row.references.iter().chain(&row.options.mask) {
         canonical.line("reference", without_signature(reference));
     }
+    canonical.line("simulated", simulated);
+    canonical.digest()
+}
+
+/// What makes two rows ask for the same (`imagemill-twin/1`): all that [`work_identity`] looks at
+/// but their names, and how many images they ask for.
+pub fn twin_identity(
+    row: &Row,
+    spec: &ImageSpec,
+    base_url_origin: Option<&str>,
+    simulated: bool,
+) -> Sha256Digest {
+    let mut canonical = Canonical::new(TWIN_VERSION);
+    canonical.asked(&row.prompt, row.variants.get(), spec, base_url_origin);
+    for reference in row.references.iter() {
+        canonical.line("reference", without_signature(reference));
+    }
+    canonical.line("mask", row.options.mask.as_ref().map(without_signature));
+    canonical.line("simulated", simulated);
+    canonical.digest()
+}
+
+/// What makes two images the answer to the same request (`imagemill-ask/1`), whatever row of
+/// whatever run asks: prompt, variant, what else is asked of whom, the bytes of its references, and
+/// whether the money is simulated.
+pub fn ask_identity(
+    prompt: &str,
+    variant: u8,
+    spec: &ImageSpec,
+    base_url_origin: Option<&str>,
+    references: &mut dyn Iterator<Item = Sha256Digest>,
+    has_mask: bool,
+    simulated: bool,
+) -> Sha256Digest {
+    let mut canonical = Canonical::new(ASK_VERSION);
+    canonical.asked(prompt, variant, spec, base_url_origin);
+    for sha256 in references {
+        canonical.line("reference", sha256);
+    }
+    canonical.line("has_mask", has_mask);
     canonical.line("simulated", simulated);
     canonical.digest()
 }
@@ -226,9 +260,9 @@ pub fn without_signature(reference: &Reference) -> String {
 struct Canonical(Sha256);
 
 impl Canonical {
-    fn new() -> Self {
+    fn new(version: &str) -> Self {
         let mut hasher = Sha256::new();
-        hasher.update(IDENTITY_VERSION.as_bytes());
+        hasher.update(version.as_bytes());
         hasher.update(b"\n");
         Self(hasher)
     }
@@ -239,6 +273,21 @@ impl Canonical {
         self.0.update(b"=");
         self.0.update(value.as_bytes());
         self.0.update(b"\n");
+    }
+
+    /// Prompt, number, and what is asked of whom.
+    fn asked(&mut self, prompt: &str, variant: u8, spec: &ImageSpec, origin: Option<&str>) {
+        self.line("prompt", prompt);
+        self.line("variant", variant);
+        self.line("provider", &*spec.provider);
+        self.line("base_url_origin", origin);
+        self.line("model", &*spec.model);
+        self.line("size", &*spec.size);
+        self.line("quality", &*spec.quality);
+        self.line("format", &*spec.format);
+        self.line("seed", spec.seed);
+        self.line("background", &spec.background);
+        self.line("negative_prompt", &spec.negative_prompt);
     }
 
     fn digest(self) -> Sha256Digest {
@@ -303,6 +352,37 @@ mod tests {
         assert_ne!(work_identity(&row(), 2, &spec(), None, true), base);
         assert_ne!(work_identity(&row(), 1, &spec(), None, false), base);
         assert_ne!(work_identity(&row(), 1, &spec(), Some("http://127.0.0.1"), true), base);
+    }
+
+    #[test]
+    fn twins_ask_for_the_same_by_another_name() {
+        let twin = |row: &Row, spec: &ImageSpec| twin_identity(row, spec, None, true);
+        let (base, mut other) = (twin(&row(), &spec()), row());
+        other.scene_id = SceneId::new("BATCH-002");
+        other.references = vec![Reference::Url("https://a.example/x.png?w=2&sig=zzz".to_owned())];
+        assert_eq!(twin(&other, &spec()), base);
+        let mut more = row();
+        more.variants = Variants::try_from(2).expect("valid");
+        assert_ne!(twin(&more, &spec()), base);
+        let mut masked = row();
+        masked.options.mask = masked.references.pop();
+        assert_ne!(twin(&masked, &spec()), base);
+        assert_ne!(twin(&row(), &ImageSpec { seed: Some(1), ..spec() }), base);
+    }
+
+    /// The digest is format v1: images that were kept are found by it for ever.
+    #[test]
+    fn the_identity_of_a_request_is_pinned_and_knows_references_by_their_bytes() {
+        let ask = |bytes: &[u8], has_mask| {
+            let mut references = std::iter::once(Sha256Digest::of(bytes));
+            ask_identity("a cow", 1, &spec(), None, &mut references, has_mask, true)
+        };
+        assert_eq!(
+            ask(b"x", false).to_string(),
+            "319f3f727a9966ba68820ecf53ae7cb6867a67cd7c2703faf1669ebc88586d5d"
+        );
+        assert_ne!(ask(b"y", false), ask(b"x", false));
+        assert_ne!(ask(b"x", true), ask(b"x", false));
     }
 
     #[test]

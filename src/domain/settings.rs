@@ -12,6 +12,7 @@ use crate::domain::gate::Gate;
 use crate::domain::history::Only;
 use crate::domain::image_name::NameTemplate;
 use crate::domain::money::NanoUsd;
+use crate::domain::out_bucket::OutBucket;
 use crate::domain::pace::Rates;
 use crate::domain::percent::Percent;
 use crate::domain::price::SIM_PROVIDER;
@@ -191,12 +192,20 @@ pub struct RunSettings {
     pub canary: Option<CanaryShare>,
     /// The folder of all runs.
     pub out: PathBuf,
+    /// A place in a bucket where runs are handed over to as well.
+    pub out_bucket: Option<OutBucket>,
     /// How images are named.
     pub names: NameTemplate,
     /// A ledger folder named by the user.
     pub ledger: Option<PathBuf>,
     /// A price file laid over the embedded book.
     pub prices: Option<PathBuf>,
+    /// Whether each image is decoded once it has come, to look at it.
+    pub image_checks: bool,
+    /// Whether rows that ask for the same are sent once.
+    pub dedupe: bool,
+    /// Whether images that earlier runs have kept are taken from there.
+    pub reuse: bool,
     /// Start anew although this run exists.
     pub fresh: bool,
     /// The run to go on with, as the user names it.

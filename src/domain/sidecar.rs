@@ -1,6 +1,8 @@
 //! The sidecar (v1): the JSON file beside each image, enough to audit it and to repeat its request.
 
-use serde::Serialize;
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
 
 use crate::domain::digest::Sha256Digest;
 use crate::domain::ids::{AttemptId, RunId};
@@ -13,10 +15,10 @@ use crate::domain::request::ImageSpec;
 pub const SCHEMA: &str = "imagemill.sidecar/1";
 
 /// Everything that is kept about one image.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Sidecar {
     /// The name and version of the format.
-    pub schema: &'static str,
+    pub schema: Cow<'static, str>,
     /// The run that made the image.
     pub run_id: RunId,
     /// The attempt that paid for it; its settlement in the ledger has the same `rid`.
@@ -54,17 +56,21 @@ pub struct Sidecar {
     /// Height in pixels, as its header says.
     pub height: Option<u32>,
     /// What a look at it found wrong: `undecodable`, `wrong-size`, `blank`.
+    #[serde(default)]
     pub flaws: Flaws,
+    /// The image that it is a copy of, where it is one; that one was paid for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copy_of: Option<String>,
     /// When the answer was complete, RFC 3339 UTC.
     pub finished_at: String,
 }
 
 /// One input image of the request.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SidecarReference {
     /// Where it came from, without a query.
     pub name: String,
     /// The SHA-256 of its bytes; left out where the process that had read them has died.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sha256: Option<Sha256Digest>,
 }

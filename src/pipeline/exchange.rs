@@ -28,7 +28,7 @@ pub(crate) enum Answer {
     /// An image with its final name.
     Image { generation: Generation, image: StoredImage },
     /// A complete, paid answer that is no image; its bytes are kept.
-    NotAnImage { generation: Generation, reason: String },
+    NotAnImage { generation: Generation, reason: String, kept: PathBuf },
     /// A paid image that the disk refused.
     NotKept { generation: Option<Generation>, reason: String },
     /// The exchange failed.
@@ -99,6 +99,19 @@ impl Answer {
             Self::Failed(failure) => Some(failure.class.kind()),
             Self::Left => Some("left"),
             Self::NotSent { .. } | Self::HeldTooLong => Some("not-sent"),
+        }
+    }
+
+    /// Where what came is kept, when it was no image.
+    pub(crate) fn kept(&self) -> &[PathBuf] {
+        match self {
+            Self::NotAnImage { kept, .. } => std::slice::from_ref(kept),
+            Self::Failed(failure) => &failure.kept,
+            Self::Image { .. }
+            | Self::NotKept { .. }
+            | Self::Left
+            | Self::NotSent { .. }
+            | Self::HeldTooLong => &[],
         }
     }
 
@@ -182,8 +195,9 @@ pub(crate) async fn exchange(
     match sent {
         Ok(generation) => match body.finish().await {
             Ok(image) => Answer::Image { generation, image },
-            Err(error @ ImageStoreError::NotAnImage { .. }) => {
-                Answer::NotAnImage { generation, reason: error.to_string() }
+            Err(ImageStoreError::NotAnImage { kept }) => {
+                let reason = ImageStoreError::NotAnImage { kept: kept.clone() }.to_string();
+                Answer::NotAnImage { generation, reason, kept }
             }
             Err(
                 error @ (ImageStoreError::Exists { .. }
@@ -241,8 +255,9 @@ async fn failed(
         Ok(places) => {
             let detail = failure.detail.take();
             let detail = detail.map_or(String::new(), |detail| format!("{detail}; "));
-            let places: Vec<String> = places.iter().map(|it| it.display().to_string()).collect();
-            failure.detail = Some(format!("{detail}what came is kept in {}", places.join(", ")));
+            let names: Vec<String> = places.iter().map(|it| it.display().to_string()).collect();
+            failure.detail = Some(format!("{detail}what came is kept in {}", names.join(", ")));
+            failure.kept = places;
         }
         Err(error) => {
             let reason = with_sources(&error);

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use crate::domain::digest::Sha256Digest;
 use crate::domain::event::{ImageStored, RunEvent};
 use crate::domain::ids::{AttemptId, RunId};
 use crate::domain::image::StoredImage;
 use crate::domain::ledger::CostSource;
 use crate::domain::look::ImageCheck;
 use crate::domain::money::NanoUsd;
+use crate::domain::request::ask_identity;
 use crate::domain::sidecar::{SCHEMA, Sidecar, SidecarReference};
 use crate::pipeline::context::RunContext;
 use crate::pipeline::event_task::EventHandle;
@@ -91,6 +93,8 @@ impl PersistHandle {
             sha256: self.queue.is_some().then_some(finished.image.sha256),
             pixels: finished.image.pixels,
             flaws: finished.check.flaws,
+            ask: self.queue.is_some().then(|| ask(cx, finished.job)),
+            work: None,
             look: finished.check.look.filter(|_| finished.job.row.variants.get() > 1),
         };
         match &self.queue {
@@ -140,10 +144,25 @@ async fn work(
     }
 }
 
+/// What makes an image the answer to the same request in another row or run.
+fn ask(cx: &RunContext, job: &VariantJob) -> Sha256Digest {
+    let (request, settings) = (&job.request, &cx.settings);
+    let mut references = request.references.iter().map(|reference| reference.sha256);
+    ask_identity(
+        &request.prompt,
+        request.variant,
+        &request.spec,
+        settings.origin(),
+        &mut references,
+        request.has_mask,
+        settings.is_simulated(),
+    )
+}
+
 fn sidecar(cx: &RunContext, run_id: RunId, finished: &Finished<'_>) -> Sidecar {
     let request = &finished.job.request;
     Sidecar {
-        schema: SCHEMA,
+        schema: SCHEMA.into(),
         run_id,
         rid: finished.rid,
         scene_id: request.scene_id.as_str().to_owned(),
@@ -170,6 +189,7 @@ fn sidecar(cx: &RunContext, run_id: RunId, finished: &Finished<'_>) -> Sidecar {
         width: finished.image.pixels.map(|(width, _)| width),
         height: finished.image.pixels.map(|(_, height)| height),
         flaws: finished.check.flaws,
+        copy_of: None,
         finished_at: cx.clock.now().to_string(),
     }
 }

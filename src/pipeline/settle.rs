@@ -50,6 +50,7 @@ pub(crate) async fn settle(
         kind: answer.kind(),
         error: remark(answer),
         provider_request_id: answer.request_id().cloned(),
+        kept: answer.kept().iter().map(|it| it.to_string_lossy().into_owned()).collect(),
         tags: job.tags.clone(),
     };
     cx.events.emit(RunEvent::AttemptEnded(Box::new(ended))).await;

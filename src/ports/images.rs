@@ -108,8 +108,9 @@ pub trait ImageStore: Debug + Send + Sync {
         finished: Vec<(StoredImage, Sidecar)>,
     ) -> Vec<Result<(), ImageStoreError>>;
 
-    /// Looks at an image that has its name: what decoding it tells; nothing where nobody can look.
-    async fn look(&self, image: &StoredImage) -> Option<Sight>;
+    /// Looks at an image that has its name: what decoding it tells, and how it looks where that is
+    /// compared; nothing where nobody can look.
+    async fn look(&self, image: &StoredImage, is_compared: bool) -> Option<Sight>;
 
     /// How long a finished image may wait for company before it is made durable.
     fn linger(&self) -> Duration {

@@ -1,6 +1,7 @@
 //! A vendor of images behind one method: one exchange, never a retry.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -54,6 +55,8 @@ pub struct ExchangeFailure {
     pub request_id: Option<Arc<str>>,
     /// What was received beside image bytes, when it may be paid for: it is kept.
     pub answer: Bytes,
+    /// Where that is kept, once it is.
+    pub kept: Vec<PathBuf>,
     /// What time the provider said it was.
     pub date: Option<Timestamp>,
 }
@@ -61,7 +64,14 @@ pub struct ExchangeFailure {
 impl ExchangeFailure {
     /// A failure of which nothing more is known.
     pub const fn new(class: FailureClass) -> Self {
-        Self { class, detail: None, request_id: None, answer: Bytes::new(), date: None }
+        Self {
+            class,
+            detail: None,
+            request_id: None,
+            answer: Bytes::new(),
+            kept: Vec::new(),
+            date: None,
+        }
     }
 
     /// With what the other side or the network said; it must be redacted already.

@@ -30,6 +30,9 @@ pub fn plan_view(plan: &Plan, width: u16) -> String {
         line("Goes on", goes_on(run));
     }
     line("References", references(plan));
+    for (n, told) in twins(plan).into_iter().enumerate() {
+        line(if n == 0 { "Copies" } else { "" }, told);
+    }
     for (n, request) in requests(plan).into_iter().enumerate() {
         line(if n == 0 { if dry { "Would ask" } else { "Asks" } } else { "" }, request);
     }
@@ -120,6 +123,32 @@ fn goes_on(run: &PlanGoesOn) -> String {
         text.push_str("; the rows stand in another order");
     }
     text
+}
+
+/// Rows that are not sent, since their images are copied.
+fn twins(plan: &Plan) -> Vec<String> {
+    let twins = &plan.twins;
+    let rows = |n| words::count(n, "row");
+    let images = |n| words::count(n, "image");
+    let mut told = Vec::new();
+    if twins.rows > 0 {
+        let (rows, images) = (rows(twins.rows), images(twins.images));
+        told.push(format!("{rows} for the same as others: {images}, not sent (--dedupe)"));
+    }
+    if twins.kept_rows > 0 {
+        let (rows, images) = (rows(twins.kept_rows), images(twins.kept_images));
+        told.push(format!("{rows} made by earlier runs: {images}, not sent (--reuse)"));
+    }
+    if !told.is_empty() {
+        told.push(format!("{} are not spent on them", words::dollars(twins.saved)));
+    }
+    if twins.remote > 0 {
+        told.push(format!(
+            "{} with references by URL made anew: those may have changed",
+            rows(twins.remote)
+        ));
+    }
+    told
 }
 
 fn references(plan: &Plan) -> String {

@@ -101,6 +101,7 @@ fn event(seq: u64) -> RunEvent {
             kind: None,
             error: None,
             provider_request_id: None,
+            kept: Vec::new(),
             tags: Tags::unsaid(),
         })),
         3 => RunEvent::RowFinished(Box::new(RowFinished {
@@ -127,6 +128,8 @@ fn event(seq: u64) -> RunEvent {
             pixels: Some((1024, 1024)),
             flaws: Default::default(),
             look: None,
+            ask: None,
+            work: None,
         })),
     }
 }

@@ -39,6 +39,8 @@ const MAX_WAVE_RATIO: f64 = 1.15;
 const N_FAST_ROWS: u32 = 4_000;
 const SMALL_IMAGE: usize = 2 << 10;
 const MAX_PLAIN_RATIO: f64 = 1.5;
+/// The same with a look at each image, which the plain client does not have.
+const MAX_LOOKING_RATIO: f64 = 3.0;
 
 /// Rows of the run with large images.
 const N_LARGE_ROWS: u32 = 300;
@@ -90,8 +92,8 @@ impl Bench {
         let ideal = LATENCY * N_WAVE_ROWS.div_ceil(CONCURRENCY);
         let (mut times, mut on_disk) = (Vec::new(), Vec::new());
         for _ in 0..N_TRIES {
-            times.push(self.run(&server, &rows, &self.memory)?);
-            on_disk.push(self.run(&server, &rows, &self.disk)?);
+            times.push(self.run(&server, &rows, &self.memory, &[])?);
+            on_disk.push(self.run(&server, &rows, &self.disk, &[])?);
         }
         table.title("1,000 rows at 50 ms, 64 at a time");
         table.figure("ideal", &shown(ideal));
@@ -105,10 +107,12 @@ impl Bench {
     fn beside_a_plain_client(&self, table: &mut Table) -> Result<(), Failure> {
         let server = Server::start(Duration::ZERO, SMALL_IMAGE)?;
         let rows = self.rows(N_FAST_ROWS)?;
-        let (mut ours, mut plain) = (Vec::new(), Vec::new());
+        let (mut ours, mut plain, mut looking) = (Vec::new(), Vec::new(), Vec::new());
         for n in 0..N_TRIES {
             plain.push(self.run_plain(&server, n)?);
-            ours.push(self.run(&server, &rows, &self.memory)?);
+            // The plain client looks at no image either.
+            ours.push(self.run(&server, &rows, &self.memory, &["--no-image-checks"])?);
+            looking.push(self.run(&server, &rows, &self.memory, &[])?);
         }
         table.title("4,000 rows without latency, 2 KiB each");
         // In the middle: the best of many is a matter of luck for the one as for the other.
@@ -117,6 +121,10 @@ impl Bench {
         table.figure("whole run", &shown(ours));
         let ratio = ratio(ours, plain);
         table.at_most("times the plain client", ratio, MAX_PLAIN_RATIO);
+        let looking = median(&mut looking);
+        table.figure("looking at each image", &shown(looking));
+        let ratio = self::ratio(looking, plain);
+        table.at_most("times the plain client", ratio, MAX_LOOKING_RATIO);
         Ok(())
     }
 
@@ -156,10 +164,16 @@ impl Bench {
 
     /// Runs the rows against the server; images and journal in a folder of `place`, money on the
     /// disk.
-    fn run(&self, server: &Server, rows: &Path, place: &Path) -> Result<Duration, Failure> {
+    fn run(
+        &self,
+        server: &Server,
+        rows: &Path,
+        place: &Path,
+        args: &[&str],
+    ) -> Result<Duration, Failure> {
         let out = self.folder(place, "out");
         let begin = Instant::now();
-        let child = self.start(server, rows, &out)?;
+        let child = self.start(server, rows, &out, args)?;
         self.end(child, begin, &out)
     }
 
@@ -173,7 +187,7 @@ impl Bench {
     fn watch(&self, server: &Server, rows: &Path) -> Result<Run, Failure> {
         let out = self.folder(&self.memory, "out");
         let begin = Instant::now();
-        let child = self.start(server, rows, &out)?;
+        let child = self.start(server, rows, &out, &[])?;
         let id = child.id();
         let watch = thread::spawn(move || look_at_memory(id));
         let elapsed = self.end(child, begin, &out)?;
@@ -190,7 +204,13 @@ impl Bench {
         if status.success() { Ok(elapsed) } else { Err(format!("{status}").into()) }
     }
 
-    fn start(&self, server: &Server, rows: &Path, out: &Path) -> Result<Child, Failure> {
+    fn start(
+        &self,
+        server: &Server,
+        rows: &Path,
+        out: &Path,
+        args: &[&str],
+    ) -> Result<Child, Failure> {
         let mut command = Command::new(env!("CARGO_BIN_EXE_imagemill"));
         command
             .arg("run")
@@ -200,6 +220,7 @@ impl Bench {
             // keep books. Its tables of results are made.
             .args(["--quality", "low", "--gate", "none", "--progress", "none", "--no-html"])
             .args(["--limit-per-day", "1000", "--base-url", &server.base_url])
+            .args(args)
             .args(["--concurrency", &CONCURRENCY.to_string()])
             .arg("--out")
             .arg(out)

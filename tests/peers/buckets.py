@@ -162,13 +162,9 @@ def google_account():
     return json.dumps(account)
 
 
-def check_rows(mill, servers, folder):
-    """The command itself, as a user calls it: rows that name objects of all three."""
-    rows = folder / "rows.csv"
-    names = [f"{scheme}://refs/{KEY}" for scheme in ("s3", "az", "gs")]
-    lines = [f"{name[:2]},a thing,{name}\n" for name in names]
-    rows.write_text("scene_id,prompt,reference_urls\n" + "".join(lines))
-    env = {
+def environment(servers, folder):
+    """What a user's environment says of all three."""
+    return {
         "PATH": os.environ["PATH"],
         "HOME": str(folder),
         "AWS_ENDPOINT_URL": servers.s3,
@@ -180,12 +176,91 @@ def check_rows(mill, servers, folder):
         "GOOGLE_BASE_URL": servers.gcs,
         "GOOGLE_SKIP_SIGNATURE": "true",
     }
+
+
+def check_rows(mill, servers, folder):
+    """The command itself, as a user calls it: rows that name objects of all three."""
+    rows = folder / "rows.csv"
+    names = [f"{scheme}://refs/{KEY}" for scheme in ("s3", "az", "gs")]
+    lines = [f"{name[:2]},a thing,{name}\n" for name in names]
+    rows.write_text("scene_id,prompt,reference_urls\n" + "".join(lines))
+    env = environment(servers, folder)
     command = [mill, "refs", "check", str(rows), "--format", "json"]
     told = subprocess.run(command, env=env, cwd=folder, capture_output=True, text=True)
     check(told.returncode == 0, told.stdout, told.stderr)
     report = json.loads(told.stdout)
     check(report["usable"] == 3 and report["freshness"]["in_buckets"] == 3, report)
     check(report["fetches"]["fetched"] == 3, report)
+
+
+def check_hand_over(mill, servers, folder):
+    """Runs that are handed over: everything once, nothing written over, and what was left behind."""
+    client = boto3.client(
+        "s3",
+        endpoint_url=servers.s3,
+        region_name="us-east-1",
+        aws_access_key_id="peer",
+        aws_secret_access_key="peer-secret",
+    )
+    env = environment(servers, folder)
+    rows = folder / "made.csv"
+    rows.write_text("scene_id,prompt,n\nA,a cow,2\nB,a hen,1\n")
+
+    def run(out, code, **more):
+        command = [mill, "run", str(rows), "--live", "--provider", "sim", "--gate", "none"]
+        command += ["--progress", "none", "--out", out]
+        told = subprocess.run(
+            command, env={**env, **more}, cwd=folder, capture_output=True, text=True
+        )
+        check(told.returncode == code, out, told.stdout, told.stderr)
+        return told.stdout + told.stderr
+
+    def there():
+        listed = client.list_objects_v2(Bucket="refs", Prefix="made/in/").get("Contents", [])
+        return {it["Key"].split("/", 3)[3]: it["ETag"] for it in listed}
+
+    told = run("s3://refs/made/in", 0)
+    check("handed over to s3://refs/made/in/" in told, told)
+    first = there()
+    images = [f"images/{name}.{kind}" for name in ("A-v1", "A-v2", "B-v1") for kind in ("json", "png")]
+    documents = ["SHA256SUMS", "imagemill-run.json", "journal.jsonl", "plan.json", "report.html"]
+    documents += ["report.json", "results.csv"]
+    check(sorted(first) == sorted(images + documents), sorted(first))
+    run_folder = [it for it in (folder / "out").iterdir() if (it / "plan.json").is_file()]
+    check(len(run_folder) == 1, run_folder)
+    run_folder = run_folder[0]
+    for name in images:
+        key = f"made/in/{run_folder.name}/{name}"
+        body = client.get_object(Bucket="refs", Key=key)["Body"].read()
+        check(body == (run_folder / name).read_bytes(), name, "is what it is on the disk")
+
+    # The same command again buys nothing and changes no object; a row more is handed over.
+    run("s3://refs/made/in", 0)
+    check({k: v for k, v in there().items() if k in first} == first, "nothing was written over")
+    rows.write_text("scene_id,prompt,n\nA,a cow,2\nB,a hen,1\nC,a pig,1\n")
+    # Without a bucket that takes it, the run does not begin.
+    told = run("s3://nobodys/made", 75)
+    check("there is no such bucket" in told and "images=0/4" in told, told)
+    told = run("s3://refs/made/in", 3, AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY="")
+    check("no credentials for s3://" in told, told)
+    run("out", 0)
+    check("images/C-v1.png" not in there(), "it is on the disk only")
+    run("s3://refs/made/in", 0)
+    now = there()
+    check("images/C-v1.png" in now and "results-1.csv" in now, sorted(now))
+    check({k: v for k, v in now.items() if k in first} == first, "nothing was written over")
+
+    # Somebody else's object in the place of an image stays, and is told.
+    other = {"Bucket": "refs", "Key": f"made/in/{run_folder.name}/images/D-v1.png"}
+    client.put_object(Body=b"another", **other)
+    rows.write_text("scene_id,prompt,n\nA,a cow,2\nB,a hen,1\nC,a pig,1\nD,a dog,1\n")
+    told = run("s3://refs/made/in", 75)
+    check("images/D-v1.png with other bytes" in told, told)
+    check(client.get_object(**other)["Body"].read() == b"another", "it is as it was")
+
+    # Azure takes them the same way.
+    told = run("az://refs/made", 0)
+    check("handed over to az://refs/made/" in told, told)
 
 
 def main(mill, azurite, folder):
@@ -212,9 +287,10 @@ def main(mill, azurite, folder):
         check("buckets of three servers were read" in told.stdout, told.stdout, told.stderr)
         check(told.returncode == 0, told.stdout, told.stderr)
         check_rows(mill, servers, folder)
+        check_hand_over(mill, servers, folder)
     finally:
         servers.stop()
-    print("moto, Azurite and fake-gcs-server: objects are read, and signed for")
+    print("moto, Azurite and fake-gcs-server: objects are read and signed for; runs handed over")
 
 
 main(*sys.argv[1:])

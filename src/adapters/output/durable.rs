@@ -207,7 +207,7 @@ mod tests {
             negative_prompt: None,
         };
         let sidecar = Sidecar {
-            schema: SCHEMA,
+            schema: SCHEMA.into(),
             run_id: RunId::new(Uuid::nil()),
             rid: AttemptId::new(Uuid::nil()),
             scene_id: "S".to_owned(),
@@ -227,6 +227,7 @@ mod tests {
             width: None,
             height: None,
             flaws: Default::default(),
+            copy_of: None,
             finished_at: String::new(),
         };
         (image, sidecar)

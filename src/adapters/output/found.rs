@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 
 use crate::adapters::output::files::open_regular;
 use crate::adapters::output::images::{IMAGES, RAW};
+use crate::adapters::output::rebuild::Rebuilt;
 use crate::domain::digest::Sha256Digest;
 use crate::domain::ids::{AttemptId, RunId};
 use crate::domain::image::{ImageKind, StoredImage};
@@ -34,6 +35,14 @@ pub struct FoundImage {
     pub image: StoredImage,
     /// What it cost and where that comes from, when its sidecar is there.
     pub cost: Option<(NanoUsd, CostSource)>,
+    /// What it is still to be made from, when it came in an answer that nobody could read then.
+    pub rebuilt: Option<Rebuilt>,
+}
+
+impl From<Rebuilt> for FoundImage {
+    fn from(rebuilt: Rebuilt) -> Self {
+        Self { image: rebuilt.image.clone(), cost: None, rebuilt: Some(rebuilt) }
+    }
 }
 
 /// What a sidecar says of its attempt.
@@ -47,6 +56,9 @@ pub struct SidecarHead {
     pub work: Sha256Digest,
     amount: NanoUsd,
     cost_source: CostSource,
+    /// The image that it is a copy of, where it is one.
+    #[serde(default)]
+    copy_of: Option<String>,
 }
 
 /// The images of a run's folder, as far as nothing says whose they are.
@@ -99,6 +111,8 @@ impl ImagesThere {
                 continue;
             }
             match sidecar(&folder.join(&file).with_extension("json")) {
+                // A copy was not paid for; whoever wants it makes it again.
+                Some(head) if head.copy_of.is_some() => {}
                 Some(head) => drop(self.told.insert(head.work, (name, head))),
                 None => drop(self.bare.insert(name)),
             }
@@ -129,7 +143,7 @@ impl ImagesThere {
         let Some((name, head)) = self.told.get(work) else { return Ok(None) };
         let image = whole_image(&self.run_folder, Path::new(IMAGES).join(name))?;
         let cost = Some((head.amount, head.cost_source));
-        Ok(image.map(|image| FoundImage { image, cost }))
+        Ok(image.map(|image| FoundImage { image, cost, rebuilt: None }))
     }
 
     /// The image without a sidecar that has the name of a row's image: as it is usually called, or
@@ -156,7 +170,7 @@ impl ImagesThere {
             found.extend(image.filter(is_its));
         }
         let image = found.pop().filter(|_| found.is_empty());
-        Ok(image.map(|image| FoundImage { image, cost: None }))
+        Ok(image.map(|image| FoundImage { image, cost: None, rebuilt: None }))
     }
 }
 
@@ -208,16 +222,20 @@ fn whole_image(run_folder: &Path, path: PathBuf) -> io::Result<Option<StoredImag
     }
     // The disk has it from here on, whatever happens.
     file.sync_all()?;
-    let pixels = imagesize::blob_size(&head)
-        .ok()
-        .and_then(|size| Some((u32::try_from(size.width).ok()?, u32::try_from(size.height).ok()?)));
+    let pixels = pixels_of(&head);
     let sha256 = Sha256Digest::finish(hasher);
     Ok(Some(StoredImage { path, kind, n_bytes, sha256, pixels }))
 }
 
+/// Width and height, as the header says.
+pub(super) fn pixels_of(head: &[u8]) -> Option<(u32, u32)> {
+    let size = imagesize::blob_size(head).ok()?;
+    Some((u32::try_from(size.width).ok()?, u32::try_from(size.height).ok()?))
+}
+
 /// Whether a file ends as its format says: the last chunk of a PNG, the end marker of a JPEG, the
 /// length in the head of a WebP.
-fn is_whole(kind: ImageKind, head: &[u8], end: &[u8; 12], n_bytes: u64) -> bool {
+pub(super) fn is_whole(kind: ImageKind, head: &[u8], end: &[u8; 12], n_bytes: u64) -> bool {
     match kind {
         ImageKind::Png => end == b"\0\0\0\0IEND\xaeB`\x82",
         ImageKind::Jpeg => end.ends_with(&[0xff, 0xd9]),

@@ -32,6 +32,12 @@ pub(super) const RAW: &str = "raw";
 /// How long a finished image waits for company: many share their syncs then.
 const LINGER: Duration = Duration::from_millis(5);
 
+/// Images of usual size that are looked at at once; a larger one takes the place of several.
+const LOOKS_AT_ONCE: u32 = 4;
+
+/// Pixels of an image of usual size.
+const PIXELS_PER_LOOK: u64 = 2 << 20;
+
 /// Keeps images below one run's folder.
 #[derive(Debug)]
 pub struct ImageFolder {
@@ -56,7 +62,7 @@ impl ImageFolder {
         let spares = Arc::new(Spares::in_folder(root.join(IMAGES)));
         let room = Room::in_folder(root.join(IMAGES), in_flight);
         room.check_now()?;
-        let looks = Semaphore::new(1);
+        let looks = Semaphore::new(LOOKS_AT_ONCE as usize);
         Ok(Self { root: Arc::new(root.to_owned()), spares, unsynced: Arc::default(), room, looks })
     }
 }
@@ -79,11 +85,16 @@ impl ImageStore for ImageFolder {
         make_durable(&self.root, &self.root.join(IMAGES), &self.unsynced, finished).await
     }
 
-    async fn look(&self, image: &StoredImage) -> Option<Sight> {
+    async fn look(&self, image: &StoredImage, is_compared: bool) -> Option<Sight> {
         let path = self.root.join(&image.path);
-        // Nobody closes it. One at a time: a decoded picture may take hundreds of megabytes.
-        let _turn = self.looks.acquire().await.ok()?;
-        spawn_blocking(move || sight(&path)).await.ok()?
+        // Nobody closes it. Large ones wait for each other: a decoded picture may take hundreds of
+        // megabytes.
+        let n_pixels =
+            image.pixels.map_or(u64::MAX, |(wide, high)| u64::from(wide) * u64::from(high));
+        let weight = n_pixels.div_ceil(PIXELS_PER_LOOK).clamp(1, u64::from(LOOKS_AT_ONCE));
+        let weight = u32::try_from(weight).unwrap_or(LOOKS_AT_ONCE);
+        let _turn = self.looks.acquire_many(weight).await.ok()?;
+        spawn_blocking(move || sight(&path, is_compared)).await.ok()?
     }
 
     fn linger(&self) -> Duration {
@@ -216,7 +227,7 @@ impl ImageStore for NoImages {
         finished.iter().map(|_| Ok(())).collect()
     }
 
-    async fn look(&self, _: &StoredImage) -> Option<Sight> {
+    async fn look(&self, _: &StoredImage, _: bool) -> Option<Sight> {
         None
     }
 }
@@ -256,6 +267,7 @@ impl ImageWriter for NoImage {
     async fn discard(self: Box<Self>) {}
 }
 
-fn short(digest: &Sha256Digest) -> String {
+/// The digits of a digest that set a name apart.
+pub(super) fn short(digest: &Sha256Digest) -> String {
     digest.to_string()[..12].to_owned()
 }

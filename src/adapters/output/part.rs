@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use tokio::task::spawn_blocking;
 
 use crate::adapters::output::disk_queue::{DiskQueue, Pending};
+use crate::adapters::output::found::pixels_of;
 use crate::domain::digest::Sha256Digest;
 use crate::domain::image::ImageKind;
 use crate::ports::images::ImageStoreError;
@@ -113,8 +114,7 @@ impl Part {
 
     /// Width and height, as the header says.
     pub(super) fn pixels(&self) -> Option<(u32, u32)> {
-        let size = imagesize::blob_size(&self.head).ok()?;
-        Some((u32::try_from(size.width).ok()?, u32::try_from(size.height).ok()?))
+        pixels_of(&self.head)
     }
 
     /// Writes what is gathered and gives the file the first of these names that is free; the last
@@ -160,7 +160,7 @@ impl Part {
 }
 
 /// What became of a name.
-enum Naming {
+pub(super) enum Naming {
     /// The file has it.
     New,
     /// Another file with the same bytes had it already, and stays.
@@ -170,7 +170,7 @@ enum Naming {
 }
 
 /// Renames to the first name that is free; only the last may be that of a file with the same bytes.
-fn give_one_of(part: &Path, places: &[PathBuf]) -> io::Result<(usize, Naming)> {
+pub(super) fn give_one_of(part: &Path, places: &[PathBuf]) -> io::Result<(usize, Naming)> {
     for (at, place) in places.iter().enumerate() {
         let is_last = at + 1 == places.len();
         if is_last || !place.exists() {

@@ -10,11 +10,13 @@ use std::sync::Arc;
 use futures_util::StreamExt;
 #[cfg(unix)]
 use rustix::fs::OFlags;
+use sha2::{Digest, Sha256};
 use tokio::task::spawn_blocking;
 use tokio_util::io::ReaderStream;
 
 use crate::adapters::references::cache::{ContentCache, Kept};
 use crate::adapters::references::inspect::{ContentError, HEAD, MAX_BYTES, check_file};
+use crate::domain::digest::Sha256Digest;
 use crate::domain::reference::Reference;
 use crate::ports::references::ReferenceError;
 
@@ -68,6 +70,18 @@ impl LocalReferences {
             }
         }
         incoming.finish().await.map_err(|error| content_error(&reference, error))
+    }
+
+    /// The digest of a file's bytes; nothing where it cannot be used.
+    pub fn digest(&self, path: &str) -> Option<Sha256Digest> {
+        let (mut file, mut hasher) = (self.open(path).ok()?, Sha256::new());
+        let mut chunk = vec![0; CHUNK];
+        loop {
+            match file.read(&mut chunk).ok()? {
+                0 => return Some(Sha256Digest::finish(hasher)),
+                n => hasher.update(&chunk[..n]),
+            }
+        }
     }
 
     /// Opens a file; links are followed first, so that none leads out of what is open.

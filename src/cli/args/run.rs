@@ -169,8 +169,9 @@ pub struct RunArgs {
     #[arg(long, value_name = "NAME", help_heading = "Run")]
     pub canary_name: Option<String>,
 
-    /// The folder of all runs [default: out]
-    #[arg(long, value_name = "DIR", help_heading = "Run")]
+    /// The folder of all runs, or a place in a bucket where they are handed over to as well:
+    /// s3://name/folder, gs://… or az://… [default: out]
+    #[arg(long, value_name = "DIR|URL", help_heading = "Run")]
     pub out: Option<String>,
 
     /// How images are named, such as '{date}/{scene_id}-{variant}' (see imagemill name-test)
@@ -191,6 +192,18 @@ pub struct RunArgs {
     /// [default: pending,new]
     #[arg(long, value_name = "LIST", conflicts_with = "fresh", help_heading = "Run")]
     pub only: Option<String>,
+
+    /// Send rows that ask for the very same only once, and copy the images to the others
+    #[arg(long, help_heading = "Run")]
+    pub dedupe: bool,
+
+    /// Copy images that a run in --out has kept for the very same request, and buy only the others
+    #[arg(long, help_heading = "Run")]
+    pub reuse: bool,
+
+    /// Decode no image to look at it: images.blank and images.duplicate then find nothing
+    #[arg(long, help_heading = "Run")]
+    pub no_image_checks: bool,
 
     /// A condition on the run, beside the defaults; may be given several times; none removes them
     #[arg(long = "gate", value_name = "EXPR", help_heading = "Gates")]

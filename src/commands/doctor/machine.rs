@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::adapters::disk::{free_bytes, shared_file_system};
-use crate::cli::layers::{self, Layers};
+use crate::cli::layers::Layers;
 use crate::commands::world::World;
 use crate::domain::checkup::Check;
 
@@ -15,7 +15,7 @@ const LITTLE: u64 = 100 << 20;
 
 /// Room for images, and for the ledger where that is another disk.
 pub(super) fn disks(world: &World, layers: &Layers) -> Vec<Check> {
-    let out = layers.get(layers::OUT).map_or("out", |given| given.text.as_str());
+    let out = layers.out_folder();
     let places: [(&str, PathBuf); 2] =
         [("images", world.path(out)), ("the ledger", world.ledger_folder(layers))];
     let mut checks: Vec<Check> = Vec::new();

@@ -32,7 +32,7 @@ fn document(world: &World, out: Option<&String>, named: &str) -> Result<Value, F
     } else {
         let (mut layers, _) = world.layers()?;
         layers.put_flag(layers::OUT, out);
-        let out = layers.get(layers::OUT).map_or("out", |given| given.text.as_str());
+        let out = layers.out_folder();
         the_run(&world.path(out), named)?.join(REPORT)
     };
     let text = read_text(&path)?;

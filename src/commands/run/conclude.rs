@@ -62,7 +62,9 @@ fn judged(
     elapsed: Duration,
 ) -> RunReport {
     let gates = measure.verdicts(elapsed);
-    let (exit, reason) = choose(plan, header.mode, reasons, &gates);
+    let (rows, n_rows) = (&measure.stats().rows, measure.frame().rows);
+    let all_copied = n_rows > 0 && rows.skipped == n_rows;
+    let (exit, reason) = choose(plan, header.mode, reasons, &gates, all_copied);
     let mut report = refused(header, Some(plan), exit, &reason);
     fill(&mut report, measure, elapsed.saturating_add(measure.active_before()));
     report.verdict = verdict_word(exit, &gates);

@@ -1,15 +1,19 @@
 //! The run itself, the same for a rehearsal and a live run: tasks, pipeline, orderly end.
 
+use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
 use tokio::task::JoinHandle;
 
-use crate::commands::run::flow_parts::{end_of_tasks, keeping, started, tell_stop};
+use crate::commands::run::flow_parts::{
+    end_of_tasks, keeping, started, tell_late_stops, tell_stop,
+};
 use crate::commands::run::going_on::begin::News;
 use crate::commands::run::parts::Parts;
 use crate::commands::run::planned::Planned;
+use crate::commands::run::twins::Sharing;
 use crate::domain::digest::Sha256Digest;
 use crate::domain::event::RunEvent;
 use crate::domain::ids::RunId;
@@ -39,6 +43,8 @@ pub(super) struct Start {
     pub(super) views: Vec<Box<dyn EventSink>>,
     /// What is told first when the run goes on.
     pub(super) news: News,
+    /// The run's folder; a rehearsal has none.
+    pub(super) folder: Option<PathBuf>,
 }
 
 /// Runs every row, ends the tasks in their order, and returns the event task, which still has to
@@ -53,17 +59,20 @@ pub(super) async fn run_pipeline(
 ) -> (EventHandle, JoinHandle<()>) {
     let (retries, seq) =
         (planned.retries(&settings), planned.going_on.as_ref().map(|it| it.history.seq));
-    let Planned { batch, mut reader, lives, going_on, .. } = planned;
+    let Planned { batch, mut reader, lives, going_on, twins, .. } = planned;
     let left = going_on.map(|run| run.left).unwrap_or_default();
+    let leaders = twins.leaders();
     let task = EventTask {
         clock: Arc::clone(&parts.clock),
         journal: parts.journal,
-        views: start.views,
+        views: twins.beside(start.views, &leaders),
         measure,
         stop: Arc::clone(&stop),
         seq: seq.unwrap_or(0),
     };
     let (events, event_task) = task.spawn();
+    let images = Arc::clone(&parts.images);
+    let sharing = Sharing::new(start.run_id, start.folder, images, &events, &stop);
     let images = (!parts.is_rehearsal).then(|| Arc::clone(&parts.images));
     let (persist, persist_task) = keeping(images, &events, &stop, &parts.clock);
     let hurry = persist.hurry();
@@ -103,11 +112,7 @@ pub(super) async fn run_pipeline(
     drop(cx);
     hurry.now();
     end_of_tasks(persist_task, &ledger, ledger_task, &stop).await;
-    told.abort();
-    let n_told = usize::from(told.await.is_ok());
-    for reason in stop.reasons().into_iter().skip(n_told) {
-        events.emit(RunEvent::Stopping { reason: reason.sentence() }).await;
-    }
-    events.flush().await;
+    twins.share_out(&leaders, &sharing).await;
+    tell_late_stops(told, &stop, &events).await;
     (events, event_task)
 }

@@ -55,6 +55,16 @@ pub(super) async fn tell_stop(stop: Arc<Stop>, events: EventHandle) {
     }
 }
 
+/// Tells the reasons to stop that came after the first, and waits until all is told.
+pub(super) async fn tell_late_stops(first: JoinHandle<()>, stop: &Stop, events: &EventHandle) {
+    first.abort();
+    let n_told = usize::from(first.await.is_ok());
+    for reason in stop.reasons().into_iter().skip(n_told) {
+        events.emit(RunEvent::Stopping { reason: reason.sentence() }).await;
+    }
+    events.flush().await;
+}
+
 /// Waits until images and ledger are kept; what fails then stops the run.
 pub(super) async fn end_of_tasks(
     persist_task: Option<JoinHandle<()>>,

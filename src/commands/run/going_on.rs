@@ -6,6 +6,7 @@ mod found;
 mod ledger;
 mod made;
 pub(super) mod past;
+mod rebuilt;
 pub(super) mod rows;
 pub(super) mod which;
 

@@ -11,12 +11,14 @@ use crate::commands::failure::Failure;
 use crate::commands::key::BoundKey;
 use crate::commands::run::flow::{Start, run_pipeline};
 use crate::commands::run::going_on::begin::first_measure;
+use crate::commands::run::hand_over::hand_over;
 use crate::commands::run::parts::Parts;
 use crate::commands::run::planned::Planned;
 use crate::commands::signals;
 use crate::commands::world::World;
 use crate::domain::event::RunEvent;
 use crate::domain::fetch_tally::FetchTally;
+use crate::domain::ids::RunId;
 use crate::domain::measure::Measure;
 use crate::domain::settings::RunSettings;
 use crate::exit::Exit;
@@ -84,10 +86,10 @@ pub(super) fn rehearse(
 pub(super) fn prepare(
     world: &World,
     settings: &RunSettings,
-    planned: &Planned,
+    planned: &mut Planned,
     now: Timestamp,
     key: Option<BoundKey>,
-    folder: &RunFolder,
+    (folder, run_id): (&RunFolder, RunId),
 ) -> Result<(Runtime, Parts), Failure> {
     // One worker is enough for what mostly waits, and what its tasks hand to each other stays on
     // its thread; files are the work of others.
@@ -98,7 +100,13 @@ pub(super) fn prepare(
         .map_err(|error| Failure::new(Exit::Environment, error))?;
     let parts = {
         let _guard = runtime.enter();
-        Parts::live(world, settings, planned, now, key, folder)?
+        // Whoever may not write there is told before anything is paid for.
+        let hand = hand_over(world, settings, folder.path(), run_id)?;
+        if let Some(hand) = &hand {
+            let begun = runtime.block_on(hand.begin());
+            begun.map_err(|error| Failure::new(Exit::Environment, error))?;
+        }
+        Parts::live(world, settings, planned, now, (key, hand), folder)?
     };
     Ok((runtime, parts))
 }

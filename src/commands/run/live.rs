@@ -7,6 +7,7 @@ use crate::commands::key::{self, BoundKey};
 use crate::commands::ledger_place::refuse_network_ledger;
 use crate::commands::run::consent::ask_consent;
 use crate::commands::run::folder::refuse_over_budget;
+use crate::commands::run::hand_over::refuse_without_store;
 use crate::commands::run::planned::Planned;
 use crate::commands::run::reference_check::refuse_missing_stores;
 use crate::commands::world::World;
@@ -36,6 +37,7 @@ pub(super) fn prepare(
     }
     refuse_strangers_address(layers, settings, plan)?;
     refuse_missing_stores(settings, planned)?;
+    refuse_without_store(world, settings)?;
     let key = match (profile, &settings.base_url) {
         (Some(profile), Some(base)) => {
             let source = key::source(layers, profile, base, settings.rehearsal)?;

@@ -6,6 +6,8 @@ use jiff::Timestamp;
 
 use crate::adapters::ledger::directory::DirectoryLedger;
 use crate::adapters::ledger::memory::MemoryLedger;
+use crate::adapters::output::hand_over::HandOver;
+use crate::adapters::output::handed::images_of;
 use crate::adapters::output::images::{ImageFolder, NoImages};
 use crate::adapters::output::journal::JournalFile;
 use crate::adapters::output::run_folder::RunFolder;
@@ -81,9 +83,9 @@ impl Parts {
     pub(super) fn live(
         world: &World,
         settings: &RunSettings,
-        planned: &Planned,
+        planned: &mut Planned,
         now: Timestamp,
-        key: Option<BoundKey>,
+        (key, hand): (Option<BoundKey>, Option<HandOver>),
         folder: &RunFolder,
     ) -> Result<Self, Failure> {
         let clock: Arc<dyn Clock> = Arc::new(TokioClock::live());
@@ -98,7 +100,7 @@ impl Parts {
             opening.founding.zone = zone.into();
         }
         let founding = opening.founding.clone();
-        if let Some(run) = &planned.going_on {
+        if let Some(run) = &mut planned.going_on {
             run.make_good(ledger_access::opening(opening.root.clone(), simulated, limit, now))?;
         }
         let ledger = DirectoryLedger::open_blocking(opening).map_err(store_failure)?;
@@ -111,6 +113,7 @@ impl Parts {
         let in_flight = planned.batch.chosen().images.min(settings.concurrency.into());
         let images = ImageFolder::create(folder.path(), in_flight)
             .map_err(|error| Failure::new(Exit::Environment, error))?;
+        let images = images_of(images, hand);
         let journal = match &planned.going_on {
             Some(run) => JournalFile::go_on(folder.path(), run.whole),
             None => JournalFile::create(folder.path()),
@@ -121,7 +124,7 @@ impl Parts {
         Ok(Self {
             provider,
             references: Arc::new(pool(settings, &planned.refresher, source, &clock, &entropy)),
-            images: Arc::new(images),
+            images,
             ledger: Box::new(ledger),
             options,
             journal: Some(Box::new(journal)),

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::commands::failure::Failure;
+use crate::commands::run::going_on::GoingOn;
 use crate::commands::run::plan_server;
 use crate::commands::run::plan_sources::Sources;
 use crate::domain::ledger::LimitScope;
@@ -113,6 +114,8 @@ pub(super) fn unusual(sources: &Sources<'_>) -> Vec<String> {
             words::count(n, "stored image")
         ));
     }
+    notes.extend(planned.going_on.as_ref().and_then(GoingOn::rebuilt_note));
+    notes.extend(planned.twins.note());
     notes.extend(planned.missing_stores.iter().map(|missing| (*missing).to_owned()));
     if settings.mode == Mode::DryRun && batch.url_references() > 0 {
         notes.push(format!(

@@ -33,6 +33,7 @@ pub(super) fn make(sources: &Sources<'_>) -> Result<Plan, Failure> {
         identity: identity.to_string(),
         request: request_identity(settings).to_string(),
         goes_on: planned.going_on.as_ref().map(GoingOn::on_paper),
+        twins: planned.twins.told,
         ledger: None,
         mode: settings.mode.word().to_owned(),
         bound: binding(sources, rows_sha256),
@@ -78,7 +79,11 @@ pub(super) fn forecast(settings: &RunSettings, batch: &Batch) -> Duration {
 /// Where images would go.
 fn output(settings: &RunSettings) -> String {
     let name = if settings.names.is_usual() { "SCENE-vN" } else { settings.names.text() };
-    format!("{}/RUN/images/{name}.png", settings.out.display())
+    let folder = format!("{}/RUN/images/{name}.png", settings.out.display());
+    match &settings.out_bucket {
+        Some(place) => format!("{folder}, and {place}/RUN"),
+        None => folder,
+    }
 }
 
 fn whole_ms(time: Duration) -> u64 {
@@ -137,5 +142,7 @@ fn binding(sources: &Sources<'_>, rows_sha256: String) -> PlanBinding {
         gates: settings.gates.iter().map(Gate::text).map(str::to_owned).collect(),
         fit_budget: settings.fit_budget,
         rehearsal: settings.rehearsal,
+        dedupe: settings.dedupe,
+        reuse: settings.reuse,
     }
 }

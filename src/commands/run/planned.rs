@@ -8,6 +8,7 @@ use crate::commands::money_view::MoneyView;
 use crate::commands::reference_parts::ReferencePlaces;
 use crate::commands::run::going_on::GoingOn;
 use crate::commands::run::parts::OWN_LEDGER;
+use crate::commands::run::twins::Twins;
 use crate::domain::batch::Batch;
 use crate::domain::gate::GateBook;
 use crate::domain::history::Standing;
@@ -43,6 +44,8 @@ pub(super) struct Planned {
     pub(super) money: MoneyView,
     /// The run that these rows go on with.
     pub(super) going_on: Option<GoingOn>,
+    /// Rows that are not sent, since their images are copied.
+    pub(super) twins: Twins,
 }
 
 impl Planned {
@@ -76,7 +79,7 @@ impl Planned {
         let frame = Frame {
             rows: batch.n_rows(),
             rows_selected: batch.n_selected() + batch.n_settled(),
-            images_selected: batch.chosen().images + self.images_before(),
+            images_selected: batch.chosen().images + self.images_before() + self.twins.n_images(),
             expected: batch.chosen().expected,
             maximum: batch.chosen().maximum,
             exposure_before: self.money.exposure(),

@@ -2,30 +2,26 @@
 
 use jiff::Timestamp;
 
+use crate::adapters::output::kept::KeptImages;
 use crate::adapters::rows::{ReadOptions, RowSource};
 use crate::cli::layers::Layers;
 use crate::commands::failure::Failure;
 use crate::commands::ledger_access;
 use crate::commands::reference_parts::{ReferencePlaces, refresher};
 use crate::commands::rows_input::{input_of, rows_failure};
-use crate::commands::run::freshness;
 use crate::commands::run::going_on::which::find_going_on;
 use crate::commands::run::names::check_names;
 use crate::commands::run::objections::{check_gates, refuse_unpriced};
-use crate::commands::run::pass::{Pass, PassAsk};
-use crate::commands::run::planned::{Planned, spent};
-use crate::commands::run::reference_check::{missing_stores, unusable};
-use crate::commands::run::reference_objections::Refused;
+use crate::commands::run::pass::Pass;
+use crate::commands::run::passes::{Passes, Read};
+use crate::commands::run::planned::Planned;
+use crate::commands::run::reference_check::missing_stores;
 use crate::commands::world::World;
 use crate::domain::ids::RunId;
 use crate::domain::price::PriceBook;
 use crate::domain::row_format::RowFormat;
 use crate::domain::settings::RunSettings;
 use crate::exit::Exit;
-
-/// The most readings of all rows. Who leaves out the rows that come too late lets others in when a
-/// budget chooses the rows; what still comes too late then is rejected when its turn comes.
-const MAX_PASSES: u32 = 5;
 
 /// What the planning pass needs to know.
 pub(super) struct PlanningAsk<'a> {
@@ -65,30 +61,17 @@ pub(super) fn plan(world: &World, ask: &PlanningAsk<'_>) -> Result<Planned, Fail
         Some(run) => Some(ledger_access::view_of_run(money.clone(), &run.ledger, ask.now)?),
         None => None,
     };
-    let view = |goes_on| if goes_on { of_run.as_ref().unwrap_or(&money) } else { &money };
-    let mut refused = Refused::new();
-    let mut n_passes = 0;
-    let (pass, freshness) = loop {
-        let pass_ask =
-            PassAsk { world, ask, money: view(going_on.is_some()), refresher: &*refresher };
-        let mut pass = Pass::run(&pass_ask, &mut source, &refused).map_err(failed)?;
-        if let (Some(run), Ok(batch)) = (&mut going_on, &mut pass.batch)
-            && !run.leave_out(settings, batch, &source, &pass.index)?
-        {
-            going_on = None;
-        }
-        pass.fit(settings, view(going_on.is_some()), spent(going_on.as_ref()));
-        if let (Some(run), Ok(batch)) = (&mut going_on, &pass.batch) {
-            run.count_what_is_made(batch);
-        }
-        let (counts, mut bad) = freshness::judge(world, &mut pass, ask);
-        bad.extend(unusable(world, &pass, &source, &reference_places.local)?);
-        n_passes += 1;
-        if bad.is_empty() || n_passes == MAX_PASSES {
-            break (pass, counts);
-        }
-        refused.extend(bad);
+    let kept = kept_images(world, settings)?;
+    let passes = Passes {
+        world,
+        ask,
+        money: &money,
+        of_run: of_run.as_ref(),
+        refresher: &*refresher,
+        local: &reference_places.local,
+        kept: kept.as_ref(),
     };
+    let Read { pass, freshness, twins } = passes.read(&mut source, &mut going_on)?;
     let Pass { index, batch, bad, lives, stores } = pass;
     bad.finish(u64::from(index.len()))?;
     let batch = batch.map_err(|error| Failure::new(Exit::Invalid, error))?;
@@ -115,5 +98,12 @@ pub(super) fn plan(world: &World, ask: &PlanningAsk<'_>) -> Result<Planned, Fail
         rows_sha256,
         money,
         going_on,
+        twins,
     })
+}
+
+/// The images that earlier runs have kept, when they are to be taken from there.
+fn kept_images(world: &World, settings: &RunSettings) -> Result<Option<KeptImages>, Failure> {
+    let kept = settings.reuse.then(|| KeptImages::of_runs(&world.path(&settings.out)));
+    kept.transpose().map_err(|error| Failure::new(Exit::Environment, error))
 }

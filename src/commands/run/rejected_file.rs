@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::adapters::output::tables::free_name;
 use crate::adapters::rows::RowSource;
 use crate::cli::args::run::RunArgs;
-use crate::cli::layers::{self, Layers};
+use crate::cli::layers::Layers;
 use crate::commands::run::report::Header;
 use crate::commands::world::World;
 use crate::domain::ids::RunId;
@@ -27,7 +27,7 @@ pub(super) fn rejected_file(
         (Some(path), _) => Some(PathBuf::from(path)),
         (None, Mode::DryRun) => None,
         (None, Mode::Live) => {
-            let out = layers.get(layers::OUT).map_or("out", |given| given.text.as_str());
+            let out = layers.out_folder();
             Some(own_rejected_file(Path::new(out), header, rows))
         }
     }

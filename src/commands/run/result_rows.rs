@@ -1,6 +1,7 @@
 //! The rows of the tables of results, from what a run has done and what its rows ask for now.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use crate::commands::run::works::Works;
 use crate::commands::world::World;
 use crate::domain::batch::Batch;
 use crate::domain::history::{History, RowResult};
+use crate::domain::ids::SceneId;
 use crate::domain::picture::{SceneResult, in_table};
 use crate::domain::reference::redact_queries;
 use crate::domain::row::Row;
@@ -37,6 +39,8 @@ pub(super) struct Results<'a> {
     pub(super) batch: &'a Batch,
     pub(super) source: &'a RowSource,
     pub(super) index: &'a Arc<RowIndex>,
+    /// Rows for which nothing was sent, since they ask for the same as others.
+    pub(super) twins: &'a BTreeSet<SceneId>,
 }
 
 impl Results<'_> {
@@ -46,7 +50,7 @@ impl Results<'_> {
         folder: &Path,
         history: &History,
     ) -> Result<(Vec<TableFile>, Vec<SceneResult>), Failure> {
-        let Self { settings, batch, source, index, .. } = *self;
+        let Self { settings, batch, source, index, twins, .. } = *self;
         let failed = |error: io::Error| Failure::new(Exit::Environment, error);
         let invalid = |error| Failure::new(Exit::Invalid, error);
         let names: Vec<&str> = source.shape().columns().collect();
@@ -60,7 +64,8 @@ impl Results<'_> {
         let works = Works { settings, batch, source, index };
         for position in 0..index.len() {
             let (row, raw) = reader.read_whole(position).map_err(invalid)?;
-            let result = history.result(&row.scene_id, &works.identities(position, &row));
+            let is_twin = twins.contains(&row.scene_id);
+            let result = history.result(&row.scene_id, &works.identities(position, &row), is_twin);
             let own = raw.into_iter().filter(|(name, _)| !is_error(name));
             // Tables are handed on: an address opens nothing in them.
             let redacted = |(_, text): (String, String)| match redact_queries(&text) {

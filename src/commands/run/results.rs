@@ -2,21 +2,17 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use crate::adapters::ledger::read::run_attempts;
 use crate::adapters::output::sums::Sums;
 use crate::adapters::output::tables::free_name;
-use crate::adapters::rows::{RowIndex, RowSource};
 use crate::commands::failure::{Failure, store_failure};
 use crate::commands::ledger_access::ledger_exists;
 use crate::commands::run::rejected_file::is_same_file;
 use crate::commands::run::result_rows::{Results, TABLES};
-use crate::commands::world::World;
-use crate::domain::batch::Batch;
 use crate::domain::history::{History, NoNames};
 use crate::domain::picture::SceneResult;
-use crate::domain::settings::{RowsInput, RunSettings};
+use crate::domain::settings::RowsInput;
 use crate::exit::Exit;
 
 /// What was written.
@@ -30,7 +26,7 @@ pub(super) struct Written {
 
 impl Results<'_> {
     /// Writes them, and the sums of all files of the run.
-    fn write(
+    pub(super) fn write(
         &self,
         (folder, ledger): (&Path, &Path),
         mut history: History,
@@ -82,18 +78,4 @@ impl Results<'_> {
         }
         Ok(path)
     }
-}
-
-/// Writes what became of each row.
-pub(super) fn write(
-    world: &World,
-    settings: &RunSettings,
-    batch: &Batch,
-    source: Option<&RowSource>,
-    index: &Arc<RowIndex>,
-    places: (&Path, &Path),
-    history: History,
-) -> Result<Written, Failure> {
-    let Some(source) = source else { return Ok(Written::default()) };
-    Results { world, settings, batch, source, index }.write(places, history)
 }

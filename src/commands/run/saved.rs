@@ -30,7 +30,7 @@ pub(super) fn resumed_plan(
     let (Some(run), None) = (&args.resume, &args.rows) else { return Ok(None) };
     let (mut layers, _) = world.layers()?;
     layers.put_flag(layers::OUT, args.out.as_ref());
-    let out = layers.get(layers::OUT).map_or("out", |given| given.text.as_str());
+    let out = layers.out_folder();
     let folder = the_run(&world.path(out), run)?;
     let file = folder.join(PLAN);
     let plan = Plan::parse(&read_text(&file)?, &file.display().to_string());

@@ -1,15 +1,18 @@
 //! What shows a run while it is at work, and once it has ended.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
 use crate::adapters::rows::{RowIndex, RowSource};
 use crate::commands::failure::Failure;
 use crate::commands::run::reports::{Asks, Reports};
-use crate::commands::run::results::{self, Written};
+use crate::commands::run::result_rows::Results;
+use crate::commands::run::results::Written;
 use crate::commands::run::told::Told;
 use crate::commands::world::World;
 use crate::domain::batch::Batch;
+use crate::domain::ids::SceneId;
 use crate::domain::picture::SceneResult;
 use crate::domain::report::RunReport;
 use crate::domain::request::ImageSpec;
@@ -63,6 +66,8 @@ pub(super) struct Shown<'a> {
     pub(super) settings: &'a RunSettings,
     pub(super) batch: &'a Batch,
     pub(super) report: &'a RunReport,
+    /// Rows for which nothing was sent, since they ask for the same as others.
+    pub(super) twins: &'a BTreeSet<SceneId>,
 }
 
 impl Shown<'_> {
@@ -75,9 +80,14 @@ impl Shown<'_> {
         places: (&Path, &Path),
         told: Told,
     ) {
-        let Self { world, settings, batch, report } = *self;
+        let Self { world, settings, batch, report, twins } = *self;
         let Told { history, picture } = told;
-        let written = results::write(world, settings, batch, source, index, places, history);
+        let written = match source {
+            Some(source) => {
+                Results { world, settings, batch, source, index, twins }.write(places, history)
+            }
+            None => Ok(Written::default()),
+        };
         let became = shows.tell(world, written);
         let asks = |position, row: &Row| spec_of(settings, batch, position, row);
         let rows = source.map(|it| (it, index, &asks as &Asks<'_>));

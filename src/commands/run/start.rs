@@ -1,12 +1,11 @@
 //! From the plan to the run: a rehearsal at once, a live run once nothing speaks against it.
 
-use std::time::Duration;
-
 use crate::cli::layers::Layers;
 use crate::commands::failure::Failure;
 use crate::commands::run::flow::Start;
 use crate::commands::run::folder::{name, run_folder};
-use crate::commands::run::going_on::begin::News;
+use crate::commands::run::going_on::begin::{News, nothing_left};
+use crate::commands::run::hand_over::finish;
 use crate::commands::run::late::LateRows;
 use crate::commands::run::planned::Planned;
 use crate::commands::run::report::Header;
@@ -15,13 +14,12 @@ use crate::commands::run::shows::{Shown, Shows, spec_of};
 use crate::commands::run::told::{Listener, Told};
 use crate::commands::run::{conclude, launch, live, plan_document, rejected_file, report, verdict};
 use crate::commands::world::World;
-use crate::domain::event::RunEvent;
-use crate::domain::measure::Measure;
 use crate::domain::plan::Plan;
 use crate::domain::report::RunReport;
 use crate::domain::row::Row;
 use crate::domain::settings::{Mode, RunSettings};
 use crate::exit::Exit;
+use crate::ports::sink::EventSink;
 
 /// Runs a plan.
 pub(super) fn start(
@@ -44,20 +42,11 @@ pub(super) fn start(
         Mode::DryRun => shows.reports.is_asked(),
         Mode::Live => planned.going_on.is_none(),
     };
-    let begin = Start {
-        run_id: planned.going_on.as_ref().map_or(header.run_id, |run| run.run_id),
-        identity: plan_document::identity(&settings, &plan.bound.rows_sha256),
-        now: header.started_at,
-        progress: shows.progress,
-        views: {
-            let mut views = late.with_views(world, header.format);
-            if listens {
-                views.push(Box::new(listener.clone()));
-            }
-            views
-        },
-        news: News::default(),
-    };
+    let mut views = late.with_views(world, header.format);
+    if listens {
+        views.push(Box::new(listener.clone()));
+    }
+    let mut begin = begin(header, &settings, &planned, plan, (shows, views));
     if header.mode == Mode::DryRun {
         return rehearse(world, header, &settings, planned, plan, shows, (begin, late, listener));
     }
@@ -70,28 +59,52 @@ pub(super) fn start(
         let report = conclude::again(header, &settings, plan, &past);
         let places = (folder, &*planned.ledger_of(folder));
         let told = Told::of_journal(folder)?;
-        let ended = Shown { world, settings: &settings, batch: &planned.batch, report: &report };
+        let (batch, twins) = (&planned.batch, &planned.twins.names());
+        let ended = Shown { world, settings: &settings, batch, report: &report, twins };
         ended.show(shows, source.as_ref(), &planned.reader.index(), places, told);
-        return Ok(report);
+        return Ok(finish(world, &settings, folder, report));
     }
     let key = live::prepare(world, layers, &settings, plan, &planned)?;
     let folder = run_folder(world, header, &mut settings, plan, &mut planned, source.as_ref())?;
     name(header, &settings, &planned);
-    let ready = launch::prepare(world, &settings, &planned, begin.now, key, &folder);
+    let ready =
+        launch::prepare(world, &settings, &mut planned, begin.now, key, (&folder, begin.run_id));
     let (runtime, parts) = ready.inspect_err(|_| {
         // Nothing was sent, so the same command may be tried again.
         folder.abandon();
         header.folder = None;
     })?;
+    begin.folder = Some(folder.path().to_owned());
     let (batch, index) = (planned.batch.clone(), planned.reader.index());
+    let twins = planned.twins.names();
     let ledger = planned.ledger_of(folder.path());
     let ended = launch::execute(runtime, settings.clone(), planned, begin, parts)?;
     let report = conclude::ended(header, &settings, plan, ended);
     late.write(world, &settings, source.as_mut());
     let told = if listens { listener.take() } else { Told::of_journal(folder.path())? };
-    let ended = Shown { world, settings: &settings, batch: &batch, report: &report };
+    let twins = &twins;
+    let ended = Shown { world, settings: &settings, batch: &batch, report: &report, twins };
     ended.show(shows, source.as_ref(), &index, (folder.path(), &ledger), told);
-    Ok(report)
+    Ok(finish(world, &settings, folder.path(), report))
+}
+
+/// What the run is started with; its folder is not known yet.
+fn begin(
+    header: &Header,
+    settings: &RunSettings,
+    planned: &Planned,
+    plan: &Plan,
+    (shows, views): (&Shows, Vec<Box<dyn EventSink>>),
+) -> Start {
+    Start {
+        run_id: planned.going_on.as_ref().map_or(header.run_id, |run| run.run_id),
+        identity: plan_document::identity(settings, &plan.bound.rows_sha256),
+        now: header.started_at,
+        progress: shows.progress,
+        views,
+        news: News::default(),
+        folder: None,
+    }
 }
 
 /// Rehearses a plan, and writes the reports that are asked for.
@@ -117,22 +130,4 @@ fn rehearse(
         shows.reports.of_rehearsal(world, plan, &report, listener.take().picture, rows);
     }
     Ok(report)
-}
-
-/// The counters of a run of which nothing is left: it buys nothing and says its verdict again.
-fn nothing_left(settings: &RunSettings, planned: &mut Planned) -> Result<Option<Measure>, Failure> {
-    if planned.batch.n_selected() > 0 {
-        return Ok(None);
-    }
-    let first = planned.measure(settings);
-    let Some(run) = planned.going_on.take_if(|run| !run.has_news()) else { return Ok(None) };
-    let mut past = run.measure(first, settings, planned)?;
-    planned.going_on = Some(run);
-    if past.ends.has_news {
-        return Ok(None);
-    }
-    for row in past.ends.not_done {
-        past.measure.apply(&RunEvent::RowFinished(Box::new(row)), Duration::ZERO);
-    }
-    Ok(Some(past.measure))
 }

@@ -13,9 +13,11 @@ pub(super) fn choose(
     mode: Mode,
     reasons: &[StopReason],
     gates: &[GateResult],
+    all_copied: bool,
 ) -> (Exit, String) {
     let good = match overall(gates) {
         _ if gates.is_empty() => "no gates were asked for",
+        Verdict::NoData if all_copied => ALL_COPIED,
         Verdict::WeakPass => "every gate holds so far, of a part of the rows",
         Verdict::Pass | Verdict::Inconclusive | Verdict::NoData | Verdict::Fail => {
             "every gate holds"
@@ -40,6 +42,8 @@ pub(super) fn choose(
     let verdict = overall(gates);
     match verdict {
         Verdict::Pass | Verdict::WeakPass => {}
+        // There was nothing to measure, and nothing is left to be measured.
+        Verdict::NoData if all_copied => {}
         Verdict::Inconclusive | Verdict::NoData => {
             consider(Exit::Inconclusive, gate(verdict).unwrap_or_default());
         }
@@ -62,9 +66,13 @@ pub(super) fn choose(
     worst
 }
 
+/// Why a run is well in which nothing was sent.
+const ALL_COPIED: &str = "every image was there already: nothing was sent, and no gate judges that";
+
 /// The word of an end: where the gates alone decided it, it is theirs.
 pub(super) fn verdict_word(exit: Exit, gates: &[GateResult]) -> &'static str {
     match exit {
+        Exit::Ok if overall(gates) == Verdict::NoData => Verdict::Pass.word(),
         Exit::Ok | Exit::Inconclusive => overall(gates).word(),
         Exit::Bug
         | Exit::Usage

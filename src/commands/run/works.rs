@@ -8,13 +8,14 @@ use crate::domain::batch::Batch;
 use crate::domain::digest::Sha256Digest;
 use crate::domain::ids::RunId;
 use crate::domain::image_name::{ImageName, NameFacts};
-use crate::domain::request::work_identity;
+use crate::domain::request::{ImageSpec, work_identity};
 use crate::domain::row::Row;
 use crate::domain::settings::RunSettings;
 use crate::exit::Exit;
 use crate::ports::rows::RowReader;
 
 /// The rows of a batch, each with the identity of each of its images.
+#[derive(Clone, Copy)]
 pub(super) struct Works<'a> {
     pub(super) settings: &'a RunSettings,
     pub(super) batch: &'a Batch,
@@ -38,16 +39,20 @@ impl Works<'_> {
         Ok(())
     }
 
+    /// What is asked of the provider for a row.
+    pub(super) fn spec(&self, position: u32, row: &Row) -> Arc<ImageSpec> {
+        self.batch.spec_for(self.batch.class_of(position), row, &self.settings.spec)
+    }
+
     /// What an image is called in a run.
     pub(super) fn name(&self, run_id: RunId, position: u32, row: &Row, variant: u8) -> ImageName {
-        let spec = self.batch.spec_for(self.batch.class_of(position), row, &self.settings.spec);
+        let spec = self.spec(position, row);
         self.settings.names.name(&NameFacts { run_id, row, variant, spec: &spec })
     }
 
     /// The identity of each image of a row.
     pub(super) fn identities(&self, position: u32, row: &Row) -> Vec<Sha256Digest> {
-        let class = self.batch.class_of(position);
-        let spec = self.batch.spec_for(class, row, &self.settings.spec);
+        let spec = self.spec(position, row);
         let (origin, simulated) = (self.settings.origin(), self.settings.is_simulated());
         let work = |variant| work_identity(row, variant, &spec, origin, simulated);
         row.variants.each().map(work).collect()

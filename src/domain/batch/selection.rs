@@ -178,6 +178,20 @@ impl Batch {
         Ok(())
     }
 
+    /// Leaves out rows whose images are copied: nothing of them is made.
+    ///
+    /// # Errors
+    /// When the money cannot be counted.
+    pub fn leave(&mut self, rows: &BTreeSet<u32>) -> Result<(), BatchError> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let n_rows = u32::try_from(self.class_of.len()).expect("rows are counted in 32 bits");
+        let mask = |row| if rows.contains(&row) { 0 } else { self.mask(row) };
+        let masks = (0..n_rows).map(mask).collect();
+        self.go_on(masks, self.n_settled + rows.len() as u64)
+    }
+
     /// Of the held rows, those that `--fit-budget` left out.
     pub const fn n_over_budget(&self) -> u64 {
         self.n_over_budget

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::domain::digest::Sha256Digest;
-use crate::domain::event::{AttemptEnded, AttemptStarted, Ending};
+use crate::domain::event::{AttemptEnded, AttemptStarted, Ending, ImageStored};
 use crate::domain::history::Standing;
 use crate::domain::ids::{AttemptId, SceneId};
 use crate::domain::ledger::{CostSource, UnknownClass};
@@ -34,6 +34,8 @@ pub struct ImagePast {
     pub sha256: Option<Sha256Digest>,
     /// What is known of its looks.
     pub check: ImageCheck,
+    /// What was kept of attempts that brought something which was no image, in their order.
+    pub kept: Vec<KeptAnswer>,
     /// Attempts without an end, and what is held for each.
     out: BTreeMap<AttemptId, NanoUsd>,
     /// Attempts that were or may have been billed and brought nothing that is an answer.
@@ -60,6 +62,28 @@ pub enum Owes {
     Unknown(NanoUsd),
 }
 
+/// What was kept of an answer that was no image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptAnswer {
+    /// The attempt that brought it.
+    pub rid: AttemptId,
+    /// Where it is, relative to the run's folder.
+    pub files: Vec<String>,
+    /// What is known of the money of that attempt.
+    pub owes: Owes,
+}
+
+impl KeptAnswer {
+    fn of(ended: &AttemptEnded) -> Self {
+        let owes = match ended.ending {
+            Ending::Settled { amount, source } => Owes::Paid(amount, source),
+            Ending::Released { .. } => Owes::Paid(NanoUsd::ZERO, CostSource::Reported),
+            Ending::Unknown { .. } => Owes::Unknown(ended.max),
+        };
+        Self { rid: ended.rid, files: ended.kept.clone(), owes }
+    }
+}
+
 /// What an image was answered with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Answer {
@@ -74,9 +98,13 @@ enum Answer {
 impl ImagePast {
     /// Of an image whose first attempt begins.
     pub(super) fn begun(started: &AttemptStarted) -> Self {
+        Self::of(started.scene_id.clone(), started.variant)
+    }
+
+    fn of(scene_id: SceneId, variant: u8) -> Self {
         Self {
-            scene_id: started.scene_id.clone(),
-            variant: started.variant,
+            scene_id,
+            variant,
             attempts: 0,
             billed: 0,
             cost: NanoUsd::ZERO,
@@ -85,10 +113,16 @@ impl ImagePast {
             file: None,
             sha256: None,
             check: ImageCheck::default(),
+            kept: Vec::new(),
             out: BTreeMap::new(),
             owed: BTreeMap::new(),
             answer: Answer::None,
         }
+    }
+
+    /// Of an image that was copied from another row or run: no attempt was made for it.
+    pub(super) fn copied(stored: &ImageStored) -> Self {
+        Self::of(stored.scene_id.clone(), stored.variant)
     }
 
     /// Where the image stands. An attempt that may have been billed is never forgotten over a later
@@ -161,6 +195,9 @@ impl ImagePast {
     /// An attempt has ended.
     pub(super) fn end(&mut self, ended: &AttemptEnded) {
         self.out.remove(&ended.rid);
+        if !ended.kept.is_empty() {
+            self.kept.push(KeptAnswer::of(ended));
+        }
         self.latency = ended.latency;
         if let Ending::Settled { amount, source } = ended.ending {
             self.cost = self.cost.saturating_add(amount);
@@ -194,6 +231,9 @@ impl ImagePast {
     pub(super) fn clear_up(&mut self, rid: &AttemptId, amount: NanoUsd) {
         self.cost = self.cost.saturating_add(amount);
         self.billed = self.billed.saturating_sub(u32::from(amount == NanoUsd::ZERO));
+        for kept in self.kept.iter_mut().filter(|kept| kept.rid == *rid) {
+            kept.owes = Owes::Paid(amount, CostSource::Reported);
+        }
         if let Some(owed) = self.owed.get_mut(rid) {
             *owed = Owed::Paid(amount, CostSource::Reported);
         }

@@ -219,6 +219,7 @@ impl History {
             kind: None,
             error: Some("its process ended before its end was kept".to_owned()),
             provider_request_id: None,
+            kept: Vec::new(),
             tags: Tags::unsaid(),
         }
     }

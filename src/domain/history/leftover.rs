@@ -85,8 +85,9 @@ impl RowFate {
         };
         let stored = count(|it| it == Standing::Stored);
         let pending = count(|it| it == Standing::Pending);
+        let is_copied = self.images.iter().all(|image| image.attempts == 0);
         if stored == self.images.len() {
-            Outcome::Ok
+            if is_copied { Outcome::Skipped } else { Outcome::Ok }
         } else if stored > 0 && stored + pending < self.images.len() {
             Outcome::Partial
         } else if stored > 0 || pending == self.images.len() {
@@ -119,7 +120,7 @@ impl RowFate {
             scene_id: scene_id.clone(),
             outcome,
             error_kind: (outcome == Outcome::Unknown).then_some("unknown"),
-            reason: (outcome != Outcome::Ok)
+            reason: (!matches!(outcome, Outcome::Ok | Outcome::Skipped))
                 .then(|| "its process ended before the row was finished".to_owned()),
             latency: self.images.iter().map(|image| image.latency).max(),
             queue: None,

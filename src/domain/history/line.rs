@@ -121,12 +121,14 @@ struct Wire<'a> {
     kind: Option<Cow<'a, str>>,
     error: Option<String>,
     provider_request_id: Option<Arc<str>>,
+    kept: Option<Vec<String>>,
     file: Option<String>,
     n_bytes: Option<u64>,
     sha256: Option<Sha256Digest>,
     pixels: Option<(u32, u32)>,
     flaws: Option<Flaws>,
     look: Option<Look>,
+    ask: Option<Sha256Digest>,
     outcome: Option<Outcome>,
     #[serde(default, borrow)]
     error_kind: Option<Cow<'a, str>>,
@@ -288,6 +290,7 @@ impl Wire<'_> {
             kind: it.kind.as_deref().map(known),
             error: it.error,
             provider_request_id: it.provider_request_id,
+            kept: it.kept.unwrap_or_default(),
             tags: Tags::unsaid(),
         }))
     }
@@ -305,6 +308,11 @@ impl Wire<'_> {
             pixels: it.pixels,
             flaws: it.flaws.unwrap_or_default(),
             look: it.look,
+            ask: it.ask,
+            work: match it.work {
+                Some(WireWork::Digest(digest)) => Some(digest),
+                Some(WireWork::Sums(_)) | None => None,
+            },
         }))
     }
 

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-pub use image::{ImagePast, Owes};
+pub use image::{ImagePast, KeptAnswer, Owes};
 pub use ledger::{LedgerAttempt, LedgerEnd, NoNames, RunAttempts, WorkNames};
 pub use leftover::{Census, Leftover, LeftoverAsk, Past, RowFate};
 pub use line::LineError;
@@ -163,6 +163,11 @@ impl History {
         self.attempts.get(rid).copied()
     }
 
+    /// The work that an image is for.
+    pub fn work_of_image(&self, stored: &ImageStored) -> Option<Sha256Digest> {
+        stored.work.or_else(|| self.work_of(&stored.rid))
+    }
+
     /// What is known of every image for which an attempt was made.
     pub fn images(&self) -> impl Iterator<Item = (&Sha256Digest, &ImagePast)> {
         self.images.iter()
@@ -265,7 +270,12 @@ impl History {
     }
 
     fn image_stored(&mut self, stored: &ImageStored) {
-        match self.attempts.get(&stored.rid).and_then(|it| self.images.get_mut(it)) {
+        if let Some(work) = stored.work {
+            // No attempt was made for a copy.
+            self.images.entry(work).or_insert_with(|| ImagePast::copied(stored));
+        }
+        let work = self.work_of_image(stored);
+        match work.and_then(|it| self.images.get_mut(&it)) {
             Some(image) => {
                 (image.file, image.sha256) = (Some(stored.file.clone()), stored.sha256);
                 image.check = ImageCheck { flaws: stored.flaws, look: stored.look };

@@ -34,7 +34,10 @@ impl RowResult {
 impl History {
     /// What became of a row that asks for these works. What was made of it when it asked for
     /// something else does not count.
-    pub fn result(&self, scene_id: &SceneId, works: &[Sha256Digest]) -> RowResult {
+    ///
+    /// Of a row that asks for the same as another one (`is_twin`) nothing is sent: where it has no
+    /// images, it ended as it was told.
+    pub fn result(&self, scene_id: &SceneId, works: &[Sha256Digest], is_twin: bool) -> RowResult {
         let images: Vec<_> = works.iter().filter_map(|work| self.image(work)).collect();
         let pasts = works.iter().map(|work| Past::of(self.image(work), false)).collect();
         let stands = RowFate { images: pasts }.outcome();
@@ -43,12 +46,13 @@ impl History {
             Some(Outcome::Rejected | Outcome::Skipped) if images.is_empty() => {
                 told.map(|told| told.outcome)
             }
+            Some(told) if is_twin && told.was_sent() && stands == Outcome::Cancelled => Some(told),
             // It stands as its images stand, whatever was told of it before.
             _ if images.is_empty() || stands == Outcome::Cancelled => None,
             _ => Some(stands),
         };
         let error = match outcome {
-            None | Some(Outcome::Ok) => None,
+            None | Some(Outcome::Ok | Outcome::Skipped) => None,
             Some(outcome) => told
                 .filter(|told| told.outcome == outcome)
                 .and_then(|told| told.reason.clone())

@@ -43,6 +43,7 @@ fn ended(n: u128, of: u8, ending: Ending, kind: Option<&'static str>) -> RunEven
         kind,
         error: kind.map(str::to_owned),
         provider_request_id: Some("req".into()),
+        kept: Vec::new(),
         tags: Tags::unsaid(),
     }))
 }
@@ -59,6 +60,8 @@ fn stored(n: u128, of: u8) -> RunEvent {
         pixels: Some((3, 2)),
         flaws: Default::default(),
         look: None,
+        ask: None,
+        work: None,
     }))
 }
 

@@ -141,8 +141,11 @@ impl PictureBuilder {
 
     fn image_stored(&mut self, stored: &ImageStored) {
         let (estimated, cost, latency_ms) = self.ends.remove(&stored.rid).unwrap_or_default();
-        self.latencies_ms.push(latency_ms);
-        self.moments.stored(self.active);
+        // A copy took no time at the provider.
+        if stored.work.is_none() {
+            self.latencies_ms.push(latency_ms);
+            self.moments.stored(self.active);
+        }
         let picture = Picture {
             variant: stored.variant,
             file: stored.file.clone(),
@@ -151,6 +154,7 @@ impl PictureBuilder {
             cost,
             latency_ms,
             pixels: stored.pixels,
+            is_copy: stored.work.is_some(),
             check: ImageCheck { flaws: stored.flaws, look: stored.look },
         };
         let scene = self.scene(&stored.scene_id, stored.row);

@@ -188,6 +188,8 @@ pub struct Picture {
     pub pixels: Option<(u32, u32)>,
     /// What is known of its looks.
     pub check: ImageCheck,
+    /// Whether it is a copy of another row's or run's image.
+    pub is_copy: bool,
 }
 
 /// Estimate and actual cost of the images that came.
@@ -269,7 +271,8 @@ impl Scene {
         let remarks = |(image, like): (&Picture, Option<usize>)| {
             let flaws = image.check.flaws.words().map(|word| word.replace('-', " "));
             let like = like.map(|at| format!("like v{}", self.images[at].variant));
-            flaws.chain(like).collect()
+            let copy = image.is_copy.then(|| "copy".to_owned());
+            flaws.chain(like).chain(copy).collect()
         };
         self.images.iter().zip(like).map(remarks).collect()
     }

@@ -31,6 +31,8 @@ pub enum Behavior {
     Html,
     /// A bill of a hundred times the tokens.
     Overrun,
+    /// An answer of another shape, with the image as data in it.
+    OddShape,
     /// An image with something wrong in it.
     Odd(Oddity),
 }
@@ -66,6 +68,7 @@ pub const MAGIC_WORDS: &[(&str, Behavior, &str)] = &[
     ("not-an-image", Behavior::Kind(SimKind::NotAnImage), "bytes that are no image; billed"),
     ("zero-usage", Behavior::Kind(SimKind::NoUsage), "an image with a usage of zeros; billed"),
     ("overrun", Behavior::Overrun, "an image with a hundred times the usage, and the bill"),
+    ("odd-shape", Behavior::OddShape, "an answer of a shape that nobody knows; billed"),
     ("cut-off", Behavior::Odd(Oddity::CutOff), "an image whose file breaks off; billed"),
     ("blank", Behavior::Odd(Oddity::Blank), "a black image; billed"),
     ("small", Behavior::Odd(Oddity::Small), "an image of half the size asked for; billed"),
@@ -155,7 +158,12 @@ impl Behavior {
                 | SimKind::NoUsage => true,
                 SimKind::RateLimited { .. } | SimKind::Refused | SimKind::BadRequest => false,
             },
-            Self::RefusedOutput | Self::Short | Self::Extra | Self::Overrun | Self::Odd(_) => true,
+            Self::RefusedOutput
+            | Self::Short
+            | Self::Extra
+            | Self::Overrun
+            | Self::OddShape
+            | Self::Odd(_) => true,
             Self::Error { .. } | Self::Redirect | Self::Echo | Self::Html => false,
         }
     }

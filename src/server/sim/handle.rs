@@ -7,6 +7,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, Request, Response};
+use base64_simd::STANDARD;
 use jiff::tz::TimeZone;
 use serde_json::json;
 
@@ -171,6 +172,11 @@ fn respond(
     };
     match behavior {
         Behavior::Kind(SimKind::Image) | Behavior::Overrun => good(body(&pictures(ask.n), usage)),
+        Behavior::OddShape => {
+            let image = STANDARD.encode_to_string(&pictures(1)[0]);
+            let json = json!({ "pictures": [{ "src": format!("data:image/png;base64,{image}") }] });
+            good(json.to_string())
+        }
         Behavior::Odd(oddity) => {
             let odd = |k| odd_picture(ask, oddity, nth, k, shared.n_image_bytes);
             good(body(&(1..=ask.n).map(odd).collect::<Vec<_>>(), usage))

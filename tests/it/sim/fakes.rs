@@ -249,7 +249,7 @@ impl ImageStore for FakeImages {
         each.collect()
     }
 
-    async fn look(&self, _: &StoredImage) -> Option<Sight> {
+    async fn look(&self, _: &StoredImage, _: bool) -> Option<Sight> {
         self.faults.looks
     }
 

@@ -181,6 +181,7 @@ impl OpenAi {
             detail,
             request_id: id.clone(),
             answer: self.scrubbed(frame.text.clone()),
+            kept: Vec::new(),
             date: None,
         };
         let Some(parsed) = parsed else {
@@ -252,6 +253,7 @@ impl OpenAi {
             detail: Some(redact(detail, &self.secrets(request))),
             request_id,
             answer: self.scrubbed(received.scanner.finish().text),
+            kept: Vec::new(),
             date: None,
         }
         .into()

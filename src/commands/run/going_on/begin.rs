@@ -1,6 +1,7 @@
 //! What a run that goes on does before its first row: it makes good what its last process left.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::adapters::ledger::by_hand::{self, ByHand};
 use crate::adapters::ledger::directory::OpenOrCreate;
@@ -38,8 +39,17 @@ pub(in crate::commands::run) struct News {
 }
 
 impl GoingOn {
-    /// Ends the holds of images that are there, and keeps what was half received.
-    pub(in crate::commands::run) fn make_good(&self, opening: OpenOrCreate) -> Result<(), Failure> {
+    /// Writes images that are made out of what was kept, ends the holds of images that are there,
+    /// and keeps what was half received.
+    pub(in crate::commands::run) fn make_good(
+        &mut self,
+        opening: OpenOrCreate,
+    ) -> Result<(), Failure> {
+        let folder = Arc::clone(&self.folder);
+        for work in &mut self.found {
+            let written = work.write_rebuilt(folder.path());
+            written.map_err(|error| Failure::new(Exit::Environment, error))?;
+        }
         keep_parts(self.folder.path()).map_err(|error| Failure::new(Exit::Environment, error))?;
         let found = self.found.iter().filter_map(|it| Some((it.rid, it.unsettled?)));
         let lost = self.lost_ends.iter().map(|(rid, amount)| (*rid, Some(*amount)));
@@ -102,4 +112,25 @@ pub(in crate::commands::run) fn first_measure(
     };
     planned.going_on = Some(run);
     Ok(past.measure)
+}
+
+/// The counters of a run of which nothing is left: it buys nothing and says its verdict again.
+pub(in crate::commands::run) fn nothing_left(
+    settings: &RunSettings,
+    planned: &mut Planned,
+) -> Result<Option<Measure>, Failure> {
+    if planned.batch.n_selected() > 0 || !planned.twins.are_settled() {
+        return Ok(None);
+    }
+    let first = planned.measure(settings);
+    let Some(run) = planned.going_on.take_if(|run| !run.has_news()) else { return Ok(None) };
+    let mut past = run.measure(first, settings, planned)?;
+    planned.going_on = Some(run);
+    if past.ends.has_news {
+        return Ok(None);
+    }
+    for row in past.ends.not_done.into_iter().chain(planned.twins.ends()) {
+        past.measure.apply(&RunEvent::RowFinished(Box::new(row)), Duration::ZERO);
+    }
+    Ok(Some(past.measure))
 }

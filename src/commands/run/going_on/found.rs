@@ -9,17 +9,14 @@ use crate::commands::failure::Failure;
 use crate::commands::run::going_on::GoingOn;
 use crate::commands::run::going_on::ledger::other_ledger;
 use crate::commands::run::going_on::made::Made;
+use crate::commands::run::going_on::rebuilt::owes;
 use crate::commands::run::works::Works;
 use crate::domain::event::{Ending, ImageStored, RunEvent};
-use crate::domain::history::Owes;
 use crate::domain::ids::{AttemptId, SceneId};
 use crate::domain::ledger::CostSource;
 use crate::domain::money::NanoUsd;
 use crate::domain::sidecar::Sidecar;
 use crate::exit::Exit;
-
-/// What an attempt owes that was given back, or was cleared up as not billed.
-const FREE: Owes = Owes::Paid(NanoUsd::ZERO, CostSource::Reported);
 
 /// An image that was found.
 pub(in crate::commands::run) struct FoundWork {
@@ -68,21 +65,32 @@ impl GoingOn {
                 let (rid, image) = match owner {
                     Some(rid) => (rid, there.with_sidecar(work).map_err(failed)?),
                     None => {
+                        let name = works.name(self.run_id, position, row, variant);
                         let rid = past.may_be_there();
                         let is_only = rivals.get(&(&past.scene_id, variant)) == Some(&1);
-                        let Some(rid) = rid.filter(|_| is_only) else { continue };
-                        let name = works.name(self.run_id, position, row, variant);
-                        (rid, there.bare(&name).map_err(failed)?)
+                        let rid = rid.filter(|_| is_only);
+                        let bare = rid.map(|_| there.bare(&name)).transpose().map_err(failed)?;
+                        match (rid, bare.flatten()) {
+                            (Some(rid), Some(bare)) => (rid, Some(bare)),
+                            _ => match self.rebuilt(past, &name).map_err(failed)? {
+                                Some((rid, rebuilt)) => (rid, Some(rebuilt.into())),
+                                None => continue,
+                            },
+                        }
                     }
                 };
                 let Some(image) = image else { continue };
                 // A whole image with a sidecar of its own is proof enough, whatever it cost.
-                let owes = past.owes(&rid).unwrap_or(FREE);
+                let owes = owes(past, &rid);
                 let class = works.batch.class_of(position);
                 let spec = works.batch.spec_for(class, row, &works.settings.spec);
                 let run_id = self.run_id;
                 let made = Made { run_id, row, variant, work: *work, rid, owes };
-                let seen = sight(&self.folder.path().join(&image.image.path));
+                let path = self.folder.path().join(&image.image.path);
+                let is_compared = row.variants.get() > 1;
+                let looks = works.settings.image_checks;
+                let seen = looks.then(|| sight(&path, is_compared)).flatten();
+                let seen = seen.filter(|_| image.rebuilt.is_none());
                 found.push(made.found(works.settings, &spec, image, seen));
             }
             Ok(())
@@ -118,6 +126,10 @@ impl GoingOn {
                 told.ending = Ending::Settled { amount: found.sidecar.amount, source };
                 told.error = None;
                 self.history.make_good(&found.rid, told.max, found.sidecar.amount);
+            } else if found.image.rebuilt.is_some() {
+                // It is held at its worst case until the ledger is told.
+                let held = found.sidecar.amount;
+                self.history.make_good(&found.rid, held, held);
             }
         }
         self.history.take_stored(&found.stored);

@@ -1,5 +1,8 @@
 //! What is told and kept of an image that was found.
 
+use std::io;
+use std::path::Path;
+
 use crate::adapters::output::found::FoundImage;
 use crate::adapters::system;
 use crate::commands::run::going_on::found::FoundWork;
@@ -30,6 +33,19 @@ pub(super) struct Made<'a> {
     pub(super) owes: Owes,
 }
 
+impl FoundWork {
+    /// Writes the image, when it is made out of what was kept; it may get another name then.
+    pub(super) fn write_rebuilt(&mut self, run_folder: &Path) -> io::Result<()> {
+        let Some(rebuilt) = &mut self.image.rebuilt else { return Ok(()) };
+        rebuilt.write(run_folder)?;
+        self.image.image = rebuilt.image.clone();
+        let file = rebuilt.image.path.to_string_lossy().into_owned();
+        self.stored.file.clone_from(&file);
+        self.sidecar.file = file;
+        Ok(())
+    }
+}
+
 impl Made<'_> {
     /// The image, with its sidecar and what the journal is told of it.
     pub(super) fn found(
@@ -56,11 +72,14 @@ impl Made<'_> {
             sha256: Some(image.image.sha256),
             pixels: image.image.pixels,
             flaws: check.flaws,
+            // What its references were, only the process that read them knew.
+            ask: None,
+            work: None,
             look: check.look.filter(|_| row.variants.get() > 1),
         };
         let references = row.references.iter().chain(&row.options.mask);
         let sidecar = Sidecar {
-            schema: SCHEMA,
+            schema: SCHEMA.into(),
             run_id: self.run_id,
             rid,
             scene_id: row.scene_id.as_str().to_owned(),
@@ -82,6 +101,7 @@ impl Made<'_> {
             width: image.image.pixels.map(|(width, _)| width),
             height: image.image.pixels.map(|(_, height)| height),
             flaws: check.flaws,
+            copy_of: None,
             finished_at: system::now().to_string(),
         };
         let unsettled =

@@ -82,7 +82,7 @@ impl GoingOn {
             let mut finished = fate.finished(told, &row.scene_id, tags);
             finished.row = row.number;
             ends.has_news |= !is_told;
-            if finished.outcome != Outcome::Ok {
+            if !matches!(finished.outcome, Outcome::Ok | Outcome::Skipped) {
                 ends.not_done.push(finished);
             } else if is_told {
                 tell(&RunEvent::RowFinished(Box::new(finished)));
@@ -116,7 +116,7 @@ impl GoingOn {
     /// Whether it is an image of a row that is there now, as it is there now.
     fn is_of_these_rows(&self, event: &RunEvent) -> bool {
         let RunEvent::ImageStored(stored) = event else { return false };
-        self.history.work_of(&stored.rid).is_some_and(|work| self.left.works.contains(&work))
+        self.history.work_of_image(stored).is_some_and(|work| self.left.works.contains(&work))
     }
 
     fn tags(&self, planned: &Planned, scene_id: &SceneId) -> Tags {

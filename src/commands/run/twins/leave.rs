@@ -1,0 +1,59 @@
+//! Leaves rows out of a batch whose images are copied.
+
+use std::sync::Arc;
+
+use super::Twins;
+use super::find::{FindAsk, find};
+use crate::adapters::output::kept::KeptImages;
+use crate::adapters::references::local::LocalReferences;
+use crate::adapters::rows::{RowIndex, RowSource};
+use crate::commands::failure::Failure;
+use crate::commands::run::going_on::GoingOn;
+use crate::commands::run::planning::PlanningAsk;
+use crate::commands::run::works::Works;
+use crate::domain::batch::Batch;
+use crate::exit::Exit;
+
+/// Rows up to which a plan says what `--dedupe` would save: looking for it reads them all again.
+const MOST_HINTED: u64 = 10_000;
+
+/// Where such rows are looked for.
+pub(in crate::commands::run) struct LeaveAsk<'a> {
+    /// What is planned.
+    pub(in crate::commands::run) planning: &'a PlanningAsk<'a>,
+    /// The rows.
+    pub(in crate::commands::run) source: &'a RowSource,
+    /// Where the good ones are.
+    pub(in crate::commands::run) index: &'a Arc<RowIndex>,
+    /// The images of earlier runs, where they are to be taken.
+    pub(in crate::commands::run) kept: Option<&'a KeptImages>,
+    /// Where local references are.
+    pub(in crate::commands::run) local: &'a LocalReferences,
+}
+
+/// Leaves them out of the batch, when the user wants that.
+pub(in crate::commands::run) fn leave(
+    ask: &LeaveAsk<'_>,
+    batch: &mut Batch,
+    going_on: Option<&GoingOn>,
+) -> Result<Twins, Failure> {
+    let settings = ask.planning.settings;
+    let is_wanted = settings.dedupe || ask.kept.is_some();
+    if !is_wanted && batch.n_rows() > MOST_HINTED {
+        return Ok(Twins::default());
+    }
+    let (source, index) = (ask.source, ask.index);
+    let looked = FindAsk {
+        works: Works { settings, batch, source, index },
+        run_id: going_on.map_or(ask.planning.run_id, |run| run.run_id),
+        going_on,
+        kept: ask.kept,
+        local: ask.local,
+    };
+    let (twins, rows) = find(&looked, settings.dedupe || !is_wanted)?;
+    if !is_wanted {
+        return Ok(Twins { hint: twins.told, ..Twins::default() });
+    }
+    batch.leave(&rows).map_err(|error| Failure::new(Exit::Invalid, error))?;
+    Ok(twins)
+}
