@@ -273,8 +273,9 @@ impl Layers {
     /// The folder of all runs. Who hands runs over to a bucket has one beside it: the one that a
     /// lower layer names, or the usual one.
     pub fn out_folder(&self) -> &str {
-        let folders = self.all(OUT).iter().filter(|given| !OutBucket::is_meant(&given.text));
-        folders.last().map_or(OUT.default, |given| given.text.as_str())
+        let mut folders = self.all(OUT).iter().rev();
+        let folder = folders.find(|given| !OutBucket::is_meant(&given.text));
+        folder.map_or(OUT.default, |given| given.text.as_str())
     }
 
     /// Every value that was given, the one that counts last.

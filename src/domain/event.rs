@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::digest::Sha256Digest;
 use crate::domain::ids::{AttemptId, RunId, SceneId};
+use crate::domain::image_name::ImageName;
 use crate::domain::ledger::{CostSource, Evidence, UnknownClass};
 use crate::domain::look::{Flaws, ImageCheck, Look, duplicates};
 use crate::domain::money::NanoUsd;
@@ -198,6 +199,11 @@ pub struct AttemptStarted {
     /// The identity of the work; left out in rehearsals.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub work: Option<Sha256Digest>,
+    /// What its image is called below the folder of images, without an extension: whoever looks for
+    /// it later does not ask the rows and the template of that day. Left out in rehearsals, and
+    /// where it is the usual name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<ImageName>,
 }
 
 /// The end of an attempt.
@@ -300,6 +306,13 @@ pub struct ImageStored {
     pub look: Option<Look>,
 }
 
+impl ImageStored {
+    /// What is known of its looks.
+    pub fn check(&self) -> ImageCheck {
+        ImageCheck { flaws: self.flaws, look: self.look, sha256: self.sha256 }
+    }
+}
+
 /// The end of a row.
 #[derive(Clone, Debug, Serialize)]
 pub struct RowFinished {
@@ -369,8 +382,7 @@ impl RowWork {
         };
         self.images_invalid += count(Flaws::is_invalid);
         self.images_blank = count(|flaws| flaws.blank);
-        let looks: Vec<Option<Look>> = checks.iter().map(|check| check.look).collect();
-        let like = duplicates(&looks).into_iter().flatten().count();
+        let like = duplicates(checks).into_iter().flatten().count();
         self.images_duplicate = u32::try_from(like).unwrap_or(u32::MAX);
         self
     }

@@ -6,7 +6,8 @@ use std::fmt;
 use serde::de::{Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::domain::image::sides;
+use crate::domain::digest::Sha256Digest;
+use crate::domain::image::{StoredImage, sides};
 
 /// Bits of two difference hashes of 64 that may differ in pictures that people take for the same:
 /// the method's author calls up to ten of them similar; variants of one prompt often are.
@@ -141,10 +142,10 @@ impl<'de> Deserialize<'de> for Flaws {
 pub enum Sight {
     /// It does not decode.
     Undecodable,
-    /// It shows nothing.
-    Blank,
+    /// It shows nothing, on so many pixels in width and height.
+    Blank((u32, u32)),
     /// It shows something; how it looks is told where there is another one to compare it with.
-    Picture(Option<Look>),
+    Picture((u32, u32), Option<Look>),
 }
 
 /// What is known of the looks of an image.
@@ -154,37 +155,49 @@ pub struct ImageCheck {
     pub flaws: Flaws,
     /// How it looks, when it shows anything.
     pub look: Option<Look>,
+    /// The digest of its bytes, where it is known.
+    pub sha256: Option<Sha256Digest>,
 }
 
 impl ImageCheck {
     /// Puts together what decoding told (nothing where nobody could look) and whether the size is
     /// the one that was asked for; a size that is the provider's own word fits every image.
-    pub fn of(sight: Option<Sight>, asked_size: &str, pixels: Option<(u32, u32)>) -> Self {
+    pub fn of(sight: Option<Sight>, asked_size: &str, image: &StoredImage) -> Self {
+        // What was decoded is surer than a header, which may come late in the file.
+        let decoded = match sight {
+            Some(Sight::Blank(pixels) | Sight::Picture(pixels, _)) => Some(pixels),
+            Some(Sight::Undecodable) | None => None,
+        };
+        let pixels = decoded.or(image.pixels);
         let wrong_size =
             sides(asked_size).zip(pixels).is_some_and(|(asked, pixels)| asked != pixels);
         let (undecodable, blank, look) = match sight {
             None => (false, false, None),
             Some(Sight::Undecodable) => (true, false, None),
-            Some(Sight::Blank) => (false, true, None),
-            Some(Sight::Picture(look)) => (false, false, look),
+            Some(Sight::Blank(_)) => (false, true, None),
+            Some(Sight::Picture(_, look)) => (false, false, look),
         };
-        Self { flaws: Flaws { undecodable, wrong_size, blank }, look }
+        let flaws = Flaws { undecodable, wrong_size, blank };
+        Self { flaws, look, sha256: Some(image.sha256) }
     }
 }
 
 /// Which of the images of a row, by their places, each one is like: the first before it that
 /// people would take for the same.
-pub fn duplicates(looks: &[Option<Look>]) -> Vec<Option<usize>> {
-    let like_before = |at: usize| {
-        let look = looks[at]?;
-        looks[..at].iter().position(|other| other.is_some_and(|other| look.is_like(&other)))
+pub fn duplicates(checks: &[ImageCheck]) -> Vec<Option<usize>> {
+    let is_like = |one: &ImageCheck, other: &ImageCheck| {
+        let by_bytes = one.sha256.is_some() && one.sha256 == other.sha256;
+        by_bytes || one.look.zip(other.look).is_some_and(|(one, other)| one.is_like(&other))
     };
-    (0..looks.len()).map(like_before).collect()
+    let like_before =
+        |at: usize| checks[..at].iter().position(|before| is_like(&checks[at], before));
+    (0..checks.len()).map(like_before).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::image::ImageKind;
 
     const LOOK: Look = Look { hash: 0x0123_4567_89ab_cdef, color: [0, 128, 255] };
 
@@ -212,8 +225,18 @@ mod tests {
     #[test]
     fn a_size_is_wrong_only_where_one_was_asked_for_and_is_known() {
         let check = |asked, pixels, expect| {
-            let found = ImageCheck::of(None, asked, pixels).flaws.wrong_size;
-            assert_eq!(found, expect, "{asked} {pixels:?}");
+            let mut image = StoredImage {
+                path: "x".into(),
+                kind: ImageKind::Png,
+                n_bytes: 1,
+                sha256: Sha256Digest([7; 32]),
+                pixels,
+            };
+            let wrong = |sight, image: &_| ImageCheck::of(sight, asked, image).flaws.wrong_size;
+            assert_eq!(wrong(None, &image), expect, "{asked} {pixels:?}");
+            image.pixels = None;
+            let sight = pixels.map(|pixels| Sight::Picture(pixels, None));
+            assert_eq!(wrong(sight, &image), expect, "{asked} {pixels:?}");
         };
         check("1024x768", Some((1024, 768)), false);
         check("1024x768", Some((768, 1024)), true);
@@ -227,7 +250,14 @@ mod tests {
         let other = Look { color: [0, 128, 200], ..LOOK };
         let near = Look { hash: LOOK.hash ^ 0b111, color: [9, 120, 250] };
         let far = Look { hash: LOOK.hash ^ 0b1111, ..LOOK };
-        let looks = [Some(LOOK), None, Some(near), Some(other), Some(far), Some(LOOK)];
-        assert_eq!(duplicates(&looks), [None, None, Some(0), None, Some(2), Some(0)]);
+        let looks = [Some(LOOK), None, Some(near), Some(other), Some(far), Some(LOOK), None];
+        let check = |look| ImageCheck { look, ..ImageCheck::default() };
+        let mut checks = looks.map(check);
+        let expect = [None, None, Some(0), None, Some(2), Some(0), None];
+        assert_eq!(duplicates(&checks), expect);
+        // The very same bytes are one picture, whether or not anybody looked.
+        checks[1].sha256 = Some(Sha256Digest([7; 32]));
+        checks[6].sha256 = checks[1].sha256;
+        assert_eq!(duplicates(&checks)[6], Some(1));
     }
 }

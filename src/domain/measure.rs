@@ -19,6 +19,8 @@ pub struct Frame {
     pub rows_selected: u64,
     /// Images of the selected rows.
     pub images_selected: u64,
+    /// Of them, images that are copied once the others are made.
+    pub images_copied: u64,
     /// Expected cost of the selected rows.
     pub expected: NanoUsd,
     /// Worst case of every first attempt of the selected rows.
@@ -152,7 +154,8 @@ impl Measure {
 
     /// The expected time until the run ends; nothing while that cannot be said.
     pub fn eta(&self, elapsed: Duration) -> Option<Duration> {
-        let left = self.frame.images_selected.checked_sub(self.stats.images_stored)?;
+        let made = self.frame.images_selected.saturating_sub(self.frame.images_copied);
+        let left = made.checked_sub(self.stats.images_stored)?;
         let done = self.stats.images_stored - self.before.images_stored;
         if done == 0 {
             return None;

@@ -219,7 +219,7 @@ pub(crate) async fn exchange(
 }
 
 /// What the image is called.
-fn image_name(cx: &RunContext, job: &VariantJob) -> ImageName {
+pub(crate) fn image_name(cx: &RunContext, job: &VariantJob) -> ImageName {
     let (variant, spec) = (job.request.variant, &*job.request.spec);
     cx.settings.names.name(&NameFacts { run_id: cx.run_id, row: &job.row, variant, spec })
 }

@@ -19,7 +19,7 @@ use crate::domain::row::Row;
 use crate::pipeline::admit::{Admission, admit};
 use crate::pipeline::clock_watch::{Sent, hold_against_date};
 use crate::pipeline::context::RunContext;
-use crate::pipeline::exchange::{Answer, exchange};
+use crate::pipeline::exchange::{Answer, exchange, image_name};
 use crate::pipeline::lane::Permit;
 use crate::pipeline::lane_news::tell_lane;
 use crate::pipeline::ledger_task::Reservation;
@@ -153,6 +153,7 @@ impl VariantReport {
         let ending = match past.standing {
             Standing::Stored => VariantEnding::Stored,
             Standing::Refused => VariantEnding::Refused,
+            Standing::Failed if past.was_no_image => VariantEnding::NotAnImage,
             Standing::Failed => VariantEnding::Failed,
             Standing::Pending | Standing::Out => VariantEnding::Cancelled,
             Standing::PaidLost | Standing::Unknown(_) => VariantEnding::Lost,
@@ -286,6 +287,7 @@ async fn attempt(
         attempt: report.attempts,
         max: job.quote.maximum,
         work: (!cx.is_rehearsal()).then(|| job.identity(cx)),
+        name: (!cx.is_rehearsal() && !cx.settings.names.is_usual()).then(|| image_name(cx, job)),
     };
     cx.events.emit(RunEvent::AttemptStarted(Box::new(started))).await;
     report.sent_at.get_or_insert(begun);
@@ -331,5 +333,5 @@ async fn look_at(cx: &RunContext, job: &VariantJob, image: &StoredImage) -> Imag
         true => cx.images.look(image, is_compared).await,
         false => None,
     };
-    ImageCheck::of(sight, &job.request.spec.size, image.pixels)
+    ImageCheck::of(sight, &job.request.spec.size, image)
 }

@@ -2,7 +2,6 @@
 
 use crate::domain::fetch_tally::FetchTally;
 use crate::domain::report::ReportImages;
-use crate::report::words::count;
 
 /// What was done to get references, when there were any.
 pub fn references_line(tally: &FetchTally) -> String {
@@ -19,14 +18,14 @@ pub fn references_line(tally: &FetchTally) -> String {
 /// What a look at the images found, when it found anything.
 pub fn images_line(images: &ReportImages) -> String {
     let found = [
-        (images.invalid, "that does not decode or has another size than asked for", "invalid"),
-        (images.blank, "that shows nothing", "blank"),
-        (images.duplicate, "like another one of its row", "duplicate"),
+        ("images.invalid", images.invalid, "no image, or of another size than asked for"),
+        ("images.blank", images.blank, "showing nothing"),
+        ("images.duplicate", images.duplicate, "like another one of their row"),
     ];
     let found: Vec<String> = found
         .into_iter()
-        .filter(|(n, ..)| *n > 0)
-        .map(|(n, what, metric)| format!("{} {what} (images.{metric})", count(n, "image")))
+        .filter(|(_, n, _)| *n > 0)
+        .map(|(metric, n, what)| format!("{metric} {n} ({what})"))
         .collect();
     if found.is_empty() { String::new() } else { format!("Look at: {}\n", found.join(", ")) }
 }
@@ -41,8 +40,8 @@ mod tests {
         let flawed = ReportImages { invalid: 1, duplicate: 2, ..ReportImages::default() };
         assert_eq!(
             images_line(&flawed),
-            "Look at: 1 image that does not decode or has another size than asked for \
-             (images.invalid), 2 images like another one of its row (images.duplicate)\n"
+            "Look at: images.invalid 1 (no image, or of another size than asked for), \
+             images.duplicate 2 (like another one of their row)\n"
         );
     }
 }

@@ -87,6 +87,7 @@ fn event(seq: u64) -> RunEvent {
             attempt,
             max,
             work: Some(digest),
+            name: None,
         })),
         2 => RunEvent::AttemptEnded(Box::new(AttemptEnded {
             rid,

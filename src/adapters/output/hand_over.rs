@@ -236,7 +236,14 @@ impl HandOver {
             Error::NotImplemented { .. } | Error::NotSupported { .. } => {
                 "it cannot create an object without writing over one"
             }
-            _ => "it did not take it, or did not answer",
+            Error::Generic { .. }
+            | Error::InvalidPath { .. }
+            | Error::JoinError { .. }
+            | Error::AlreadyExists { .. }
+            | Error::Precondition { .. }
+            | Error::NotModified { .. }
+            | Error::UnknownConfigurationKey { .. }
+            | _ => "it did not take it, or did not answer",
         };
         let (place, name) = (self.place.to_string(), name.to_owned());
         HandOverError::Refused { place, name, problem }
@@ -326,9 +333,9 @@ mod tests {
         assert!(first.files(vec!["images/a/A-v1.png".to_owned()]).await.is_empty());
         assert!(first.rest().await.is_empty());
         let all = [
+            "made/R/imagemill-run.json",
             "made/R/images/a/A-v1.json",
             "made/R/images/a/A-v1.png",
-            "made/R/imagemill-run.json",
             "made/R/raw/B-v1-0.bin",
             "made/R/results.csv",
         ];

@@ -1,8 +1,9 @@
 //! Images in the run's folder: temporary file, magic bytes, rename.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -46,6 +47,8 @@ pub struct ImageFolder {
     unsynced: Arc<Unsynced>,
     room: Room,
     looks: Semaphore,
+    /// Folders that were made.
+    folders: Mutex<BTreeSet<PathBuf>>,
 }
 
 impl ImageFolder {
@@ -62,8 +65,29 @@ impl ImageFolder {
         let spares = Arc::new(Spares::in_folder(root.join(IMAGES)));
         let room = Room::in_folder(root.join(IMAGES), in_flight);
         room.check_now()?;
+        let folders = Mutex::default();
         let looks = Semaphore::new(LOOKS_AT_ONCE as usize);
-        Ok(Self { root: Arc::new(root.to_owned()), spares, unsynced: Arc::default(), room, looks })
+        Ok(Self {
+            root: Arc::new(root.to_owned()),
+            spares,
+            unsynced: Arc::default(),
+            room,
+            looks,
+            folders,
+        })
+    }
+}
+
+impl ImageFolder {
+    /// Makes the folders of an image's name, where it has any, before anything is sent for it.
+    async fn make_folders(&self, name: &ImageName) -> Result<(), ImageStoreError> {
+        let Some((below, _)) = name.beginning().rsplit_once('/') else { return Ok(()) };
+        let folder = self.root.join(IMAGES).join(below);
+        let is_new = self.folders.lock().expect("no holder panics").insert(folder.clone());
+        if is_new {
+            blocking(folder.clone(), move || private_folder(&folder)).await?;
+        }
+        Ok(())
     }
 }
 
@@ -71,6 +95,7 @@ impl ImageFolder {
 impl ImageStore for ImageFolder {
     async fn begin(&self, name: ImageName) -> Result<Box<dyn ImageWriter>, ImageStoreError> {
         self.room.check().await?;
+        self.make_folders(&name).await?;
         let first = self.spares.take().await?;
         let (root, spares) = (Arc::clone(&self.root), Arc::clone(&self.spares));
         let unsynced = Arc::clone(&self.unsynced);
@@ -127,18 +152,23 @@ impl ImageBody for Received {
 #[async_trait]
 impl ImageWriter for Received {
     async fn finish(self: Box<Self>) -> Result<StoredImage, ImageStoreError> {
-        let Self { root, unsynced, name, first, extras, .. } = *self;
+        let Self { root, unsynced, name: meant, first, extras, .. } = *self;
         for extra in extras {
-            keep_part(&root, &name.flat(), extra).await?;
+            keep_part(&root, &meant.flat(), extra).await?;
         }
         let Some(kind) = first.kind() else {
-            let kept = keep_part(&root, &name.flat(), first).await?;
+            let kept = keep_part(&root, &meant.flat(), first).await?;
             return Err(ImageStoreError::NotAnImage { kept });
         };
         // A row that has changed since it was made leaves its first image where it is.
         let sha256 = first.sha256();
-        let (name, wanted, short) = (name.of(&sha256), kind.extension(), short(&sha256));
-        let names = [format!("{name}.{wanted}"), format!("{name}-{short}.{wanted}")];
+        let (name, wanted, short) = (meant.of(&sha256), kind.extension(), short(&sha256));
+        // The last one needs no folder: what is paid for gets a name on any disk.
+        let names = [
+            format!("{name}.{wanted}"),
+            format!("{name}-{short}.{wanted}"),
+            format!("{}-{short}.{wanted}", meant.flat()),
+        ];
         let paths = names.map(|name| PathBuf::from(IMAGES).join(name));
         let mut image = StoredImage {
             path: paths[0].clone(),
@@ -148,7 +178,6 @@ impl ImageWriter for Received {
             pixels: first.pixels(),
         };
         let places: Vec<PathBuf> = paths.iter().map(|path| root.join(path)).collect();
-        make_folders(&places[0], &name).await?;
         let (at, file) = first.rename_to(places, false).await?;
         image.path.clone_from(&paths[at]);
         if let Some(file) = file {
@@ -188,13 +217,6 @@ impl ImageWriter for Received {
             part.remove().await;
         }
     }
-}
-
-/// Makes the folders of an image's name, where it has any.
-async fn make_folders(place: &Path, name: &str) -> Result<(), ImageStoreError> {
-    let Some(folder) = place.parent().filter(|_| name.contains('/')) else { return Ok(()) };
-    let folder = folder.to_owned();
-    blocking(folder.clone(), move || private_folder(&folder)).await
 }
 
 /// Keeps paid bytes that are not the image wanted, under a name that their digest makes unique.

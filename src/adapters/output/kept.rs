@@ -1,5 +1,6 @@
 //! Images that runs have kept, found by what was asked for them: nobody needs to buy those again.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -12,6 +13,7 @@ use crate::adapters::output::replay::replay;
 use crate::adapters::output::runs::all_runs;
 use crate::domain::digest::Sha256Digest;
 use crate::domain::event::RunEvent;
+use crate::domain::look::Look;
 use crate::domain::sidecar::Sidecar;
 
 /// The longest sidecar that is read.
@@ -27,38 +29,58 @@ pub struct KeptImage {
     pub path: PathBuf,
     /// The SHA-256 of its bytes, as its run has told it.
     pub sha256: Sha256Digest,
+    /// What makes it the answer to the same request elsewhere.
+    pub ask: Option<Sha256Digest>,
+    /// How it looks, where its run has told that.
+    pub look: Option<Look>,
 }
 
-/// Images by what was asked for them.
+/// Images by what was asked for them, those of newer runs first.
 #[derive(Debug, Default)]
-pub struct KeptImages(BTreeMap<Sha256Digest, KeptImage>);
+pub struct KeptImages {
+    images: BTreeMap<Sha256Digest, Vec<KeptImage>>,
+    /// What was looked at: whether it is there as it was.
+    seen: RefCell<BTreeMap<PathBuf, bool>>,
+}
 
 impl KeptImages {
-    /// Of all runs below a folder, as their journals tell; the newest of the same request counts.
-    /// A run whose journal cannot be read hides no other.
+    /// Of all runs below a folder but `own`, as their journals tell. A run whose journal cannot be
+    /// read hides no other.
     ///
     /// # Errors
     /// When the file system refuses.
-    pub fn of_runs(out: &Path) -> Result<Self, RunFolderError> {
+    pub fn of_runs(out: &Path, own: Option<&Path>) -> Result<Self, RunFolderError> {
         let mut kept = Self::default();
-        for folder in all_runs(out)? {
+        let others = all_runs(out)?.into_iter().filter(|folder| Some(folder.as_path()) != own);
+        for folder in others.collect::<Vec<_>>().into_iter().rev() {
             let mut of_run = Vec::new();
             let read = replay(&folder, &mut |stamped| {
                 let RunEvent::ImageStored(stored) = &stamped.event else { return };
                 let (Some(ask), Some(sha256)) = (stored.ask, stored.sha256) else { return };
-                of_run.push((ask, KeptImage { path: folder.join(&stored.file), sha256 }));
+                let (path, look) = (folder.join(&stored.file), stored.look);
+                of_run.push((ask, KeptImage { path, sha256, ask: Some(ask), look }));
             });
-            if read.is_ok() {
-                kept.0.extend(of_run);
+            for (ask, image) in of_run.into_iter().filter(|_| read.is_ok()) {
+                kept.images.entry(ask).or_default().push(image);
             }
         }
         Ok(kept)
     }
 
-    /// The image that answers a request, when it is there as it was.
-    pub fn get(&self, ask: &Sha256Digest) -> Option<KeptImage> {
-        let kept = self.0.get(ask)?;
-        kept.read().is_ok().then(|| kept.clone())
+    /// The images that answer a request and are there as they were.
+    pub fn get(&self, ask: &Sha256Digest) -> impl Iterator<Item = &KeptImage> {
+        let images = self.images.get(ask).map_or(&[][..], Vec::as_slice);
+        images.iter().filter(|image| self.is_there(image))
+    }
+
+    /// Whether an image is there as it was; it is read once.
+    pub fn is_there(&self, image: &KeptImage) -> bool {
+        if let Some(seen) = self.seen.borrow().get(&image.path) {
+            return *seen;
+        }
+        let is_there = image.read().is_ok();
+        self.seen.borrow_mut().insert(image.path.clone(), is_there);
+        is_there
     }
 }
 

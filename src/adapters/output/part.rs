@@ -169,18 +169,27 @@ pub(super) enum Naming {
     Taken,
 }
 
-/// Renames to the first name that is free; only the last may be that of a file with the same bytes.
+/// Renames to the first name that is free; one that the file system refuses is passed over as long
+/// as there is another. A name is not free when an image of another kind has it, or a sidecar: that
+/// tells of something that was paid for.
 pub(super) fn give_one_of(part: &Path, places: &[PathBuf]) -> io::Result<(usize, Naming)> {
     for (at, place) in places.iter().enumerate() {
         let is_last = at + 1 == places.len();
-        if is_last || !place.exists() {
-            let naming = give_name(part, place)?;
-            if is_last || !matches!(naming, Naming::Taken) {
-                return Ok((at, naming));
-            }
+        if !is_last && is_told_of(place) {
+            continue;
+        }
+        match give_name(part, place) {
+            Err(_) | Ok(Naming::Taken) if !is_last => {}
+            naming => return naming.map(|naming| (at, naming)),
         }
     }
     Ok((0, Naming::Taken))
+}
+
+/// Whether a sidecar or an image of another kind has the name of an image.
+fn is_told_of(place: &Path) -> bool {
+    let others = ["json", "png", "jpg", "webp"].map(|extension| place.with_extension(extension));
+    others.iter().any(|other| other != place && other.exists())
 }
 
 /// Renames, unless another file has the name already.

@@ -1,15 +1,17 @@
 //! Images out of paid answers that nobody could read when they came: their bytes are under `raw/`.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Cursor, Read, Write};
 use std::path::{Path, PathBuf};
 
 use base64_simd::{STANDARD, URL_SAFE};
+use image::ImageReader;
 
 use crate::adapters::output::files::{open_regular, private_file, private_folder};
 use crate::adapters::output::found::{is_whole, pixels_of};
 use crate::adapters::output::images::{IMAGES, short};
 use crate::adapters::output::part::{Naming, give_one_of};
+use crate::adapters::output::thumbs::limits;
 use crate::domain::digest::Sha256Digest;
 use crate::domain::image::{ImageKind, StoredImage};
 use crate::domain::image_name::ImageName;
@@ -27,22 +29,31 @@ pub struct Rebuilt {
     pub files: Vec<String>,
     /// The image, with the name that it gets.
     pub image: StoredImage,
+    /// The size that was asked for, in pixels.
+    asked: Option<(u32, u32)>,
 }
 
 impl Rebuilt {
-    /// The image in what was kept of one answer, when there is a whole one: a file that is one, or
-    /// the first text of base64 that is one, wherever it stands.
+    /// The image in what was kept of one answer, when there is a whole one that decodes: a file
+    /// that is one, or the first text of base64 that is one, wherever it stands in a JSON object.
+    /// It has the size that was asked for; where that says no pixels, only a file is believed,
+    /// since a text may hold other pictures, such as a small copy or an input image.
     ///
     /// # Errors
     /// When the file system refuses.
-    pub fn of(run_folder: &Path, files: &[String], name: &ImageName) -> io::Result<Option<Self>> {
-        let Some(bytes) = image_in(run_folder, files)? else { return Ok(None) };
+    pub fn of(
+        run_folder: &Path,
+        files: &[String],
+        name: &ImageName,
+        asked: Option<(u32, u32)>,
+    ) -> io::Result<Option<Self>> {
+        let Some(bytes) = image_in(run_folder, files, asked)? else { return Ok(None) };
         let kind = ImageKind::from_magic(&bytes).expect("it was looked at");
         let (sha256, extension) = (Sha256Digest::of(&bytes), kind.extension());
         let path = Path::new(IMAGES).join(format!("{}.{extension}", name.of(&sha256)));
         let pixels = pixels_of(&bytes);
         let image = StoredImage { path, kind, n_bytes: bytes.len() as u64, sha256, pixels };
-        Ok(Some(Self { files: files.to_vec(), image }))
+        Ok(Some(Self { files: files.to_vec(), image, asked }))
     }
 
     /// Writes the image, under another name where its own is taken by other bytes; the raw files
@@ -52,7 +63,7 @@ impl Rebuilt {
     /// When the file system refuses, or what was kept is not what it was.
     pub fn write(&mut self, run_folder: &Path) -> io::Result<()> {
         let image = &mut self.image;
-        let bytes = image_in(run_folder, &self.files)?.unwrap_or_default();
+        let bytes = image_in(run_folder, &self.files, self.asked)?.unwrap_or_default();
         if Sha256Digest::of(&bytes) != image.sha256 {
             return Err(io::Error::other("what was kept has changed meanwhile"));
         }
@@ -82,7 +93,11 @@ impl Rebuilt {
 
 /// The image in some files: in one of them, or in all of them one behind the other, since what
 /// could not be read any further went into a file of its own.
-fn image_in(run_folder: &Path, files: &[String]) -> io::Result<Option<Vec<u8>>> {
+fn image_in(
+    run_folder: &Path,
+    files: &[String],
+    asked: Option<(u32, u32)>,
+) -> io::Result<Option<Vec<u8>>> {
     let mut texts = Vec::new();
     for file in files {
         let (opened, about) = match open_regular(&run_folder.join(file)) {
@@ -94,20 +109,25 @@ fn image_in(run_folder: &Path, files: &[String]) -> io::Result<Option<Vec<u8>>> 
         }
         let mut bytes = Vec::new();
         opened.take(MAX_RAW).read_to_end(&mut bytes)?;
-        if let Some(image) = image_of(&bytes) {
+        if let Some(image) = image_of(&bytes, asked) {
             return Ok(Some(image));
         }
         // The text comes last, and what followed it before that.
         texts.insert(0, bytes);
     }
-    Ok(if texts.len() > 1 { image_of(&texts.concat()) } else { None })
+    Ok(if texts.len() > 1 { image_of(&texts.concat(), asked) } else { None })
 }
 
 /// The image that the bytes are, or that stands in them.
-fn image_of(bytes: &[u8]) -> Option<Vec<u8>> {
-    if is_image(bytes) {
+fn image_of(bytes: &[u8], asked: Option<(u32, u32)>) -> Option<Vec<u8>> {
+    let fits = |bytes: &[u8]| is_image(bytes) && decodes(bytes, asked);
+    if fits(bytes) {
         return Some(bytes.to_vec());
     }
+    // Such as the page of a proxy, with its pictures.
+    let is_object = bytes.trim_ascii_start().starts_with(b"{");
+    asked.filter(|_| is_object)?;
+    let decoded = |letters: &[u8]| decoded(letters).filter(|bytes| fits(bytes));
     let mut letters = Vec::new();
     let mut rest = bytes;
     while let Some((&byte, after)) = rest.split_first() {
@@ -141,7 +161,17 @@ fn decoded(letters: &[u8]) -> Option<Vec<u8>> {
     let mut text = bare.to_vec();
     text.resize(bare.len().next_multiple_of(4), b'=');
     let bytes = STANDARD.decode_to_vec(&text).or_else(|_| URL_SAFE.decode_to_vec(&text)).ok()?;
-    is_image(&bytes).then_some(bytes)
+    Some(bytes)
+}
+
+/// Whether an image decodes to the size that was asked for.
+fn decodes(bytes: &[u8], asked: Option<(u32, u32)>) -> bool {
+    let Ok(mut reader) = ImageReader::new(Cursor::new(bytes)).with_guessed_format() else {
+        return false;
+    };
+    reader.limits(limits());
+    let decoded = reader.decode().ok().map(|picture| (picture.width(), picture.height()));
+    decoded.is_some_and(|pixels| asked.is_none_or(|asked| asked == pixels))
 }
 
 /// Whether the bytes are a whole image.
@@ -176,16 +206,19 @@ mod tests {
             format!(r#"{{"data":[{{"image":"{}"}}]}}"#, letters.replace('/', "\\/")),
             format!(r#"{{"image":"{}"}}"#, lines.join("\\n")),
             format!("{{\"image\":\"{letters}"),
-            letters.trim_end_matches('=').to_owned(),
-            lines.join("\n"),
-            URL_SAFE.encode_to_string(&png),
+            format!("{{\"image\":\"{}\"", letters.trim_end_matches('=')),
+            format!("{{\"image\":\"{}\"}}", URL_SAFE.encode_to_string(&png)),
         ] {
-            assert_eq!(image_of(text.as_bytes()), Some(png.clone()), "{text}");
+            assert_eq!(image_of(text.as_bytes(), Some((9, 5))), Some(png.clone()), "{text}");
+            assert_eq!(image_of(text.as_bytes(), Some((18, 10))), None, "a small copy: {text}");
+            assert_eq!(image_of(text.as_bytes(), None), None, "which picture it is: {text}");
         }
-        assert_eq!(image_of(&png), Some(png.clone()));
-        assert_eq!(image_of(&png[..png.len() - 1]), None, "it breaks off");
-        assert_eq!(image_of(letters[..letters.len() - 8].as_bytes()), None, "it breaks off");
-        assert_eq!(image_of(b"no image, and nothing that is one in letters"), None);
+        assert_eq!(image_of(&png, None), Some(png.clone()));
+        assert_eq!(image_of(&png[..png.len() - 1], None), None, "it breaks off");
+        let page = format!("<html><img src=\"data:image/png;base64,{letters}\">");
+        assert_eq!(image_of(page.as_bytes(), Some((9, 5))), None, "a picture of a page");
+        let cut = format!("{{\"image\":\"{}", &letters[..letters.len() - 8]);
+        assert_eq!(image_of(cut.as_bytes(), Some((9, 5))), None, "it breaks off");
     }
 
     #[test]
@@ -197,7 +230,7 @@ mod tests {
         fs::write(folder.path().join("head.json"), head).expect("a file");
         let files = ["rest.bin".to_owned(), "head.json".to_owned(), "gone.bin".to_owned()];
         let name = ImageName::plain("a/A-v1");
-        let rebuilt = Rebuilt::of(folder.path(), &files, &name).expect("readable");
+        let rebuilt = Rebuilt::of(folder.path(), &files, &name, Some((9, 5))).expect("readable");
         let mut rebuilt = rebuilt.expect("an image");
         assert_eq!(rebuilt.image.pixels, Some((9, 5)));
         assert_eq!(rebuilt.image.path, Path::new("images/a/A-v1.png"));

@@ -26,12 +26,17 @@ pub fn thumbnail(path: &Path, side: u32) -> io::Result<String> {
     Ok(format!("data:image/jpeg;base64,{}", STANDARD.encode_to_string(bytes.into_inner())))
 }
 
+/// What decoding may take.
+pub(super) fn limits() -> Limits {
+    let mut limits = Limits::default();
+    limits.max_alloc = Some(MAX_DECODED);
+    limits
+}
+
 /// A picture, decoded within limits.
 pub(super) fn decode(path: &Path) -> Result<DynamicImage, ImageError> {
     let mut reader = ImageReader::open(path)?.with_guessed_format()?;
-    let mut limits = Limits::default();
-    limits.max_alloc = Some(MAX_DECODED);
-    reader.limits(limits);
+    reader.limits(limits());
     reader.decode()
 }
 

@@ -45,4 +45,16 @@ pub struct NameTestArgs {
     /// The model that rows without one ask
     #[arg(long, value_name = "NAME")]
     pub model: Option<String>,
+
+    /// The size of rows without one
+    #[arg(long, value_name = "WxH")]
+    pub size: Option<String>,
+
+    /// The quality of rows without one
+    #[arg(long, value_name = "WORD")]
+    pub quality: Option<String>,
+
+    /// The file format of rows without one
+    #[arg(long, value_name = "png|jpeg|webp")]
+    pub image_format: Option<String>,
 }

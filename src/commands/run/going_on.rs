@@ -69,6 +69,8 @@ pub(super) struct Left {
     pub(super) census: Census,
     /// How many possibly billed images may still be bought again.
     pub(super) allowance: u64,
+    /// The images of all rows that have their turn, whatever was done for them.
+    pub(super) n_images: u64,
     /// The worst case of the images that are bought again.
     pub(super) again: NanoUsd,
 }

@@ -26,6 +26,11 @@ pub fn run(world: &World, args: &NameTestArgs) -> Result<Exit, Failure> {
         name: args.name.clone(),
         provider: args.provider.clone(),
         model: args.model.clone(),
+        size: args.size.clone(),
+        quality: args.quality.clone(),
+        image_format: args.image_format.clone(),
+        // What a run is judged by says nothing about names.
+        gates: vec!["none".to_owned()],
         ..RunArgs::default()
     };
     let header = Header {

@@ -5,7 +5,7 @@ use crate::commands::failure::Failure;
 use crate::domain::batch::{self, Batch};
 use crate::domain::cell::CellFault;
 use crate::domain::column::Field;
-use crate::domain::gate::{Gate, StaticContext};
+use crate::domain::gate::StaticContext;
 use crate::domain::provider::{Mismatch, profile};
 use crate::domain::row::RowBrief;
 use crate::domain::settings::RunSettings;
@@ -75,13 +75,17 @@ pub(super) fn refuse_unpriced(batch: &Batch) -> Result<(), Failure> {
 
 /// Gates that cannot be judged are refused before anything is sent.
 pub(super) fn check_gates(
-    gates: &[Gate],
+    settings: &RunSettings,
     batch: &Batch,
     done: impl Iterator<Item = u32>,
 ) -> Result<(), Failure> {
     let tags: Vec<_> = batch.planned_tags(done);
     let context = StaticContext { planned: &tags };
-    for gate in gates {
+    for gate in &settings.gates {
+        if gate.is_on_looks() && !settings.image_checks {
+            let text = format!("gate {:?} needs a look at the images", gate.text());
+            return Err(Failure::new(Exit::Invalid, text).with_hint("leave out --no-image-checks"));
+        }
         gate.check(&context).map_err(|error| {
             Failure::new(Exit::Invalid, format!("gate {:?}: {error}", gate.text()))
         })?;

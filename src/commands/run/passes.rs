@@ -65,6 +65,9 @@ impl<'a> Passes<'a> {
                 *going_on = None;
             }
             let twins = self.leave_twins(&mut pass, source, going_on.as_ref())?;
+            if let Some(run) = going_on.as_mut() {
+                run.leave_twins(&settings.paid_retries, twins.n_images());
+            }
             let money = self.of_run.filter(|_| going_on.is_some()).unwrap_or(self.money);
             pass.fit(settings, money, spent(going_on.as_ref()));
             if let (Some(run), Ok(batch)) = (going_on.as_mut(), &pass.batch) {

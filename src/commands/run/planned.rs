@@ -80,6 +80,7 @@ impl Planned {
             rows: batch.n_rows(),
             rows_selected: batch.n_selected() + batch.n_settled(),
             images_selected: batch.chosen().images + self.images_before() + self.twins.n_images(),
+            images_copied: self.twins.n_images(),
             expected: batch.chosen().expected,
             maximum: batch.chosen().maximum,
             exposure_before: self.money.exposure(),

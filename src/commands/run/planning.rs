@@ -9,6 +9,7 @@ use crate::commands::failure::Failure;
 use crate::commands::ledger_access;
 use crate::commands::reference_parts::{ReferencePlaces, refresher};
 use crate::commands::rows_input::{input_of, rows_failure};
+use crate::commands::run::going_on::GoingOn;
 use crate::commands::run::going_on::which::find_going_on;
 use crate::commands::run::names::check_names;
 use crate::commands::run::objections::{check_gates, refuse_unpriced};
@@ -61,7 +62,7 @@ pub(super) fn plan(world: &World, ask: &PlanningAsk<'_>) -> Result<Planned, Fail
         Some(run) => Some(ledger_access::view_of_run(money.clone(), &run.ledger, ask.now)?),
         None => None,
     };
-    let kept = kept_images(world, settings)?;
+    let kept = kept_images(world, settings, going_on.as_ref())?;
     let passes = Passes {
         world,
         ask,
@@ -80,7 +81,7 @@ pub(super) fn plan(world: &World, ask: &PlanningAsk<'_>) -> Result<Planned, Fail
     }
     refuse_unpriced(&batch)?;
     let done = going_on.iter().flat_map(|run| run.left.fates.keys().copied());
-    check_gates(&settings.gates, &batch, done)?;
+    check_gates(settings, &batch, done.chain(twins.positions()))?;
     check_names(ask, going_on.as_ref(), &batch, &source, &index)?;
     let money = of_run.filter(|_| going_on.is_some()).unwrap_or(money);
     let n_bad = index.n_bad();
@@ -103,7 +104,12 @@ pub(super) fn plan(world: &World, ask: &PlanningAsk<'_>) -> Result<Planned, Fail
 }
 
 /// The images that earlier runs have kept, when they are to be taken from there.
-fn kept_images(world: &World, settings: &RunSettings) -> Result<Option<KeptImages>, Failure> {
-    let kept = settings.reuse.then(|| KeptImages::of_runs(&world.path(&settings.out)));
+fn kept_images(
+    world: &World,
+    settings: &RunSettings,
+    going_on: Option<&GoingOn>,
+) -> Result<Option<KeptImages>, Failure> {
+    let own = going_on.map(|run| run.folder.path());
+    let kept = settings.reuse.then(|| KeptImages::of_runs(&world.path(&settings.out), own));
     kept.transpose().map_err(|error| Failure::new(Exit::Environment, error))
 }

@@ -3,6 +3,7 @@
 
 mod copy;
 mod find;
+mod kept;
 mod leaders;
 mod leave;
 mod share;
@@ -28,6 +29,8 @@ pub(super) struct Twins {
     all: Vec<Twin>,
     /// What is known of the rows that are copied from and not worked on now.
     known: BTreeMap<u64, LeaderEnd>,
+    /// Where they stand.
+    positions: BTreeSet<u32>,
     /// What the plan says of them.
     pub(super) told: PlanTwins,
     /// What it would say with `--dedupe`, where that was not given.
@@ -58,7 +61,7 @@ impl Twins {
                 Source::Row { number, .. } => self.known.get(number),
                 Source::Kept(_) => None,
             };
-            twin.finished(end.and_then(|end| end.outcome), twin.n_there())
+            twin.finished(end.and_then(|end| end.outcome), twin.n_there(), &twin.checks())
         })
     }
 
@@ -70,9 +73,15 @@ impl Twins {
         })
     }
 
-    /// Images that are copied.
+    /// Where they stand.
+    pub(super) fn positions(&self) -> impl Iterator<Item = u32> + '_ {
+        self.positions.iter().copied()
+    }
+
+    /// Images that are still to be copied.
     pub(super) fn n_images(&self) -> u64 {
-        self.all.iter().map(|twin| twin.images.len() as u64).sum()
+        let images = self.all.iter().flat_map(|twin| &twin.images);
+        images.filter(|image| !image.is_there).count() as u64
     }
 
     /// The names of these rows: what is told of one is its last word, although nothing was sent.

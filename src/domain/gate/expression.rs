@@ -269,12 +269,22 @@ impl Gate {
         label
     }
 
-    /// When it stops the run: as written, else as soon as it is doomed; gates on time and
-    /// warnings never do of their own.
+    /// Whether nobody can tell its value who has not looked at the images.
+    pub const fn is_on_looks(&self) -> bool {
+        matches!(self.metric, Metric::ImagesBlank | Metric::ImagesDuplicate)
+    }
+
+    /// When it stops the run: as written, else as soon as it is doomed. Gates on time, on the looks
+    /// of images and warnings never do of their own: an image that is paid for stays as it is, and
+    /// a run that stopped for its sake could never go on.
     pub fn abort(&self) -> Abort {
         let on_time = matches!(self.metric, Metric::Elapsed | Metric::ElapsedPerRow | Metric::Eta);
-        let unasked =
-            if on_time || self.severity() == Severity::Warn { Abort::Never } else { Abort::Doomed };
+        let on_looks = matches!(
+            self.metric,
+            Metric::ImagesInvalid | Metric::ImagesBlank | Metric::ImagesDuplicate
+        );
+        let is_patient = on_time || on_looks || self.severity() == Severity::Warn;
+        let unasked = if is_patient { Abort::Never } else { Abort::Doomed };
         self.clauses.abort.unwrap_or(unasked)
     }
 

@@ -126,8 +126,8 @@ fn sample_of(sample: Sample, row: &RowFacts) -> Option<u64> {
         Sample::Latency => row.latency.map(nanos),
         Sample::Queue => row.queue.map(nanos),
         Sample::Fetch => row.fetch.map(nanos),
-        Sample::Attempts => was_sent.then_some(u64::from(row.attempts)),
-        Sample::Cost => (was_sent && row.cost_known)
+        Sample::Attempts => (was_sent && row.attempts > 0).then_some(u64::from(row.attempts)),
+        Sample::Cost => (was_sent && row.cost_known && row.attempts > 0)
             .then_some(u64::try_from(row.cost.nanos()).unwrap_or_default()),
         Sample::AttemptLatency => None,
     }
@@ -140,6 +140,8 @@ impl Share {
         let late_rejection = is(Outcome::Rejected) && row.counts_as_error;
         let images = u64::from(row.images_expected);
         let missing = images.saturating_sub(u64::from(row.images_stored));
+        // Copies are delivered like any other image.
+        let has_images = was_sent || is(Outcome::Skipped) && row.images_stored > 0;
         // What is counted, how many of these the row has, and how many of them are bad.
         let (counts, n, n_bad) = match things {
             Things::Errors => {
@@ -152,12 +154,15 @@ impl Share {
             Things::Throttles => (was_sent, 1, u64::from(row.throttles > 0)),
             Things::Flaky => (was_sent, 1, u64::from(is(Outcome::Ok) && row.retries > 0)),
             Things::ImagesMissing => (was_sent || late_rejection, images, missing),
-            Things::ImagesInvalid => (was_sent, images, u64::from(row.images_invalid).min(images)),
-            Things::ImagesBlank => (was_sent, images, u64::from(row.images_blank).min(images)),
-            Things::ImagesDuplicate => {
-                (was_sent, images, u64::from(row.images_duplicate).min(images))
+            Things::ImagesInvalid => {
+                (has_images, images, u64::from(row.images_invalid).min(images))
             }
-            Things::CostUnknown => (was_sent, 1, u64::from(!row.cost_known)),
+            Things::ImagesBlank => (has_images, images, u64::from(row.images_blank).min(images)),
+            Things::ImagesDuplicate => {
+                (has_images, images, u64::from(row.images_duplicate).min(images))
+            }
+            // Of a row that ends as its twin did, nothing is owed.
+            Things::CostUnknown => (was_sent, 1, u64::from(!row.cost_known && row.attempts > 0)),
         };
         if !counts {
             return;

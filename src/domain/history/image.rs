@@ -7,6 +7,7 @@ use crate::domain::digest::Sha256Digest;
 use crate::domain::event::{AttemptEnded, AttemptStarted, Ending, ImageStored};
 use crate::domain::history::Standing;
 use crate::domain::ids::{AttemptId, SceneId};
+use crate::domain::image_name::ImageName;
 use crate::domain::ledger::{CostSource, UnknownClass};
 use crate::domain::look::ImageCheck;
 use crate::domain::money::NanoUsd;
@@ -34,6 +35,12 @@ pub struct ImagePast {
     pub sha256: Option<Sha256Digest>,
     /// What is known of its looks.
     pub check: ImageCheck,
+    /// What it was to be called, by its last attempt; nothing where that is the usual name.
+    pub name: Option<ImageName>,
+    /// What makes it the answer to the same request elsewhere, where the journal says it.
+    pub ask: Option<Sha256Digest>,
+    /// Whether its last answer for good was no image.
+    pub was_no_image: bool,
     /// What was kept of attempts that brought something which was no image, in their order.
     pub kept: Vec<KeptAnswer>,
     /// Attempts without an end, and what is held for each.
@@ -113,6 +120,9 @@ impl ImagePast {
             file: None,
             sha256: None,
             check: ImageCheck::default(),
+            name: None,
+            ask: None,
+            was_no_image: false,
             kept: Vec::new(),
             out: BTreeMap::new(),
             owed: BTreeMap::new(),
@@ -147,6 +157,12 @@ impl ImagePast {
             (None, Answer::Refused) => Standing::Refused,
             (None, Answer::Failed) => Standing::Failed,
         }
+    }
+
+    /// What its image is called.
+    pub fn image_name(&self) -> ImageName {
+        let usual = || ImageName::usual(self.scene_id.as_str(), self.variant);
+        self.name.clone().unwrap_or_else(usual)
     }
 
     /// Attempts without an end, in their order.
@@ -187,9 +203,10 @@ impl ImagePast {
     }
 
     /// One more attempt goes out.
-    pub(super) fn start(&mut self, rid: AttemptId, max: NanoUsd) {
+    pub(super) fn start(&mut self, started: &AttemptStarted) {
         self.attempts += 1;
-        self.out.insert(rid, max);
+        self.out.insert(started.rid, started.max);
+        self.name.clone_from(&started.name);
     }
 
     /// An attempt has ended.
@@ -209,6 +226,7 @@ impl ImagePast {
             Ending::Unknown { .. } => false,
         };
         self.billed += u32::from(!is_free);
+        self.was_no_image = ended.kind == Some("not-an-image");
         self.answer = match (ended.ending, ended.kind) {
             (_, Some("refused")) | (Ending::Unknown { class: UnknownClass::Refusal }, _) => {
                 Answer::Refused

@@ -160,6 +160,7 @@ impl History {
                     attempt: attempt.attempt,
                     max: attempt.max,
                     work: Some(attempt.work),
+                    name: None,
                 });
                 self.attempt_started(&started);
                 events.push(RunEvent::AttemptStarted(started));

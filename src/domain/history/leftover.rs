@@ -30,6 +30,8 @@ pub struct Past {
     pub latency: Duration,
     /// What is known of its looks.
     pub check: ImageCheck,
+    /// Whether its last answer for good was no image.
+    pub was_no_image: bool,
     /// Whether it is made now.
     pub is_made: bool,
 }
@@ -45,6 +47,7 @@ impl Past {
                 cost: image.cost,
                 latency: image.latency,
                 check: image.check,
+                was_no_image: image.was_no_image,
                 is_made,
             },
             None => Self {
@@ -54,9 +57,15 @@ impl Past {
                 cost: NanoUsd::ZERO,
                 latency: Duration::ZERO,
                 check: ImageCheck::default(),
+                was_no_image: false,
                 is_made,
             },
         }
+    }
+
+    /// Whether its answer was no image, and nothing came of it since.
+    pub fn is_no_image(&self) -> bool {
+        self.was_no_image && self.standing == Standing::Failed
     }
 
     /// Whether it may have been billed before, and is made now.
@@ -130,6 +139,7 @@ impl RowFate {
                 cost,
                 images_expected: self.images.len() as u32,
                 images_stored: sum(|image| u32::from(image.standing == Standing::Stored)),
+                images_invalid: sum(|image| u32::from(image.is_no_image())),
                 ..RowWork::default()
             }
             .looked_at(&checks),

@@ -18,6 +18,7 @@ use crate::domain::event::{
     RunEvent, RunStarted, Stamped, Tags,
 };
 use crate::domain::ids::{AttemptId, RunId, SceneId};
+use crate::domain::image_name::ImageName;
 use crate::domain::look::{Flaws, Look};
 use crate::domain::money::NanoUsd;
 use crate::domain::request::ImageSpec;
@@ -122,6 +123,7 @@ struct Wire<'a> {
     error: Option<String>,
     provider_request_id: Option<Arc<str>>,
     kept: Option<Vec<String>>,
+    name: Option<ImageName>,
     file: Option<String>,
     n_bytes: Option<u64>,
     sha256: Option<Sha256Digest>,
@@ -272,6 +274,7 @@ impl Wire<'_> {
                 Some(WireWork::Digest(digest)) => Some(digest),
                 Some(WireWork::Sums(_)) | None => None,
             },
+            name: it.name,
         }))
     }
 

@@ -31,7 +31,6 @@ use crate::domain::event::{
     AttemptEnded, AttemptStarted, Ending, ImageStored, RowFinished, RunEvent, RunStarted, Stamped,
 };
 use crate::domain::ids::{AttemptId, RunId, SceneId};
-use crate::domain::look::ImageCheck;
 use crate::domain::money::NanoUsd;
 
 /// Why a journal cannot be continued from.
@@ -243,7 +242,7 @@ impl History {
         let Some(work) = started.work else { return };
         self.attempts.insert(started.rid, work);
         let image = self.images.entry(work).or_insert_with(|| ImagePast::begun(started));
-        image.start(started.rid, started.max);
+        image.start(started);
     }
 
     fn attempt_ended(&mut self, ended: &AttemptEnded) {
@@ -278,7 +277,8 @@ impl History {
         match work.and_then(|it| self.images.get_mut(&it)) {
             Some(image) => {
                 (image.file, image.sha256) = (Some(stored.file.clone()), stored.sha256);
-                image.check = ImageCheck { flaws: stored.flaws, look: stored.look };
+                image.check = stored.check();
+                image.ask = stored.ask;
             }
             None => {
                 self.files.insert(stored.file.clone());

@@ -150,7 +150,7 @@ fn rows(
     let mut counts: BTreeMap<&'static str, u64> = BTreeMap::new();
     let mut n_ended = 0;
     for row in history.rows().filter(|row| is_there(&row.scene_id)) {
-        if row.outcome.was_sent() {
+        if row.outcome.was_sent() || row.outcome == Outcome::Skipped {
             *counts.entry(row.outcome.word()).or_default() += 1;
             n_ended += 1;
         }

@@ -26,6 +26,7 @@ fn started(n: u128, of: u8) -> RunEvent {
         attempt: 1,
         max: CENT,
         work: Some(work(of)),
+        name: None,
     }))
 }
 

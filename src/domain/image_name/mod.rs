@@ -10,6 +10,8 @@ use std::fmt;
 
 pub use parse::NameError;
 
+use serde::{Deserialize, Serialize};
+
 use crate::domain::column::normalized;
 use crate::domain::digest::Sha256Digest;
 use crate::domain::file_name::{file_stem, fit_part, slug};
@@ -88,10 +90,15 @@ pub struct NameFacts<'a> {
 }
 
 /// The name of an image below the folder of images, without an extension.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ImageName {
     text: String,
+    #[serde(default, skip_serializing_if = "is_zero")]
     digits: u8,
+}
+
+fn is_zero(digits: &u8) -> bool {
+    *digits == 0
 }
 
 impl NameTemplate {
@@ -158,7 +165,7 @@ impl Place {
             Self::Format => cell(&spec.format),
             Self::Seed => spec.seed.map_or(EMPTY.into(), |seed| seed.to_string().into()),
             Self::Tags => cell(&options.tags.join("-")).into_owned().into(),
-            Self::Filename => cell(options.filename.as_deref().unwrap_or_default()),
+            Self::Filename => cell(without_extension(options.filename.as_deref())),
             Self::Sha256(_) => unreachable!("it is known only when the image has come"),
             Self::Prompt(n) => {
                 let short = slug(&row.prompt.to_lowercase(), usize::from(*n)).into_owned();
@@ -166,6 +173,16 @@ impl Place {
             }
             Self::Column(name) => cell(column(row, name).unwrap_or_default()),
         }
+    }
+}
+
+/// A file's name without the extension of an image: that comes from the image.
+fn without_extension(name: Option<&str>) -> &str {
+    let name = name.unwrap_or_default();
+    let is_image = |it: &&str| ["png", "jpg", "jpeg", "webp"].contains(&it.to_lowercase().as_str());
+    match name.rsplit_once('.') {
+        Some((stem, extension)) if is_image(&extension) => stem,
+        _ => name,
     }
 }
 
@@ -202,6 +219,11 @@ impl fmt::Display for NameTemplate {
 }
 
 impl ImageName {
+    /// The usual name of an image of a row.
+    pub fn usual(scene_id: &str, variant: u8) -> Self {
+        Self::plain(format!("{}-v{variant}", file_stem(scene_id)))
+    }
+
     /// A name that is fit as it is.
     pub fn plain(text: impl Into<String>) -> Self {
         Self { text: text.into(), digits: 0 }
@@ -344,6 +366,8 @@ mod tests {
         check("../{scene_id}", "has no name of its own");
         check("a/./b", "has no name of its own");
         check("a/b/c/d/e/f", "more than 4 folders");
+        check("{sha256}-{sha256:6}", "stands once, and in the name of the file");
+        check("{sha256}/{scene_id}", "stands once, and in the name of the file");
     }
 
     proptest! {

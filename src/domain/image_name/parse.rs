@@ -42,6 +42,9 @@ pub enum NameError {
     /// A folder without a name, or a way out of the folder of images.
     #[error("a folder or a file in it has no name of its own")]
     Part,
+    /// The digest stands twice, or in the name of a folder.
+    #[error("{{sha256}} stands once, and in the name of the file")]
+    Digest,
     /// Too many folders.
     #[error("it has more than {} folders", MAX_PARTS - 1)]
     Deep,
@@ -83,7 +86,14 @@ impl FromStr for NameTemplate {
             pieces.push(Piece::Place(Place::parse(&after[1..close])?));
             rest = &after[close + 1..];
         }
+        let is_digest = |piece: &&Piece| matches!(piece, Piece::Place(Place::Sha256(_)));
+        let n_digests = pieces.iter().filter(is_digest).count();
         let parts: Vec<&str> = text.split('/').collect();
+        let (_, file) = text.rsplit_once('/').unwrap_or(("", text));
+        // A folder is made before the image is there.
+        if n_digests > 1 || n_digests == 1 && !file.contains("{sha256") {
+            return Err(NameError::Digest);
+        }
         if parts.iter().any(|part| part.is_empty() || part.trim_matches('.').is_empty()) {
             return Err(NameError::Part);
         }

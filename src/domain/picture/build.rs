@@ -8,7 +8,6 @@ use jiff::Timestamp;
 
 use crate::domain::event::{AttemptEnded, Ending, ImageStored, RowFinished, RunEvent, Stamped};
 use crate::domain::ids::{AttemptId, SceneId};
-use crate::domain::look::ImageCheck;
 use crate::domain::money::NanoUsd;
 use crate::domain::picture::{Moments, Picture, PictureMoney, RunEnd, RunPicture, Scene};
 use crate::domain::request::ImageSpec;
@@ -155,7 +154,7 @@ impl PictureBuilder {
             latency_ms,
             pixels: stored.pixels,
             is_copy: stored.work.is_some(),
-            check: ImageCheck { flaws: stored.flaws, look: stored.look },
+            check: stored.check(),
         };
         let scene = self.scene(&stored.scene_id, stored.row);
         // A row that was changed has a new image in the place of the old one.

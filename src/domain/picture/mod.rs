@@ -15,7 +15,7 @@ pub use moments::{Moment, Moments};
 
 use crate::domain::gate::GateResult;
 use crate::domain::gate::expression::Severity;
-use crate::domain::look::{ImageCheck, Look, duplicates};
+use crate::domain::look::{ImageCheck, duplicates};
 use crate::domain::money::NanoUsd;
 use crate::domain::sanitize::{lines, no_formula};
 
@@ -266,8 +266,8 @@ impl Scene {
 
     /// What is to be said of the looks of each of its images.
     pub fn remarks(&self) -> Vec<Vec<String>> {
-        let looks: Vec<Option<Look>> = self.images.iter().map(|it| it.check.look).collect();
-        let like = duplicates(&looks);
+        let checks: Vec<ImageCheck> = self.images.iter().map(|it| it.check).collect();
+        let like = duplicates(&checks);
         let remarks = |(image, like): (&Picture, Option<usize>)| {
             let flaws = image.check.flaws.words().map(|word| word.replace('-', " "));
             let like = like.map(|at| format!("like v{}", self.images[at].variant));

@@ -46,9 +46,9 @@ fn flaws_of_images_are_facts_for_gates_and_reports_and_no_image_is_dropped() {
     let gates: String = gates.iter().map(|gate| format!(" --gate '{gate}'")).collect();
     let ask = ask + &gates;
     let ran = sandbox.run(&ask).exits(0);
-    let told = "Look at: 2 images that does not decode or has another size than asked for \
-                (images.invalid), 1 image that shows nothing (images.blank), 2 images like another \
-                one of its row (images.duplicate)";
+    let told = "Look at: images.invalid 2 (no image, or of another size than asked for), \
+                images.blank 1 (showing nothing), images.duplicate 2 (like another one of their \
+                row)";
     assert!(ran.stdout.contains(told), "{}", ran.stdout);
     assert!(
         ran.stdout.contains(r#""images":{"expected":8,"stored":8,"invalid":2,"blank":1,"#),
@@ -139,4 +139,36 @@ fn name_test_shows_the_names_of_the_first_rows() {
          bytes say\n"
     );
     assert!(!sandbox.path("out").exists());
+}
+
+#[test]
+fn a_row_that_gets_an_image_of_another_kind_leaves_the_sidecar_of_the_first() {
+    let sandbox = Sandbox::new();
+    sandbox.write("rows.csv", "scene_id,prompt\nA,a cow\nB,a pig\n");
+    sandbox.run(LIVE).exits(0);
+    let run = sandbox.only_run("out");
+    let first = fs::read(run.join("images/A-v1.json")).expect("a sidecar");
+    // As if the first image had been of another kind.
+    fs::rename(run.join("images/A-v1.png"), run.join("images/A-v1.webp")).expect("a name");
+    sandbox.write("rows.csv", "scene_id,prompt\nA,a hen\nB,a pig\n");
+    sandbox.run(LIVE).exits(0);
+    assert_eq!(fs::read(run.join("images/A-v1.json")).expect("a sidecar"), first);
+    assert!(!run.join("images/A-v1.png").exists(), "its name is taken");
+    assert_eq!(images(&run).len(), 2);
+}
+
+#[test]
+fn gates_on_looks_need_a_look_and_do_not_stop_a_run() {
+    let sandbox = Sandbox::new();
+    sandbox.write("rows.csv", "scene_id,prompt,n\nA,[sim:blank] a,1\nB,b,1\nC,c,1\n");
+    let server = SimServer::start("--sim latency=1ms");
+    let ask = format!(
+        "run rows.csv --live --rehearsal --provider openai --model gpt-image-2 --quality low \
+         --base-url {} --progress none --concurrency 1 --gate 'images.blank == 0'",
+        server.base_url()
+    );
+    let refused = sandbox.run(&format!("{ask} --no-image-checks")).exits(3);
+    assert!(refused.stderr.contains("needs a look at the images"), "{}", refused.stderr);
+    let ran = sandbox.run(&ask).exits(99);
+    assert!(ran.stdout.contains("rows=3/3 images=3/3"), "{}", ran.stdout);
 }

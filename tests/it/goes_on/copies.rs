@@ -24,6 +24,7 @@ fn ends(ran: &Ran, told: &str) {
     assert!(last.contains(told), "{last}");
 }
 
+/// A run over the wire, where words in a prompt decide what becomes of it.
 fn over_the_wire(server: &SimServer, more: &str) -> String {
     format!(
         "run rows.csv --live --rehearsal --provider openai --model gpt-image-2 --quality low \
@@ -161,4 +162,82 @@ fn a_run_that_died_between_its_copies_goes_on_without_buying_one() {
         let told = results(&sandbox);
         assert!(told[1].starts_with("skipped ") && told[2].starts_with("skipped "), "{told:?}");
     }
+}
+
+#[test]
+fn a_row_is_copied_from_whichever_row_has_the_image_and_from_none_that_lost_it() {
+    let sandbox = Sandbox::new();
+    sandbox.write("rows.csv", "scene_id,prompt\nA,[sim:refused x1] a\nB,[sim:refused x1] a\n");
+    let server = SimServer::start("--sim latency=1ms");
+    // One of both is refused, the other one is made.
+    sandbox.run(&over_the_wire(&server, "--concurrency 1")).exits(0);
+    sandbox.write(
+        "rows.csv",
+        "scene_id,prompt\nA,[sim:refused x1] a\nB,[sim:refused x1] a\nC,[sim:refused x1] a\n",
+    );
+    let ran = sandbox.run(&over_the_wire(&server, "--dedupe")).exits(0);
+    ends(&ran, "rows=1/3 images=2/3");
+    assert!(results(&sandbox)[2].starts_with("skipped images/C-v1.png"));
+    // The copy alone is left: a new row is copied from it.
+    let rows = "scene_id,prompt\nC,[sim:refused x1] a\nD,[sim:refused x1] a\n";
+    sandbox.write("rows.csv", rows);
+    ends(&sandbox.run(&over_the_wire(&server, "--dedupe")).exits(0), "rows=0/2 images=2/2");
+    assert_eq!(server.stats()["requests"], 2);
+    // What is not there as it was is not copied: the row is sent itself.
+    let run = sandbox.only_run("out");
+    fs::write(run.join("images/C-v1.png"), "edited").expect("a file");
+    fs::write(run.join("images/D-v1.png"), "edited").expect("a file");
+    sandbox.write("rows.csv", format!("{rows}E,[sim:refused x1] a\n"));
+    ends(&sandbox.run(&over_the_wire(&server, "--dedupe")).exits(0), "rows=1/3 images=3/3");
+    assert_eq!(server.stats()["requests"], 3);
+}
+
+#[test]
+fn a_run_of_copies_is_over_when_its_last_row_is_copied_and_gates_judge_what_they_show() {
+    let sandbox = Sandbox::new();
+    sandbox.write("rows.csv", "scene_id,prompt\nA,[sim:blank] a\n");
+    let server = SimServer::start("--sim latency=1ms");
+    sandbox.run(&over_the_wire(&server, "")).exits(0);
+    sandbox.write("rows.csv", "scene_id,prompt\nX,[sim:blank] a\n");
+    let ask = over_the_wire(&server, "--reuse").replace("rows.csv", "more.csv");
+    sandbox.write("more.csv", "scene_id,prompt\nX,[sim:blank] a\n");
+    let gate = " --gates-only --gate 'images.blank == 0'";
+    let ran = sandbox.run(&(ask.replace(" --gate none", "") + gate)).exits(99);
+    assert!(ran.stdout.contains("images.blank 1 (showing nothing)"), "{}", ran.stdout);
+    let all_copied = sandbox.run(&ask.replace(" --gate none", "")).exits(0);
+    assert!(all_copied.stdout.contains("every image was there already"), "{}", all_copied.stdout);
+    let runs = fs::read_dir(sandbox.path("out")).expect("runs").map(|it| it.expect("one").path());
+    for run in runs.filter(|it| it.is_dir()) {
+        let status = sandbox.run(&format!("runs status {}", run.display())).exits(0);
+        assert!(!status.stdout.contains("pending"), "{}", status.stdout);
+    }
+}
+
+#[test]
+fn kept_images_are_found_in_any_run_and_rows_that_ask_for_the_same_get_different_ones() {
+    let sandbox = Sandbox::new();
+    let ask = |rows: &str, more: &str| {
+        sandbox.write(
+            &format!("{rows}.csv"),
+            format!(
+                "scene_id,prompt\n{}\n",
+                match rows {
+                    "one" => "A,a cow",
+                    "two" => "B,a cow",
+                    _ => "P,a cow\nQ,a cow\nR,a cow",
+                }
+            ),
+        );
+        sandbox.run(&format!("{} {more}", LIVE.replace("rows.csv", &format!("{rows}.csv"))))
+    };
+    ask("one", "").exits(0);
+    ask("two", "").exits(0);
+    // Two were made, so two are copied, and the third is made.
+    ends(&ask("three", "--reuse").exits(0), "rows=1/3 images=3/3 cost=$0.04");
+    let images = |name: &str| -> Vec<u8> {
+        let runs = fs::read_dir(sandbox.path("out")).expect("runs");
+        let paths = runs.map(|it| it.expect("one").path().join("images").join(name));
+        fs::read(paths.into_iter().find(|it| it.is_file()).expect(name)).expect("a file")
+    };
+    assert_ne!(images("P-v1.png"), images("Q-v1.png"));
 }

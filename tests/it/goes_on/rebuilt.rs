@@ -55,3 +55,36 @@ fn what_can_be_read_later_is_taken_from_what_was_kept_and_is_not_bought_again() 
     let again = sandbox.run(&ask(&server, "")).exits(0);
     assert!(again.stdout.contains("3 rows done; 0 images to make now"), "{}", again.stdout);
 }
+
+#[test]
+fn an_image_without_a_word_of_it_is_known_by_the_name_that_was_meant_when_it_was_sent() {
+    let sandbox = Sandbox::new();
+    let live = "run rows.csv --live --provider sim --gate none --progress none";
+    sandbox.write("rows.csv", "scene_id,prompt\nA,a cow\nB,a hen\nC,a pig\n");
+    sandbox.run(&format!("{live} --name 'in/{{row}}-{{sha256:8}}'")).exits(0);
+    let run = sandbox.only_run("out");
+    // As after a kill between the names of the images and all that is told of them.
+    let journal = fs::read_to_string(run.join("journal.jsonl")).expect("a journal");
+    let words = ["image_stored", "row_finished", "run_finished"];
+    let is_told = |line: &str| words.iter().any(|word| line.contains(word));
+    let lines: Vec<&str> = journal.lines().filter(|line| !is_told(line)).collect();
+    fs::write(run.join("journal.jsonl"), lines.join("\n") + "\n").expect("a journal");
+    let mut images = Vec::new();
+    for entry in fs::read_dir(run.join("images/in")).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        match path.extension().is_some_and(|it| it == "json") {
+            true => fs::remove_file(path).expect("a sidecar"),
+            false => images.push(path),
+        }
+    }
+    images.sort();
+    // Rows stand elsewhere by now, and the template is another one.
+    sandbox.write("rows.csv", "scene_id,prompt\nN,a dog\nA,a cow\nB,a hen\nC,a pig\n");
+    let ran = sandbox.run(&format!("{live} --name new-{{row}}")).exits(0);
+    assert!(ran.stdout.contains("rows=4/4 images=4/4 cost=$0.16"), "{}", ran.stdout);
+    for (image, row) in images.iter().zip(["A", "B", "C"]) {
+        let sidecar = fs::read_to_string(image.with_extension("json")).expect("a sidecar");
+        assert!(sidecar.contains(&format!("\"scene_id\": \"{row}\"")), "{image:?}: {sidecar}");
+    }
+    assert!(run.join("images/new-1.png").is_file());
+}

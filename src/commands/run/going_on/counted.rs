@@ -6,6 +6,7 @@ use crate::commands::run::going_on::GoingOn;
 use crate::domain::batch::Batch;
 use crate::domain::ids::SceneId;
 use crate::domain::money::NanoUsd;
+use crate::domain::settings::PaidRetries;
 
 impl GoingOn {
     /// Counts what is made now, once it is known which rows have their turn.
@@ -24,6 +25,14 @@ impl GoingOn {
         left.allowance += left.census.bought_again.saturating_sub(bought);
         (left.census.images, left.census.bought_again) = (batch.chosen().images, bought);
         left.again = again;
+    }
+
+    /// Images that are copied and not sent give nothing to what may be bought again.
+    pub(in crate::commands::run) fn leave_twins(&mut self, paid: &PaidRetries, n_copied: u64) {
+        let left = &mut self.left;
+        let less = left.n_images.saturating_sub(n_copied);
+        let share = paid.allowance(left.n_images).saturating_sub(paid.allowance(less));
+        left.allowance = left.allowance.saturating_sub(share);
     }
 
     /// The names of rows that are not new: they were there before, or something was made of them.

@@ -12,7 +12,9 @@ use crate::commands::run::going_on::made::Made;
 use crate::commands::run::going_on::rebuilt::owes;
 use crate::commands::run::works::Works;
 use crate::domain::event::{Ending, ImageStored, RunEvent};
-use crate::domain::ids::{AttemptId, SceneId};
+use crate::domain::ids::AttemptId;
+use crate::domain::image::sides;
+use crate::domain::image_name::ImageName;
 use crate::domain::ledger::CostSource;
 use crate::domain::money::NanoUsd;
 use crate::domain::sidecar::Sidecar;
@@ -65,14 +67,16 @@ impl GoingOn {
                 let (rid, image) = match owner {
                     Some(rid) => (rid, there.with_sidecar(work).map_err(failed)?),
                     None => {
-                        let name = works.name(self.run_id, position, row, variant);
+                        // As it was called when it was sent, whatever rows and template say now.
+                        let name = past.image_name();
                         let rid = past.may_be_there();
-                        let is_only = rivals.get(&(&past.scene_id, variant)) == Some(&1);
+                        let is_only = rivals.get(&name) == Some(&1);
                         let rid = rid.filter(|_| is_only);
+                        let asked = sides(&works.spec(position, row).size);
                         let bare = rid.map(|_| there.bare(&name)).transpose().map_err(failed)?;
                         match (rid, bare.flatten()) {
                             (Some(rid), Some(bare)) => (rid, Some(bare)),
-                            _ => match self.rebuilt(past, &name).map_err(failed)? {
+                            _ => match self.rebuilt(past, &name, asked).map_err(failed)? {
                                 Some((rid, rebuilt)) => (rid, Some(rebuilt.into())),
                                 None => continue,
                             },
@@ -102,12 +106,12 @@ impl GoingOn {
         Ok(())
     }
 
-    /// How many works could have left an image that nobody told of, by row and variant: a row that
-    /// was edited has several, and then the name of a file says nothing.
-    fn rivals(&self) -> BTreeMap<(&SceneId, u8), u32> {
+    /// How many works could have left an image of a name that nobody told of: a row that was edited
+    /// has several, and then the name of a file says nothing.
+    fn rivals(&self) -> BTreeMap<ImageName, u32> {
         let mut rivals = BTreeMap::new();
         for (_, image) in self.history.images().filter(|(_, it)| it.may_be_there().is_some()) {
-            *rivals.entry((&image.scene_id, image.variant)).or_default() += 1;
+            *rivals.entry(image.image_name()).or_default() += 1;
         }
         rivals
     }

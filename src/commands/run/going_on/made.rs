@@ -61,7 +61,7 @@ impl Made<'_> {
             Owes::Unknown(held) => (held, CostSource::Maximum),
             Owes::Paid(amount, source) => (amount, source),
         });
-        let check = ImageCheck::of(sight, &spec.size, image.image.pixels);
+        let check = ImageCheck::of(sight, &spec.size, &image.image);
         let stored = ImageStored {
             rid,
             row: row.number,

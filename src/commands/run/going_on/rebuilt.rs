@@ -24,9 +24,10 @@ impl GoingOn {
         &self,
         past: &ImagePast,
         name: &ImageName,
+        asked: Option<(u32, u32)>,
     ) -> io::Result<Option<(AttemptId, Rebuilt)>> {
         for kept in past.kept.iter().rev() {
-            if let Some(rebuilt) = Rebuilt::of(self.folder.path(), &kept.files, name)? {
+            if let Some(rebuilt) = Rebuilt::of(self.folder.path(), &kept.files, name, asked)? {
                 return Ok(Some((kept.rid, rebuilt)));
             }
         }

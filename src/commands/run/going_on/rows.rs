@@ -72,12 +72,12 @@ impl GoingOn {
 
     /// Compares the rows with what was done.
     fn compare(&mut self, works: &Works<'_>) -> Result<(Vec<u16>, u64), Failure> {
-        let settings = works.settings;
+        let (settings, n_images) = (works.settings, works.batch.chosen().images);
         let mut leftover = Leftover::new(LeftoverAsk {
             history: &self.history,
             only: &settings.only,
             paid: &settings.paid_retries,
-            n_images: works.batch.chosen().images,
+            n_images,
             before: self.before.as_deref(),
         });
         let (mut positions, mut works_now) = (BTreeMap::new(), BTreeSet::new());
@@ -95,7 +95,7 @@ impl GoingOn {
         let Leftover { masks, fates, .. } = leftover;
         let n_settled = fates.values().filter(|fate| is_settled(fate)).count() as u64;
         let again = NanoUsd::ZERO;
-        self.left = Left { fates, positions, works: works_now, census, allowance, again };
+        self.left = Left { fates, positions, works: works_now, census, allowance, n_images, again };
         Ok((masks, n_settled))
     }
 }

@@ -51,7 +51,8 @@ impl Sharing {
         let text = |error: &dyn std::fmt::Display| {
             format!("{} cannot be copied: {error}", source.path.display())
         };
-        let (bytes, sidecar) = source.read().map_err(|error| text(&error))?;
+        // What is not there as it was is not copied; the next call sends the row itself.
+        let Ok((bytes, sidecar)) = source.read() else { return Ok(None) };
         let refused = |error: crate::ports::images::ImageStoreError| text(&error);
         let mut writer = self.images.begin(image.name.clone()).await.map_err(refused)?;
         writer.write(bytes).await.map_err(refused)?;
@@ -63,6 +64,8 @@ impl Sharing {
             sha256: Some(copy.sha256),
             pixels: copy.pixels,
             flaws: sidecar.flaws,
+            ask: source.ask,
+            look: source.look,
             ..stored(sidecar.rid)
         };
         Ok(Some((Some((copy, sidecar)), stored)))
@@ -112,6 +115,7 @@ impl Twin {
             return images.get(usize::from(variant) - 1).cloned();
         }
         let image = self.end(ends)?.images.get(&variant)?;
-        Some(KeptImage { path: folder.join(&image.file), sha256: image.sha256? })
+        let (path, sha256) = (folder.join(&image.file), image.sha256?);
+        Some(KeptImage { path, sha256, ask: image.ask, look: image.look })
     }
 }

@@ -1,5 +1,6 @@
 //! Finds rows that need not be sent: others ask for the same, or an earlier run has their images.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::sources::leaders;
@@ -28,6 +29,10 @@ pub(super) struct FindAsk<'a> {
     pub(super) kept: Option<&'a KeptImages>,
     /// Where local references are.
     pub(super) local: &'a LocalReferences,
+    /// The digests of those that were read.
+    pub(super) digests: RefCell<BTreeMap<String, Option<Sha256Digest>>>,
+    /// How many images of earlier runs each request has got.
+    pub(super) taken: RefCell<BTreeMap<Sha256Digest, usize>>,
 }
 
 /// Finds them among the rows that have their turn.
@@ -50,18 +55,20 @@ pub(super) fn find(ask: &FindAsk<'_>, dedupe: bool) -> Result<(Twins, BTreeSet<u
         Ok(())
     })?;
     twins.known = ask.known(&known)?;
+    twins.positions.clone_from(&rows);
     Ok((twins, rows))
 }
 
 impl FindAsk<'_> {
     fn twin(&self, position: u32, row: &Row, of_row: &[Sha256Digest], source: Source) -> Twin {
-        let history = self.going_on.map(|run| &run.history);
-        let image = |(work, variant): (&Sha256Digest, u8)| TwinImage {
-            work: *work,
-            name: self.works.name(self.run_id, position, row, variant),
-            is_there: history
-                .and_then(|history| history.image(work))
-                .is_some_and(|image| image.standing() == Standing::Stored),
+        let image = |(work, variant): (&Sha256Digest, u8)| {
+            let past = self.history().and_then(|history| history.image(work));
+            TwinImage {
+                work: *work,
+                name: self.works.name(self.run_id, position, row, variant),
+                is_there: past.is_some_and(|image| image.standing() == Standing::Stored),
+                check: past.map(|image| image.check).unwrap_or_default(),
+            }
         };
         Twin {
             number: row.number,
@@ -86,7 +93,8 @@ impl FindAsk<'_> {
             }
             let images = of_row.iter().zip(row.variants.each()).filter_map(|(work, variant)| {
                 let past = history.image(work)?;
-                Some((variant, LeaderImage { file: past.file.clone()?, sha256: past.sha256 }))
+                let (sha256, ask, look) = (past.sha256, past.ask, past.check.look);
+                Some((variant, LeaderImage { file: past.file.clone()?, sha256, ask, look }))
             });
             let outcome = history.result(&row.scene_id, of_row, false).outcome;
             known.insert(row.number, LeaderEnd { outcome, images: images.collect() });

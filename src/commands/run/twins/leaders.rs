@@ -54,7 +54,12 @@ impl EventSink for Leaders {
             if let RunEvent::ImageStored(stored) = &stamped.event
                 && self.wanted.contains(&stored.row)
             {
-                let image = LeaderImage { file: stored.file.clone(), sha256: stored.sha256 };
+                let image = LeaderImage {
+                    file: stored.file.clone(),
+                    sha256: stored.sha256,
+                    ask: stored.ask,
+                    look: stored.look,
+                };
                 let end: &mut LeaderEnd = ends.entry(stored.row).or_default();
                 end.images.insert(stored.variant, image);
             }

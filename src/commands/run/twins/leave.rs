@@ -1,5 +1,6 @@
 //! Leaves rows out of a batch whose images are copied.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use super::Twins;
@@ -49,6 +50,8 @@ pub(in crate::commands::run) fn leave(
         going_on,
         kept: ask.kept,
         local: ask.local,
+        digests: RefCell::default(),
+        taken: RefCell::default(),
     };
     let (twins, rows) = find(&looked, settings.dedupe || !is_wanted)?;
     if !is_wanted {

@@ -8,6 +8,7 @@ use super::copy::Copied;
 use super::{LeaderEnd, Leaders, Twin, Twins};
 use crate::domain::event::{ImageStored, RunEvent};
 use crate::domain::ids::RunId;
+use crate::domain::look::ImageCheck;
 use crate::pipeline::event_task::EventHandle;
 use crate::pipeline::stop::{Stop, StopReason};
 use crate::ports::images::ImageStore;
@@ -73,6 +74,7 @@ impl Sharing {
             }
         }
         let mut n_stored: Vec<u32> = twins.iter().map(Twin::n_there).collect();
+        let mut checks: Vec<Vec<ImageCheck>> = twins.iter().map(Twin::checks).collect();
         let kept = match self.folder {
             Some(_) => self.images.persist(copies).await,
             None => told.iter().map(|_| Ok(())).collect(),
@@ -81,13 +83,15 @@ impl Sharing {
             match result {
                 Ok(()) => {
                     n_stored[at] += 1;
+                    checks[at].push(stored.check());
                     self.events.emit(RunEvent::ImageStored(Box::new(stored))).await;
                 }
                 Err(error) => self.stop.drain(StopReason::Environment(error.to_string())),
             }
         }
-        for (twin, n_stored) in twins.iter().zip(n_stored) {
-            let finished = twin.finished(twin.end(ends).and_then(|end| end.outcome), n_stored);
+        for ((twin, n_stored), checks) in twins.iter().zip(n_stored).zip(checks) {
+            let outcome = twin.end(ends).and_then(|end| end.outcome);
+            let finished = twin.finished(outcome, n_stored, &checks);
             self.events.emit(RunEvent::RowFinished(Box::new(finished))).await;
         }
     }

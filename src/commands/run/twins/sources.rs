@@ -8,46 +8,84 @@ use crate::adapters::output::kept::{KeptImage, KeptImages};
 use crate::commands::failure::Failure;
 use crate::commands::run::works::Works;
 use crate::domain::digest::Sha256Digest;
+use crate::domain::history::History;
 use crate::domain::ids::SceneId;
 use crate::domain::reference::Reference;
-use crate::domain::request::{ask_identity, twin_identity};
-use crate::domain::row::Row;
+use crate::domain::request::twin_identity;
+use crate::domain::row::{Outcome, Row};
 
 /// A row that others are copied from.
 pub(super) struct Leader {
     position: u32,
     number: u64,
     scene_id: SceneId,
-    was_tried: bool,
+    claim: Claim,
+    /// Its images, where all of them are stored.
+    stored: Vec<KeptImage>,
 }
 
-/// Of the rows that ask for the same, the one of which something was sent already, else the first
-/// that has its turn.
+/// How much speaks for copying from a row.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Claim {
+    /// It has its turn now, and was rejected before.
+    Rejected,
+    /// It has its turn now.
+    Turn,
+    /// Something was sent for it.
+    Tried,
+    /// All of its images are stored.
+    Stored,
+}
+
+/// Of the rows that ask for the same the one that others are copied from; the first of equal ones.
 pub(super) fn leaders(
     ask: &FindAsk<'_>,
     has_turn: &[bool],
 ) -> Result<BTreeMap<Sha256Digest, Leader>, Failure> {
     let mut leaders: BTreeMap<Sha256Digest, Leader> = BTreeMap::new();
     ask.works.each(|position, row, of_row| {
-        let was_tried = ask.was_tried(of_row);
-        if was_tried || has_turn[position as usize] {
+        let stored = ask.stored(of_row);
+        let was_rejected = ask.history().and_then(|history| history.row(&row.scene_id));
+        let was_rejected = was_rejected.is_some_and(|told| told.outcome == Outcome::Rejected);
+        let claim = match () {
+            () if !stored.is_empty() => Claim::Stored,
+            () if ask.was_tried(of_row) => Claim::Tried,
+            () if !has_turn[position as usize] => return Ok(()),
+            () if was_rejected => Claim::Rejected,
+            () => Claim::Turn,
+        };
+        let key = ask.works.twin(position, row);
+        if leaders.get(&key).is_none_or(|it| claim > it.claim) {
             let (number, scene_id) = (row.number, row.scene_id.clone());
-            let leader = Leader { position, number, scene_id, was_tried };
-            let key = ask.works.twin(position, row);
-            if leaders.get(&key).is_none_or(|it| was_tried && !it.was_tried) {
-                leaders.insert(key, leader);
-            }
+            leaders.insert(key, Leader { position, number, scene_id, claim, stored });
         }
         Ok(())
     })?;
+    // What is not there as it was is copied to nobody: those rows are sent themselves.
+    let seen = KeptImages::default();
+    leaders.retain(|_, leader| leader.stored.iter().all(|image| seen.is_there(image)));
     Ok(leaders)
 }
 
 impl FindAsk<'_> {
+    pub(super) fn history(&self) -> Option<&History> {
+        self.going_on.map(|run| &run.history)
+    }
+
+    /// The images of a row, when all of them are stored.
+    fn stored(&self, of_row: &[Sha256Digest]) -> Vec<KeptImage> {
+        let stored = |work: &Sha256Digest| {
+            let (run, image) = (self.going_on?, self.history()?.image(work)?);
+            let path = run.folder.path().join(image.file.as_ref()?);
+            let (sha256, look) = (image.sha256?, image.check.look);
+            Some(KeptImage { path, sha256, ask: image.ask, look })
+        };
+        of_row.iter().map(stored).collect::<Option<_>>().unwrap_or_default()
+    }
+
     /// Whether anything was ever sent for it.
     pub(super) fn was_tried(&self, of_row: &[Sha256Digest]) -> bool {
-        let history = self.going_on.map(|run| &run.history);
-        let image = |work| history.and_then(|history| history.image(work));
+        let image = |work| self.history().and_then(|history| history.image(work));
         of_row.iter().any(|work| image(work).is_some_and(|image| image.attempts > 0))
     }
 
@@ -71,30 +109,6 @@ impl FindAsk<'_> {
         Ok(leader
             .filter(|leader| leader.position != position)
             .map(|leader| Source::Row { number: leader.number, scene_id: leader.scene_id.clone() }))
-    }
-
-    /// The images of earlier runs for a row, when all of them are there.
-    fn kept_images(&self, kept: &KeptImages, position: u32, row: &Row) -> Option<Vec<KeptImage>> {
-        let Works { settings, .. } = self.works;
-        let spec = self.works.spec(position, row);
-        let references = row.references.iter().chain(&row.options.mask);
-        let digest = |reference: &Reference| match reference {
-            Reference::Local(path) => self.local.digest(path),
-            Reference::Url(_) => None,
-        };
-        let references: Vec<Sha256Digest> = references.map(digest).collect::<Option<_>>()?;
-        let image = |variant| {
-            kept.get(&ask_identity(
-                &row.prompt,
-                variant,
-                &spec,
-                settings.origin(),
-                &mut references.iter().copied(),
-                row.options.mask.is_some(),
-                settings.is_simulated(),
-            ))
-        };
-        row.variants.each().map(image).collect()
     }
 }
 

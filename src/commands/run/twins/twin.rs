@@ -7,6 +7,7 @@ use crate::domain::digest::Sha256Digest;
 use crate::domain::event::{RowFinished, RowWork, Tags};
 use crate::domain::ids::SceneId;
 use crate::domain::image_name::ImageName;
+use crate::domain::look::{ImageCheck, Look};
 use crate::domain::row::Outcome;
 use crate::domain::sanitize::one_line;
 
@@ -29,6 +30,8 @@ pub(super) struct TwinImage {
     pub(super) name: ImageName,
     /// Whether an earlier process of the run has copied it.
     pub(super) is_there: bool,
+    /// What is known of its looks then.
+    pub(super) check: ImageCheck,
 }
 
 /// Where the images of such a row come from.
@@ -54,15 +57,27 @@ pub(super) struct LeaderImage {
     /// Relative to the run's folder; empty in a rehearsal.
     pub(super) file: String,
     pub(super) sha256: Option<Sha256Digest>,
+    pub(super) ask: Option<Sha256Digest>,
+    pub(super) look: Option<Look>,
 }
 
 impl Twin {
+    /// What is known of the looks of those that are there.
+    pub(super) fn checks(&self) -> Vec<ImageCheck> {
+        self.images.iter().filter(|image| image.is_there).map(|image| image.check).collect()
+    }
+
     pub(super) fn n_there(&self) -> u32 {
         self.images.iter().map(|image| u32::from(image.is_there)).sum()
     }
 
     /// The end of the row: copied, or as the row that asks for the same has ended.
-    pub(super) fn finished(&self, of_leader: Option<Outcome>, n_stored: u32) -> RowFinished {
+    pub(super) fn finished(
+        &self,
+        of_leader: Option<Outcome>,
+        n_stored: u32,
+        checks: &[ImageCheck],
+    ) -> RowFinished {
         let n_images = u32::try_from(self.images.len()).expect("there are at most 10");
         let outcome = match of_leader {
             _ if n_stored == n_images => Outcome::Skipped,
@@ -94,7 +109,8 @@ impl Twin {
                 images_expected: n_images,
                 images_stored: n_stored,
                 ..RowWork::default()
-            },
+            }
+            .looked_at(checks),
             counts_as_error: false,
             tags: self.tags.clone(),
         }
