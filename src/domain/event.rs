@@ -11,7 +11,7 @@ use crate::domain::digest::Sha256Digest;
 use crate::domain::ids::{AttemptId, RunId, SceneId};
 use crate::domain::image_name::ImageName;
 use crate::domain::ledger::{CostSource, Evidence, UnknownClass};
-use crate::domain::look::{Flaws, ImageCheck, Look, duplicates};
+use crate::domain::look::{Flaws, ImageCheck, Look, n_duplicates};
 use crate::domain::money::NanoUsd;
 use crate::domain::request::ImageSpec;
 use crate::domain::row::Outcome;
@@ -382,8 +382,7 @@ impl RowWork {
         };
         self.images_invalid += count(Flaws::is_invalid);
         self.images_blank = count(|flaws| flaws.blank);
-        let like = duplicates(checks).into_iter().flatten().count();
-        self.images_duplicate = u32::try_from(like).unwrap_or(u32::MAX);
+        self.images_duplicate = n_duplicates(checks);
         self
     }
 }

@@ -182,15 +182,24 @@ impl ImageCheck {
     }
 }
 
+impl ImageCheck {
+    /// Whether both are the same picture: by their bytes, or as people see them.
+    fn is_like(&self, other: &Self) -> bool {
+        let by_bytes = self.sha256.is_some() && self.sha256 == other.sha256;
+        by_bytes || self.look.zip(other.look).is_some_and(|(one, two)| one.is_like(&two))
+    }
+}
+
+/// How many images of a row are like one before them.
+pub fn n_duplicates(checks: &[ImageCheck]) -> u32 {
+    let is_one = |at: usize| checks[..at].iter().any(|before| checks[at].is_like(before));
+    (1..checks.len()).map(|at| u32::from(is_one(at))).sum()
+}
+
 /// Which of the images of a row, by their places, each one is like: the first before it that
 /// people would take for the same.
 pub fn duplicates(checks: &[ImageCheck]) -> Vec<Option<usize>> {
-    let is_like = |one: &ImageCheck, other: &ImageCheck| {
-        let by_bytes = one.sha256.is_some() && one.sha256 == other.sha256;
-        by_bytes || one.look.zip(other.look).is_some_and(|(one, other)| one.is_like(&other))
-    };
-    let like_before =
-        |at: usize| checks[..at].iter().position(|before| is_like(&checks[at], before));
+    let like_before = |at: usize| checks[..at].iter().position(|it| checks[at].is_like(it));
     (0..checks.len()).map(like_before).collect()
 }
 
@@ -258,6 +267,6 @@ mod tests {
         // The very same bytes are one picture, whether or not anybody looked.
         checks[1].sha256 = Some(Sha256Digest([7; 32]));
         checks[6].sha256 = checks[1].sha256;
-        assert_eq!(duplicates(&checks)[6], Some(1));
+        assert_eq!((duplicates(&checks)[6], n_duplicates(&checks)), (Some(1), 4));
     }
 }

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use url::Url;
 
 use crate::domain::digest::Sha256Digest;
@@ -18,6 +17,9 @@ use crate::domain::signed_url::lifetime;
 
 /// The version of the canonical request text; it is part of every digest.
 const IDENTITY_VERSION: &str = "imagemill-work/1";
+
+/// Room for the canonical text of a common request.
+const CANONICAL: usize = 1 << 10;
 
 /// The versions of the texts that tell the same request in other rows and other runs.
 const TWIN_VERSION: &str = "imagemill-twin/1";
@@ -268,23 +270,22 @@ pub fn without_signature(reference: &Reference) -> String {
     if kept.is_empty() { base.to_owned() } else { format!("{base}?{}", kept.join("&")) }
 }
 
-/// A hasher of `name=JSON value` lines; JSON keeps line breaks out of values.
-struct Canonical(Sha256);
+/// A text of `name=JSON value` lines; JSON keeps line breaks out of values.
+struct Canonical(Vec<u8>);
 
 impl Canonical {
     fn new(version: &str) -> Self {
-        let mut hasher = Sha256::new();
-        hasher.update(version.as_bytes());
-        hasher.update(b"\n");
-        Self(hasher)
+        let mut text = Vec::with_capacity(CANONICAL);
+        text.extend_from_slice(version.as_bytes());
+        text.push(b'\n');
+        Self(text)
     }
 
     fn line(&mut self, name: &str, value: impl Serialize) {
-        let value = serde_json::to_string(&value).expect("plain values serialize");
-        self.0.update(name.as_bytes());
-        self.0.update(b"=");
-        self.0.update(value.as_bytes());
-        self.0.update(b"\n");
+        self.0.extend_from_slice(name.as_bytes());
+        self.0.push(b'=');
+        serde_json::to_writer(&mut self.0, &value).expect("plain values serialize");
+        self.0.push(b'\n');
     }
 
     /// Prompt, number, and what is asked of whom.
@@ -303,7 +304,7 @@ impl Canonical {
     }
 
     fn digest(self) -> Sha256Digest {
-        Sha256Digest(self.0.finalize().into())
+        Sha256Digest::of(&self.0)
     }
 }
 

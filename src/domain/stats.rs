@@ -244,8 +244,8 @@ impl RunStats {
         self.flawed.invalid += u64::from(finished.work.images_invalid);
         self.flawed.blank += u64::from(finished.work.images_blank);
         self.flawed.duplicate += u64::from(finished.work.images_duplicate);
-        // A row that was never sent is no news: the stop itself has been told.
-        if !matches!(finished.outcome, Outcome::Ok | Outcome::Cancelled) {
+        // A row that was never sent is no news: the plan or the stop itself has told it.
+        if !matches!(finished.outcome, Outcome::Ok | Outcome::Skipped | Outcome::Cancelled) {
             self.notice(Notice::Row {
                 scene_id: finished.scene_id.clone(),
                 outcome: finished.outcome,

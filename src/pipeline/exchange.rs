@@ -220,6 +220,10 @@ pub(crate) async fn exchange(
 
 /// What the image is called.
 pub(crate) fn image_name(cx: &RunContext, job: &VariantJob) -> ImageName {
+    if cx.is_rehearsal() {
+        // Nothing is kept, so nothing is called anything.
+        return ImageName::default();
+    }
     let (variant, spec) = (job.request.variant, &*job.request.spec);
     cx.settings.names.name(&NameFacts { run_id: cx.run_id, row: &job.row, variant, spec })
 }

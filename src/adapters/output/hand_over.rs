@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use object_store::path::Path as Key;
 use object_store::{Error, GetOptions, ObjectStore, PutMode, PutOptions, PutPayload};
@@ -15,6 +16,8 @@ use tokio::task::spawn_blocking;
 
 use crate::adapters::output::files::private_file;
 use crate::adapters::output::images::{IMAGES, RAW};
+use crate::adapters::output::places::PLAN;
+use crate::domain::digest::Sha256Digest;
 use crate::domain::out_bucket::OutBucket;
 use crate::ports::clock::Clock;
 
@@ -25,6 +28,9 @@ const AT_ONCE: usize = 8;
 const TRIES: u32 = 3;
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// What says whose the objects are.
+const MARK: &str = "imagemill-run.json";
+
 /// Where the run's folder remembers what is in which bucket: a place and a name on each line.
 const HANDED_OVER: &str = "handed-over.txt";
 
@@ -32,9 +38,10 @@ const HANDED_OVER: &str = "handed-over.txt";
 const MOST_NUMBERED: u32 = 1_000;
 
 /// What is handed over beside images when a run ends.
-const DOCUMENTS: [&str; 9] = [
+///
+/// Rejected rows are not among them: their addresses are as they were, with all that opens them.
+const DOCUMENTS: [&str; 8] = [
     "plan.json",
-    "rejected.csv",
     "results.csv",
     "failed.csv",
     "refused.csv",
@@ -100,19 +107,30 @@ impl HandOver {
         Self { store, place, folder: folder.to_owned(), run, clock, there: Mutex::default() }
     }
 
-    /// Leaves a mark: whoever may not write is told before anything is paid for. What the run's
-    /// folder remembers to have handed over is not handed over again.
+    /// Leaves a mark: whoever may not write, and a store that would write over what is there, is
+    /// told before anything is paid for. What the run's folder remembers to have handed over is not
+    /// handed over again, unless the mark was not there: it is another place then, or was emptied.
     ///
     /// # Errors
     /// When the bucket refuses.
     pub async fn begin(&self) -> Result<(), HandOverError> {
         let mark = format!("{{\"schema\":\"imagemill.run/1\",\"run_id\":\"{}\"}}\n", self.run);
-        self.create("imagemill-run.json", mark.into()).await?;
+        let mark = Bytes::from(mark);
+        if self.put(MARK, &mark).await? == Put::Created {
+            let again = self.put(MARK, &mark).await?;
+            return if again == Put::Exists { Ok(()) } else { Err(self.writes_over()) };
+        }
         let text = fs::read_to_string(self.folder.join(HANDED_OVER)).unwrap_or_default();
         let place = format!("{} ", self.place);
         let ours = text.lines().filter_map(|line| line.strip_prefix(&place));
         self.there.lock().expect("no holder panics").extend(ours.map(str::to_owned));
         Ok(())
+    }
+
+    fn writes_over(&self) -> HandOverError {
+        let problem = "it cannot create an object without writing over one";
+        let (place, name) = (self.place.to_string(), MARK.to_owned());
+        HandOverError::Refused { place, name, problem }
     }
 
     /// Notes that a file is there. A note that is lost costs another question.
@@ -125,11 +143,21 @@ impl HandOver {
         there.insert(name);
     }
 
-    /// Hands some files over, named relative to the run's folder; returns what went wrong.
+    /// Hands some files over, named relative to the run's folder; returns what went wrong. The rest
+    /// is left where the bucket refuses one, or does not answer: it would not take the others.
     pub async fn files(&self, names: Vec<String>) -> Vec<HandOverError> {
         let handed = names.into_iter().map(|name| self.file(name));
-        let results = stream::iter(handed).buffer_unordered(AT_ONCE);
-        results.filter_map(async |result| result.err()).collect().await
+        let mut results = stream::iter(handed).buffer_unordered(AT_ONCE);
+        let mut problems = Vec::new();
+        while let Some(result) = results.next().await {
+            let Err(error) = result else { continue };
+            let is_over = matches!(error, HandOverError::Refused { .. });
+            problems.push(error);
+            if is_over {
+                break;
+            }
+        }
+        problems
     }
 
     /// Hands over whatever is not there yet: images, sidecars, paid answers, then documents.
@@ -140,6 +168,9 @@ impl HandOver {
             Ok(names) => self.files(names).await,
             Err(error) => vec![unreadable(IMAGES, &error)],
         };
+        if problems.iter().any(|problem| matches!(problem, HandOverError::Refused { .. })) {
+            return problems;
+        }
         for name in DOCUMENTS {
             if self.folder.join(name).is_file()
                 && let Err(error) = self.document(name).await
@@ -155,7 +186,7 @@ impl HandOver {
             return Ok(());
         }
         let bytes = self.read(&name).await?;
-        self.create(&name, bytes).await?;
+        self.create(&name, &bytes).await?;
         self.note(name);
         Ok(())
     }
@@ -164,38 +195,56 @@ impl HandOver {
     async fn document(&self, name: &str) -> Result<(), HandOverError> {
         let bytes = self.read(name).await?;
         let (stem, extension) = name.rsplit_once('.').unwrap_or((name, ""));
-        for number in 0..MOST_NUMBERED {
+        let told = format!("{name} as {}", Sha256Digest::of(&bytes));
+        let n_before = {
+            let there = self.there.lock().expect("no holder panics");
+            if there.contains(&told) {
+                return Ok(());
+            }
+            let of_this = format!("{name} as ");
+            there.iter().filter(|it| it.starts_with(&of_this)).count()
+        };
+        for number in u32::try_from(n_before).unwrap_or(MOST_NUMBERED)..MOST_NUMBERED {
             let numbered = match (number, extension) {
                 (0, _) => name.to_owned(),
                 (number, "") => format!("{stem}-{number}"),
                 (number, extension) => format!("{stem}-{number}.{extension}"),
             };
-            match self.create(&numbered, bytes.clone()).await {
+            match self.create(&numbered, &bytes).await {
                 Err(HandOverError::Taken { .. }) => {}
-                done => return done,
+                done => return done.inspect(|()| self.note(told)),
             }
         }
         Err(HandOverError::Taken { place: self.place.to_string(), name: name.to_owned() })
     }
 
-    async fn read(&self, name: &str) -> Result<Vec<u8>, HandOverError> {
+    async fn read(&self, name: &str) -> Result<Bytes, HandOverError> {
         let path = self.folder.join(name);
         let read = spawn_blocking(move || fs::read(path)).await;
-        read.unwrap_or_else(|error| Err(io::Error::other(error)))
-            .map_err(|error| unreadable(name, &error))
+        let bytes = read
+            .unwrap_or_else(|error| Err(io::Error::other(error)))
+            .map_err(|error| unreadable(name, &error))?;
+        Ok(if name == PLAN { without_ledger(bytes) } else { bytes }.into())
     }
 
     /// Creates an object; one with the same bytes is as good.
-    async fn create(&self, name: &str, bytes: Vec<u8>) -> Result<(), HandOverError> {
-        let (key, payload) = (self.key(name), PutPayload::from(bytes));
+    async fn create(&self, name: &str, bytes: &Bytes) -> Result<(), HandOverError> {
+        match self.put(name, bytes).await? {
+            Put::Created => Ok(()),
+            // It may be our own: an answer that was lost, or an earlier process.
+            Put::Exists => self.is_same(name, bytes).await,
+        }
+    }
+
+    async fn put(&self, name: &str, bytes: &Bytes) -> Result<Put, HandOverError> {
+        let (key, payload) = (self.key(name), PutPayload::from(bytes.clone()));
         let mut pause = PAUSE;
         for nth in 1.. {
             let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
             match self.store.put_opts(&key, payload.clone(), options).await {
-                Ok(_) => return Ok(()),
-                // It may be our own: an answer that was lost, or an earlier process.
+                Ok(_) => return Ok(Put::Created),
                 Err(Error::AlreadyExists { .. } | Error::Precondition { .. }) => {
-                    return self.is_same(name, &key, &payload).await;
+                    return Ok(Put::Exists);
                 }
                 Err(error) if nth == TRIES || is_final(&error) => {
                     return Err(self.refused(name, &error));
@@ -204,21 +253,14 @@ impl HandOver {
             }
             pause *= 2;
         }
-        Ok(())
+        Ok(Put::Exists)
     }
 
-    async fn is_same(
-        &self,
-        name: &str,
-        key: &Key,
-        payload: &PutPayload,
-    ) -> Result<(), HandOverError> {
-        let got = self.store.get_opts(key, GetOptions::default()).await;
-        let got = got.map_err(|error| self.refused(name, &error))?;
-        let is_long = got.meta.size != payload.content_length() as u64;
-        let there = if is_long { None } else { got.bytes().await.ok() };
-        let ours: Vec<u8> = payload.iter().flat_map(|part| part.iter().copied()).collect();
-        if there.is_some_and(|there| there == ours) {
+    async fn is_same(&self, name: &str, bytes: &Bytes) -> Result<(), HandOverError> {
+        let refused = |error| self.refused(name, &error);
+        let got = self.store.get_opts(&self.key(name), GetOptions::default()).await;
+        let got = got.map_err(refused)?;
+        if got.meta.size == bytes.len() as u64 && got.bytes().await.map_err(refused)? == *bytes {
             return Ok(());
         }
         Err(HandOverError::Taken { place: self.place.to_string(), name: name.to_owned() })
@@ -247,6 +289,25 @@ impl HandOver {
         };
         let (place, name) = (self.place.to_string(), name.to_owned());
         HandOverError::Refused { place, name, problem }
+    }
+}
+
+/// What became of an object that was to be created.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Put {
+    /// It is there now.
+    Created,
+    /// There was one of that name.
+    Exists,
+}
+
+/// The plan of a run without the place of its ledger, which is nobody else's business.
+fn without_ledger(bytes: Vec<u8>) -> Vec<u8> {
+    let plan = serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(&bytes);
+    let Ok(mut plan) = plan else { return bytes };
+    match plan.remove("ledger") {
+        Some(_) => serde_json::to_vec_pretty(&plan).unwrap_or(bytes),
+        None => bytes,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Images in the run's folder: temporary file, magic bytes, rename.
 
 use std::collections::BTreeSet;
-use std::fs::File;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -13,7 +13,7 @@ use tokio::task::spawn_blocking;
 
 use crate::adapters::output::durable::{Unsynced, make_durable};
 use crate::adapters::output::files::private_folder;
-use crate::adapters::output::part::{Part, blocking};
+use crate::adapters::output::part::{Manner, Part, blocking};
 use crate::adapters::output::room::Room;
 use crate::adapters::output::sight::sight;
 use crate::adapters::output::spares::Spares;
@@ -47,6 +47,8 @@ pub struct ImageFolder {
     unsynced: Arc<Unsynced>,
     room: Room,
     looks: Semaphore,
+    /// Whether the folder was empty: every name is free then, since no two are the same.
+    is_fresh: bool,
     /// Folders that were made.
     folders: Mutex<BTreeSet<PathBuf>>,
 }
@@ -62,6 +64,8 @@ impl ImageFolder {
             let path = root.join(name);
             private_folder(&path).map_err(|source| ImageStoreError::Io { path, source })?;
         }
+        let entries = fs::read_dir(root.join(IMAGES));
+        let is_fresh = entries.is_ok_and(|mut entries| entries.next().is_none());
         let spares = Arc::new(Spares::in_folder(root.join(IMAGES)));
         let room = Room::in_folder(root.join(IMAGES), in_flight);
         room.check_now()?;
@@ -73,6 +77,7 @@ impl ImageFolder {
             unsynced: Arc::default(),
             room,
             looks,
+            is_fresh,
             folders,
         })
     }
@@ -99,7 +104,8 @@ impl ImageStore for ImageFolder {
         let first = self.spares.take().await?;
         let (root, spares) = (Arc::clone(&self.root), Arc::clone(&self.spares));
         let unsynced = Arc::clone(&self.unsynced);
-        Ok(Box::new(Received { root, spares, unsynced, name, first, extras: Vec::new() }))
+        let is_fresh = self.is_fresh;
+        Ok(Box::new(Received { root, spares, unsynced, is_fresh, name, first, extras: Vec::new() }))
     }
 
     async fn persist(
@@ -132,6 +138,8 @@ struct Received {
     root: Arc<PathBuf>,
     spares: Arc<Spares>,
     unsynced: Arc<Unsynced>,
+    /// Whether no earlier process has left anything under any name.
+    is_fresh: bool,
     name: ImageName,
     first: Part,
     extras: Vec<Part>,
@@ -152,7 +160,7 @@ impl ImageBody for Received {
 #[async_trait]
 impl ImageWriter for Received {
     async fn finish(self: Box<Self>) -> Result<StoredImage, ImageStoreError> {
-        let Self { root, unsynced, name: meant, first, extras, .. } = *self;
+        let Self { root, unsynced, is_fresh, name: meant, first, extras, .. } = *self;
         for extra in extras {
             keep_part(&root, &meant.flat(), extra).await?;
         }
@@ -163,13 +171,13 @@ impl ImageWriter for Received {
         // A row that has changed since it was made leaves its first image where it is.
         let sha256 = first.sha256();
         let (name, wanted, short) = (meant.of(&sha256), kind.extension(), short(&sha256));
-        // The last one needs no folder: what is paid for gets a name on any disk.
-        let names = [
-            format!("{name}.{wanted}"),
-            format!("{name}-{short}.{wanted}"),
-            format!("{}-{short}.{wanted}", meant.flat()),
-        ];
-        let paths = names.map(|name| PathBuf::from(IMAGES).join(name));
+        let mut names = vec![format!("{name}.{wanted}"), format!("{name}-{short}.{wanted}")];
+        if name.contains('/') {
+            // It needs no folder: what is paid for gets a name on any disk.
+            names.push(format!("{}-{short}.{wanted}", meant.flat()));
+        }
+        let paths: Vec<PathBuf> =
+            names.into_iter().map(|name| PathBuf::from(IMAGES).join(name)).collect();
         let mut image = StoredImage {
             path: paths[0].clone(),
             kind,
@@ -178,7 +186,8 @@ impl ImageWriter for Received {
             pixels: first.pixels(),
         };
         let places: Vec<PathBuf> = paths.iter().map(|path| root.join(path)).collect();
-        let (at, file) = first.rename_to(places, false).await?;
+        let (at, file) =
+            first.rename_to(places, Manner { is_synced: false, is_careful: !is_fresh }).await?;
         image.path.clone_from(&paths[at]);
         if let Some(file) = file {
             unsynced.put(image.path.clone(), file);
@@ -202,7 +211,7 @@ impl ImageWriter for Received {
             let path = PathBuf::from(RAW).join(format!("{name}-{short}.json"));
             let mut part = spares.take().await?;
             part.write(answer).await?;
-            part.rename_to(vec![root.join(&path)], true).await?;
+            part.rename_to(vec![root.join(&path)], Manner::SYNCED).await?;
             kept.push(path);
         }
         if !kept.is_empty() {
@@ -223,7 +232,7 @@ impl ImageWriter for Received {
 async fn keep_part(root: &Path, name: &str, part: Part) -> Result<PathBuf, ImageStoreError> {
     let extension = part.kind().map_or("bin", ImageKind::extension);
     let kept = PathBuf::from(RAW).join(format!("{name}-{}.{extension}", short(&part.sha256())));
-    part.rename_to(vec![root.join(&kept)], true).await?;
+    part.rename_to(vec![root.join(&kept)], Manner::SYNCED).await?;
     Ok(kept)
 }
 

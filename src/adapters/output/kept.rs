@@ -67,10 +67,12 @@ impl KeptImages {
         Ok(kept)
     }
 
-    /// The images that answer a request and are there as they were.
-    pub fn get(&self, ask: &Sha256Digest) -> impl Iterator<Item = &KeptImage> {
-        let images = self.images.get(ask).map_or(&[][..], Vec::as_slice);
-        images.iter().filter(|image| self.is_there(image))
+    /// The next image that answers a request and is there as it was, from a place on among all that
+    /// answer it; with the place behind it.
+    pub fn next(&self, ask: &Sha256Digest, from: usize) -> Option<(&KeptImage, usize)> {
+        let images = self.images.get(ask)?.get(from..)?;
+        let at = images.iter().position(|image| self.is_there(image))?;
+        Some((&images[at], from + at + 1))
     }
 
     /// Whether an image is there as it was; it is read once.

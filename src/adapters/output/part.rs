@@ -118,13 +118,13 @@ impl Part {
     }
 
     /// Writes what is gathered and gives the file the first of these names that is free; the last
-    /// one may be that of a file with the same bytes. Nothing is ever written over. `is_synced`
-    /// asks for the bytes to survive a power loss; else the new file is returned, to be synced with
-    /// others. Returns the place of the name among `targets`.
+    /// one may be that of a file with the same bytes. Nothing is ever written over. Unless it is
+    /// synced at once, the new file is returned, to be synced with others. Returns the place of the
+    /// name among `targets`.
     pub(super) async fn rename_to(
         self,
         targets: Vec<PathBuf>,
-        is_synced: bool,
+        Manner { is_synced, is_careful }: Manner,
     ) -> Result<(usize, Option<File>), ImageStoreError> {
         let Self { path: part, mut file, queue, gathered, .. } = self;
         let taken = file.take().await;
@@ -139,7 +139,7 @@ impl Part {
                 }
                 // What this thread has made is freed by this thread: two that free each other's
                 // memory wait for each other.
-                Ok((give_one_of(&part, &targets)?, file, (gathered, part, targets)))
+                Ok((give_one_of(&part, &targets, is_careful)?, file, (gathered, part, targets)))
             })
             .await?;
         match naming {
@@ -159,6 +159,20 @@ impl Part {
     }
 }
 
+/// How a file gets its name.
+#[derive(Clone, Copy)]
+pub(super) struct Manner {
+    /// Whether its bytes are to survive a power loss at once.
+    pub(super) is_synced: bool,
+    /// Whether earlier processes may have left something under its name.
+    pub(super) is_careful: bool,
+}
+
+impl Manner {
+    /// Under a name that its digest makes its own.
+    pub(super) const SYNCED: Self = Self { is_synced: true, is_careful: false };
+}
+
 /// What became of a name.
 pub(super) enum Naming {
     /// The file has it.
@@ -172,10 +186,14 @@ pub(super) enum Naming {
 /// Renames to the first name that is free; one that the file system refuses is passed over as long
 /// as there is another. A name is not free when an image of another kind has it, or a sidecar: that
 /// tells of something that was paid for.
-pub(super) fn give_one_of(part: &Path, places: &[PathBuf]) -> io::Result<(usize, Naming)> {
+pub(super) fn give_one_of(
+    part: &Path,
+    places: &[PathBuf],
+    is_careful: bool,
+) -> io::Result<(usize, Naming)> {
     for (at, place) in places.iter().enumerate() {
         let is_last = at + 1 == places.len();
-        if !is_last && is_told_of(place) {
+        if is_careful && !is_last && is_told_of(place) {
             continue;
         }
         match give_name(part, place) {
@@ -252,7 +270,7 @@ mod tests {
         drop(busy);
         part.write(Bytes::from_static(b"end")).await.expect("a write");
         assert_eq!(part.n_bytes(), large.len() as u64 + 3);
-        part.rename_to(vec![folder.path().join("image")], true).await.expect("a name");
+        part.rename_to(vec![folder.path().join("image")], Manner::SYNCED).await.expect("a name");
         let kept = fs::read(folder.path().join("image")).expect("a file");
         assert_eq!(kept, [&large[..], b"end"].concat());
     }
@@ -267,7 +285,8 @@ mod tests {
         let mut part = Part::of(path, file, DiskQueue::default());
         part.write(Bytes::from(vec![7; GATHER])).await.expect_err("read only");
         part.write(Bytes::from(vec![7; GATHER])).await.expect_err("still");
-        part.rename_to(vec![folder.path().join("image")], false).await.expect_err("no image");
+        let places = vec![folder.path().join("image")];
+        part.rename_to(places, Manner::SYNCED).await.expect_err("no image");
         assert!(!folder.path().join("image").exists());
     }
 }

@@ -78,7 +78,7 @@ impl Rebuilt {
             private_file(OpenOptions::new().write(true).create(true).truncate(true)).open(&part)?;
         file.write_all(&bytes)?;
         file.sync_all()?;
-        match give_one_of(&part, &places)? {
+        match give_one_of(&part, &places, true)? {
             (_, Naming::Taken) => {
                 fs::remove_file(&part)?;
                 Err(io::Error::other(format!("{} exists with other bytes", places[1].display())))

@@ -127,6 +127,7 @@ fn new_file(folder: &Path, n: u64) -> io::Result<(PathBuf, File)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::adapters::output::part::Manner;
 
     #[tokio::test]
     async fn what_an_earlier_process_left_stays_and_what_is_not_used_goes() {
@@ -135,7 +136,9 @@ mod tests {
         fs::write(&left, "paid").expect("write");
         let spares = Spares::in_folder(folder.path().to_owned());
         let part = spares.take().await.expect("a file");
-        part.rename_to(vec![folder.path().join("image.png")], false).await.expect("a name");
+        part.rename_to(vec![folder.path().join("image.png")], Manner::SYNCED)
+            .await
+            .expect("a name");
         drop(spares);
         assert_eq!(fs::read_to_string(&left).expect("it is there"), "paid");
         assert_eq!(fs::read_dir(folder.path()).expect("list").count(), 2);

@@ -16,10 +16,9 @@ use crate::domain::ids::RunId;
 use crate::domain::report::RunReport;
 use crate::domain::settings::RunSettings;
 use crate::exit::Exit;
-use crate::report::words::count;
 
 /// How long one request to the bucket may take: an image may be large, and the way to it narrow.
-const TIMEOUT: Duration = Duration::from_secs(300);
+const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Refuses a run that could not be handed over: nothing has been sent.
 pub(super) fn refuse_without_store(world: &World, settings: &RunSettings) -> Result<(), Failure> {
@@ -58,16 +57,26 @@ pub(super) fn finish(
     mut report: RunReport,
 ) -> RunReport {
     let Some(place) = &settings.out_bucket else { return report };
-    match all(world, settings, folder, report.run_id) {
+    let problem = match all(world, settings, folder, report.run_id) {
         Ok(problems) if problems.is_empty() => {
             world.printer.say(&format!("handed over to {place}/{}", report.run_id));
+            return report;
         }
-        Ok(problems) => {
-            let n_files = count(problems.len() as u64, "file");
-            let reason = format!("{n_files} not handed over: {}", problems[0]);
-            fail(&mut report, Exit::Environment, reason);
-        }
-        Err(failure) => fail(&mut report, failure.exit, failure.to_string()),
+        Ok(problems) => (Exit::Environment, problems[0].to_string()),
+        Err(failure) => (failure.exit, failure.to_string()),
+    };
+    let (exit, why) = problem;
+    let text = format!(
+        "not all of the run is in {place}: {why}; it is on the disk, and the same command hands it \
+         over"
+    );
+    world.printer.warn(&text);
+    let was = Exit::ALL.into_iter().find(|exit| exit.code() == report.exit).unwrap_or(Exit::Bug);
+    let worst = was.or_worse(exit);
+    if worst != was {
+        report.exit = worst.code();
+        report.verdict = worst.word();
+        report.reason = format!("{text}; before that: {}", report.reason);
     }
     report
 }
@@ -83,21 +92,36 @@ fn all(
     let runtime = Builder::new_current_thread().enable_all().build().map_err(failed)?;
     runtime.block_on(async {
         let Some(hand) = hand_over(world, settings, folder, run_id)? else { return Ok(Vec::new()) };
-        match hand.begin().await {
-            Ok(()) => Ok(hand.rest().await),
-            Err(error) => Ok(vec![error]),
+        let work = async {
+            match hand.begin().await {
+                Ok(()) => hand.rest().await,
+                Err(error) => vec![error],
+            }
+        };
+        tokio::select! {
+            problems = work => Ok(problems),
+            exit = asked_to_leave() => {
+                Err(Failure::new(exit, "it was told to leave while it was handed over"))
+            }
         }
     })
 }
 
-/// The end of a run whose files are not all where they should be. They are on the disk, and the
-/// same command hands them over.
-fn fail(report: &mut RunReport, exit: Exit, reason: String) {
-    let was = Exit::ALL.into_iter().find(|exit| exit.code() == report.exit).unwrap_or(Exit::Bug);
-    let worst = was.or_worse(exit);
-    if worst != was {
-        report.exit = worst.code();
-        report.verdict = worst.word();
-        report.reason = format!("{reason}; they are on the disk, the same command tries again");
+/// Returns when somebody asks the process to leave, with the exit for that.
+async fn asked_to_leave() -> Exit {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut term) = signal(SignalKind::terminate()) {
+            return tokio::select! {
+                _ = tokio::signal::ctrl_c() => Exit::Interrupted,
+                _ = term.recv() => Exit::Terminated,
+            };
+        }
+    }
+    // Where nobody listens, nobody is heard.
+    match tokio::signal::ctrl_c().await {
+        Ok(()) => Exit::Interrupted,
+        Err(_) => std::future::pending().await,
     }
 }

@@ -35,6 +35,8 @@ pub(super) struct Passes<'a> {
     pub(super) local: &'a LocalReferences,
     /// The images of earlier runs, where they are to be taken.
     pub(super) kept: Option<&'a KeptImages>,
+    /// What was looked at of the run's own images: once for all readings.
+    pub(super) seen: KeptImages,
 }
 
 /// What the last of them came to.
@@ -92,7 +94,7 @@ impl<'a> Passes<'a> {
     ) -> Result<Twins, Failure> {
         let Ok(batch) = &mut pass.batch else { return Ok(Twins::default()) };
         let (planning, local, kept) = (self.ask, self.local, self.kept);
-        let ask = LeaveAsk { planning, source, index: &pass.index, kept, local };
+        let ask = LeaveAsk { planning, source, index: &pass.index, kept, seen: &self.seen, local };
         twins::leave(&ask, batch, going_on)
     }
 }

@@ -71,6 +71,7 @@ pub(super) fn plan(world: &World, ask: &PlanningAsk<'_>) -> Result<Planned, Fail
         refresher: &*refresher,
         local: &reference_places.local,
         kept: kept.as_ref(),
+        seen: KeptImages::default(),
     };
     let Read { pass, freshness, twins } = passes.read(&mut source, &mut going_on)?;
     let Pass { index, batch, bad, lives, stores } = pass;

@@ -90,7 +90,7 @@ pub struct NameFacts<'a> {
 }
 
 /// The name of an image below the folder of images, without an extension.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ImageName {
     text: String,
     #[serde(default, skip_serializing_if = "is_zero")]
@@ -127,6 +127,9 @@ impl NameTemplate {
 
     /// The name of an image.
     pub fn name(&self, facts: &NameFacts<'_>) -> ImageName {
+        if self.is_usual() {
+            return ImageName::usual(facts.row.scene_id.as_str(), facts.variant);
+        }
         let mut text = String::with_capacity(self.text.len() + 16);
         let mut digits = 0;
         for piece in &self.pieces {
@@ -138,10 +141,6 @@ impl NameTemplate {
                 }
                 Piece::Place(place) => text.push_str(&place.value(facts)),
             }
-        }
-        if self.is_usual() {
-            // Its only place with a text is a stem already.
-            return ImageName { text, digits };
         }
         let parts: Vec<Cow<'_, str>> = text.split('/').map(|part| fit_part(part, digits)).collect();
         ImageName { text: parts.join("/"), digits }

@@ -181,7 +181,7 @@ fn facts(picture: &RunPicture) -> Vec<(String, String)> {
     if money.unknown > NanoUsd::ZERO {
         facts.push((words::dollars(money.unknown), "may have been billed".to_owned()));
     }
-    for outcome in ["failed", "partial", "refused", "rejected", "unknown", "pending"] {
+    for outcome in ["skipped", "failed", "partial", "refused", "rejected", "unknown", "pending"] {
         let n = picture.n_rows(outcome);
         if n > 0 {
             facts.push((n.to_string(), outcome.to_owned()));

@@ -80,7 +80,11 @@ impl Sharing {
         source: &Path,
         of_source: Sidecar,
     ) -> Sidecar {
-        let below = self.folder.as_ref().and_then(|folder| source.strip_prefix(folder).ok());
+        // Of another run: with its folder, and without what lies above that.
+        let below = self.folder.as_ref().and_then(|folder| {
+            let beside = || source.strip_prefix(folder.parent()?).ok();
+            source.strip_prefix(folder).ok().or_else(beside)
+        });
         Sidecar {
             run_id: self.run_id,
             scene_id: twin.scene_id.as_str().to_owned(),

@@ -31,7 +31,9 @@ pub(super) struct FindAsk<'a> {
     pub(super) local: &'a LocalReferences,
     /// The digests of those that were read.
     pub(super) digests: RefCell<BTreeMap<String, Option<Sha256Digest>>>,
-    /// How many images of earlier runs each request has got.
+    /// What was looked at of the run's own images.
+    pub(super) seen: &'a KeptImages,
+    /// Up to where the images of earlier runs are taken, for each request.
     pub(super) taken: RefCell<BTreeMap<Sha256Digest, usize>>,
 }
 

@@ -35,9 +35,10 @@ impl FindAsk<'_> {
         };
         let asks: Vec<Sha256Digest> = row.variants.each().map(ask).collect();
         let mut taken = self.taken.borrow_mut();
-        let image = |ask| kept.get(ask).nth(taken.get(ask).copied().unwrap_or(0)).cloned();
-        let images: Vec<KeptImage> = asks.iter().map(image).collect::<Option<_>>()?;
-        asks.into_iter().for_each(|ask| *taken.entry(ask).or_default() += 1);
+        let next = |ask| kept.next(ask, taken.get(ask).copied().unwrap_or(0));
+        let found: Vec<(&KeptImage, usize)> = asks.iter().map(next).collect::<Option<_>>()?;
+        let images = found.iter().map(|(image, _)| (*image).clone()).collect();
+        taken.extend(asks.into_iter().zip(found.into_iter().map(|(_, behind)| behind)));
         Some(images)
     }
 

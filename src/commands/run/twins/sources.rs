@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::find::FindAsk;
 use super::{Source, Twins};
-use crate::adapters::output::kept::{KeptImage, KeptImages};
+use crate::adapters::output::kept::KeptImage;
 use crate::commands::failure::Failure;
 use crate::commands::run::works::Works;
 use crate::domain::digest::Sha256Digest;
@@ -37,12 +37,21 @@ enum Claim {
     Stored,
 }
 
-/// Of the rows that ask for the same the one that others are copied from; the first of equal ones.
+/// Of the rows that ask for the same those that others are copied from.
+#[derive(Default)]
+pub(super) struct LeadersOf {
+    /// The first one whose images are stored.
+    stored: Option<Leader>,
+    /// Of the others the one with the best claim; it leads where those images are gone.
+    other: Option<Leader>,
+}
+
+/// The rows that others are copied from, by what they ask for.
 pub(super) fn leaders(
     ask: &FindAsk<'_>,
     has_turn: &[bool],
-) -> Result<BTreeMap<Sha256Digest, Leader>, Failure> {
-    let mut leaders: BTreeMap<Sha256Digest, Leader> = BTreeMap::new();
+) -> Result<BTreeMap<Sha256Digest, LeadersOf>, Failure> {
+    let mut leaders: BTreeMap<Sha256Digest, LeadersOf> = BTreeMap::new();
     ask.works.each(|position, row, of_row| {
         let stored = ask.stored(of_row);
         let was_rejected = ask.history().and_then(|history| history.row(&row.scene_id));
@@ -54,16 +63,14 @@ pub(super) fn leaders(
             () if was_rejected => Claim::Rejected,
             () => Claim::Turn,
         };
-        let key = ask.works.twin(position, row);
-        if leaders.get(&key).is_none_or(|it| claim > it.claim) {
+        let of_key = leaders.entry(ask.works.twin(position, row)).or_default();
+        let place = if claim == Claim::Stored { &mut of_key.stored } else { &mut of_key.other };
+        if place.as_ref().is_none_or(|it| claim > it.claim) {
             let (number, scene_id) = (row.number, row.scene_id.clone());
-            leaders.insert(key, Leader { position, number, scene_id, claim, stored });
+            *place = Some(Leader { position, number, scene_id, claim, stored });
         }
         Ok(())
     })?;
-    // What is not there as it was is copied to nobody: those rows are sent themselves.
-    let seen = KeptImages::default();
-    leaders.retain(|_, leader| leader.stored.iter().all(|image| seen.is_there(image)));
     Ok(leaders)
 }
 
@@ -92,7 +99,7 @@ impl FindAsk<'_> {
     /// Where the images of a row can come from.
     pub(super) fn source(
         &self,
-        leaders: &BTreeMap<Sha256Digest, Leader>,
+        leaders: &BTreeMap<Sha256Digest, LeadersOf>,
         position: u32,
         row: &Row,
         twins: &mut Twins,
@@ -105,7 +112,10 @@ impl FindAsk<'_> {
                 return Ok(Some(Source::Kept(images)));
             }
         }
-        let leader = leaders.get(&self.works.twin(position, row));
+        let Some(of_key) = leaders.get(&self.works.twin(position, row)) else { return Ok(None) };
+        // What is not there as it was is copied to nobody.
+        let is_there = |leader: &&Leader| leader.stored.iter().all(|it| self.seen.is_there(it));
+        let leader = of_key.stored.as_ref().filter(is_there).or(of_key.other.as_ref());
         Ok(leader
             .filter(|leader| leader.position != position)
             .map(|leader| Source::Row { number: leader.number, scene_id: leader.scene_id.clone() }))
