@@ -8,9 +8,8 @@ use tokio::task::JoinSet;
 use crate::domain::batch::ClassId;
 use crate::domain::event::{RowFinished, RowWork, RunEvent, Tags};
 use crate::domain::history::RowFate;
-use crate::domain::look::ImageCheck;
 use crate::domain::request::{ImageRequest, ImageSpec, LoadedReference};
-use crate::domain::row::{MAX_VARIANTS, Outcome, Row};
+use crate::domain::row::{Outcome, Row};
 use crate::domain::settings::OnBadRow;
 use crate::pipeline::context::RunContext;
 use crate::pipeline::fetch::{NoReferences, REFERENCE_ERROR, fetch};
@@ -201,8 +200,6 @@ impl Summary {
             work.images_stored += u32::from(report.ending == VariantEnding::Stored);
             work.images_invalid += u32::from(report.ending == VariantEnding::NotAnImage);
         }
-        let mut checks = [ImageCheck::default(); MAX_VARIANTS as usize];
-        checks.iter_mut().zip(reports).for_each(|(check, report)| *check = report.check);
         // The first image that did not come explains the row, if it can tell why.
         let mut missing = reports.iter().filter(|report| report.ending != VariantEnding::Stored);
         let explained = missing.clone().find(|report| report.reason.is_some());
@@ -213,7 +210,10 @@ impl Summary {
             reason: worst.and_then(|report| report.reason.clone()),
             sent_at: reports.iter().filter_map(|report| report.sent_at).min(),
             named_at: reports.iter().filter_map(|report| report.ended_at).max(),
-            work: work.looked_at(&checks[..reports.len().min(checks.len())]),
+            work: match reports {
+                [only] => work.looked_at(&[only.check()]),
+                _ => work.looked_at(&reports.iter().map(VariantReport::check).collect::<Vec<_>>()),
+            },
         }
     }
 }
