@@ -1,6 +1,8 @@
 //! The one task that owns the counters: numbers events, counts them, feeds the gates, and hands
 //! them to whoever keeps and shows them.
 
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::mpsc::error::TrySendError;
@@ -9,7 +11,7 @@ use tokio::task::JoinHandle;
 
 use crate::domain::event::{RunEvent, Stamped};
 use crate::domain::measure::Measure;
-use crate::pipeline::keeper::{Keeper, KeeperHandle, Kept};
+use crate::pipeline::keeper::{Keeper, KeeperHandle, Kept, Views, show};
 use crate::pipeline::stop::{Stop, StopReason};
 use crate::ports::clock::Clock;
 use crate::ports::journal::JournalStore;
@@ -32,8 +34,57 @@ enum Message {
 /// The way to the event task.
 #[derive(Clone, Debug)]
 pub struct EventHandle {
-    queue: mpsc::Sender<Message>,
+    way: Way,
     stop: Arc<Stop>,
+}
+
+#[derive(Clone, Debug)]
+enum Way {
+    /// To a task, which hands events on to be kept.
+    Task(mpsc::Sender<Message>),
+    /// Nobody keeps them: whoever emits one counts and shows it, and no task is woken for it.
+    Direct(Arc<Counter>),
+}
+
+/// Counts and shows events where they are emitted.
+struct Counter {
+    clock: Arc<dyn Clock>,
+    measure: Arc<Mutex<Measure>>,
+    stop: Arc<Stop>,
+    is_doomed: AtomicBool,
+    /// Who is shown them, and the number of the last one.
+    views: Mutex<(Views, u64)>,
+}
+
+impl fmt::Debug for Counter {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Counter").field("is_doomed", &self.is_doomed).finish_non_exhaustive()
+    }
+}
+
+impl Counter {
+    fn count(&self, event: RunEvent) {
+        let elapsed = self.clock.elapsed();
+        // Only these say anything to a gate that may stop the run.
+        let may_doom = matches!(event, RunEvent::AttemptEnded(_) | RunEvent::RowFinished(_));
+        let reason = {
+            let mut measure = self.measure.lock().expect("no view panics");
+            measure.apply(&event, elapsed);
+            let looks = may_doom && !self.is_doomed.load(Ordering::Relaxed);
+            if looks { measure.doomed(elapsed) } else { None }
+        };
+        if let Some(reason) = reason {
+            self.is_doomed.store(true, Ordering::Relaxed);
+            self.stop.drain(StopReason::Gate(reason));
+        }
+        let mut views = self.views.lock().expect("a view that panics is caught");
+        let (views, seq) = &mut *views;
+        *seq += 1;
+        if !views.is_empty() {
+            let stamped = Stamped { seq: *seq, ts: self.clock.now(), event };
+            *views = show(std::mem::take(views), std::slice::from_ref(&stamped));
+        }
+    }
 }
 
 /// What the event task needs.
@@ -55,9 +106,13 @@ pub struct EventTask {
 impl EventHandle {
     /// Takes one event; waits when too many wait already.
     pub async fn emit(&self, event: RunEvent) {
+        let queue = match &self.way {
+            Way::Task(queue) => queue,
+            Way::Direct(counter) => return counter.count(event),
+        };
         // The common case costs no waiting machinery.
-        let sent = match self.queue.try_send(Message::Event(event)) {
-            Err(TrySendError::Full(message)) => self.queue.send(message).await.is_ok(),
+        let sent = match queue.try_send(Message::Event(event)) {
+            Err(TrySendError::Full(message)) => queue.send(message).await.is_ok(),
             Err(TrySendError::Closed(_)) => false,
             Ok(()) => true,
         };
@@ -78,8 +133,10 @@ impl EventHandle {
     }
 
     async fn ask(&self, message: fn(oneshot::Sender<()>) -> Message) {
+        // What is counted at once needs no question.
+        let Way::Task(queue) = &self.way else { return };
         let (reply, answer) = oneshot::channel();
-        let sent = self.queue.send(message(reply)).await.is_ok();
+        let sent = queue.send(message(reply)).await.is_ok();
         if !sent || answer.await.is_err() {
             self.died();
         }
@@ -97,9 +154,16 @@ impl EventHandle {
 impl EventTask {
     /// Starts the task. It ends when every handle is gone and its queue is empty.
     pub fn spawn(self) -> (EventHandle, JoinHandle<()>) {
-        let (queue, inbox) = mpsc::channel(QUEUE);
         let stop = Arc::clone(&self.stop);
-        (EventHandle { queue, stop }, tokio::spawn(self.work(inbox)))
+        if self.journal.is_none() {
+            let Self { clock, measure, views, seq, .. } = self;
+            let (is_doomed, views) = (AtomicBool::new(false), Mutex::new((views, seq)));
+            let counter = Counter { clock, measure, stop: Arc::clone(&stop), is_doomed, views };
+            let way = Way::Direct(Arc::new(counter));
+            return (EventHandle { way, stop }, tokio::spawn(std::future::ready(())));
+        }
+        let (queue, inbox) = mpsc::channel(QUEUE);
+        (EventHandle { way: Way::Task(queue), stop }, tokio::spawn(self.work(inbox)))
     }
 
     async fn work(self, mut inbox: mpsc::Receiver<Message>) {

@@ -120,8 +120,11 @@ impl Keeper {
     }
 }
 
+/// Who is shown events.
+pub(super) type Views = Vec<Box<dyn EventSink>>;
+
 /// Shows events. A view that panics is shown nothing more; the journal and the money go on.
-fn show(mut views: Vec<Box<dyn EventSink>>, stamped: &[Stamped]) -> Vec<Box<dyn EventSink>> {
+pub(super) fn show(mut views: Views, stamped: &[Stamped]) -> Views {
     views.retain_mut(|view| catch_unwind(AssertUnwindSafe(|| view.show(stamped))).is_ok());
     views
 }

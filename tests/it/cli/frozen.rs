@@ -38,6 +38,8 @@ fn freeze(run: &mut Run, ledger: &Path) -> bool {
         }
         let file = File::open(ledger.join("ledger.lock")).expect("a ledger has one");
         run.signal("STOP");
+        // It stops a moment later, and may give the lock back until then.
+        std::thread::sleep(Duration::from_millis(30));
         if file.try_lock().is_err() {
             return true;
         }
