@@ -38,9 +38,9 @@ const MAX_WAVE_RATIO: f64 = 1.15;
 /// Rows of the run without latency.
 const N_FAST_ROWS: u32 = 4_000;
 const SMALL_IMAGE: usize = 2 << 10;
-/// 1.42 to 1.47 where it was set to 1.5. Where system calls cost more beside the rest (they are more
-/// than half of a run), the same program takes 1.52 to 1.65 times the plain client; it is held to
-/// that, so that what makes a run slower is still found.
+/// 1.42 to 1.47 where it was set to 1.5. Where system calls cost more beside the rest (they are
+/// more than half of a run), the same program takes 1.52 to 1.65 times the plain client; it is held
+/// to that, so that what makes a run slower is still found.
 const MAX_PLAIN_RATIO: f64 = 1.7;
 /// The same with a look at each image, which the plain client does not have.
 const MAX_LOOKING_RATIO: f64 = 3.0;
