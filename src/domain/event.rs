@@ -14,7 +14,7 @@ use crate::domain::ledger::{CostSource, Evidence, UnknownClass};
 use crate::domain::look::{Flaws, ImageCheck, Look, n_duplicates};
 use crate::domain::money::NanoUsd;
 use crate::domain::request::ImageSpec;
-use crate::domain::row::Outcome;
+use crate::domain::row::{Outcome, Row};
 
 /// The name and version of the journal's format; it stands in its first event.
 pub const JOURNAL_SCHEMA: &str = "imagemill.journal/1";
@@ -396,6 +396,13 @@ pub struct Tags {
     pub variants: u8,
     /// Whether the row has references.
     pub has_refs: bool,
+}
+
+impl Tags {
+    /// Of a row that asks for this.
+    pub fn of(spec: Arc<ImageSpec>, row: &Row) -> Self {
+        Self { spec, variants: row.variants.get(), has_refs: !row.references.is_empty() }
+    }
 }
 
 fn is_none(count: &u32) -> bool {

@@ -1,8 +1,6 @@
 //! The one task that owns the counters: numbers events, counts them, feeds the gates, and hands
 //! them to whoever keeps and shows them.
 
-use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::mpsc::error::TrySendError;
@@ -11,7 +9,8 @@ use tokio::task::JoinHandle;
 
 use crate::domain::event::{RunEvent, Stamped};
 use crate::domain::measure::Measure;
-use crate::pipeline::keeper::{Keeper, KeeperHandle, Kept, Views, show};
+use crate::pipeline::counter::Counter;
+use crate::pipeline::keeper::{Keeper, Kept};
 use crate::pipeline::stop::{Stop, StopReason};
 use crate::ports::clock::Clock;
 use crate::ports::journal::JournalStore;
@@ -44,47 +43,6 @@ enum Way {
     Task(mpsc::Sender<Message>),
     /// Nobody keeps them: whoever emits one counts and shows it, and no task is woken for it.
     Direct(Arc<Counter>),
-}
-
-/// Counts and shows events where they are emitted.
-struct Counter {
-    clock: Arc<dyn Clock>,
-    measure: Arc<Mutex<Measure>>,
-    stop: Arc<Stop>,
-    is_doomed: AtomicBool,
-    /// Who is shown them, and the number of the last one.
-    views: Mutex<(Views, u64)>,
-}
-
-impl fmt::Debug for Counter {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("Counter").field("is_doomed", &self.is_doomed).finish_non_exhaustive()
-    }
-}
-
-impl Counter {
-    fn count(&self, event: RunEvent) {
-        let elapsed = self.clock.elapsed();
-        // Only these say anything to a gate that may stop the run.
-        let may_doom = matches!(event, RunEvent::AttemptEnded(_) | RunEvent::RowFinished(_));
-        let reason = {
-            let mut measure = self.measure.lock().expect("no view panics");
-            measure.apply(&event, elapsed);
-            let looks = may_doom && !self.is_doomed.load(Ordering::Relaxed);
-            if looks { measure.doomed(elapsed) } else { None }
-        };
-        if let Some(reason) = reason {
-            self.is_doomed.store(true, Ordering::Relaxed);
-            self.stop.drain(StopReason::Gate(reason));
-        }
-        let mut views = self.views.lock().expect("a view that panics is caught");
-        let (views, seq) = &mut *views;
-        *seq += 1;
-        if !views.is_empty() {
-            let stamped = Stamped { seq: *seq, ts: self.clock.now(), event };
-            *views = show(std::mem::take(views), std::slice::from_ref(&stamped));
-        }
-    }
 }
 
 /// What the event task needs.
@@ -154,25 +112,33 @@ impl EventHandle {
 impl EventTask {
     /// Starts the task. It ends when every handle is gone and its queue is empty.
     pub fn spawn(self) -> (EventHandle, JoinHandle<()>) {
-        let stop = Arc::clone(&self.stop);
-        if self.journal.is_none() {
-            let Self { clock, measure, views, seq, .. } = self;
-            let (is_doomed, views) = (AtomicBool::new(false), Mutex::new((views, seq)));
-            let counter = Counter { clock, measure, stop: Arc::clone(&stop), is_doomed, views };
-            let way = Way::Direct(Arc::new(counter));
-            return (EventHandle { way, stop }, tokio::spawn(std::future::ready(())));
-        }
+        let Self { clock, journal, views, measure, stop, seq } = self;
+        let handle = |way| EventHandle { way, stop: Arc::clone(&stop) };
+        let Some(journal) = journal else {
+            let counter = Counter::new(clock, measure, Arc::clone(&stop), views, seq);
+            return (handle(Way::Direct(Arc::new(counter))), tokio::spawn(std::future::ready(())));
+        };
         let (queue, inbox) = mpsc::channel(QUEUE);
-        (EventHandle { way: Way::Task(queue), stop }, tokio::spawn(self.work(inbox)))
+        let keeper =
+            Keeper { clock: Arc::clone(&clock), journal: Some(journal), views, stop: stop.clone() };
+        let work = Work { clock, keeper, measure, stop: Arc::clone(&stop), seq };
+        (handle(Way::Task(queue)), tokio::spawn(work.work(inbox)))
     }
+}
 
+/// What the task works with.
+struct Work {
+    clock: Arc<dyn Clock>,
+    keeper: Keeper,
+    measure: Arc<Mutex<Measure>>,
+    stop: Arc<Stop>,
+    seq: u64,
+}
+
+impl Work {
     async fn work(self, mut inbox: mpsc::Receiver<Message>) {
-        let Self { clock, journal, views, measure, stop, mut seq } = self;
-        let keeper = (journal.is_some() || !views.is_empty()).then(|| {
-            let may_wait = journal.is_some();
-            let (clock, stop) = (Arc::clone(&clock), Arc::clone(&stop));
-            Keeper { clock, journal, views, stop, may_wait }.spawn()
-        });
+        let Self { clock, keeper, measure, stop, mut seq } = self;
+        let keeper = keeper.spawn();
         let mut group = Vec::with_capacity(GROUP);
         let mut kept = Vec::with_capacity(GROUP);
         let mut is_doomed = false;
@@ -185,9 +151,7 @@ impl EventTask {
                         Message::Event(event) => {
                             measure.apply(&event, clock.elapsed());
                             seq += 1;
-                            if keeper.is_some() {
-                                kept.push(Kept::Event(Stamped { seq, ts: clock.now(), event }));
-                            }
+                            kept.push(Kept::Event(Stamped { seq, ts: clock.now(), event }));
                         }
                         Message::Count(reply) => counted.push(reply),
                         Message::Flush(reply) => kept.push(Kept::Flush(reply)),
@@ -203,29 +167,14 @@ impl EventTask {
                 let _ = reply.send(());
             }
             for item in kept.drain(..) {
-                let is_kept = hand_over(keeper.as_ref(), item).await;
+                let is_kept = keeper.hand(item).await;
                 if !is_kept && !stop.is_broken() {
                     stop.drain(StopReason::Broken("nobody keeps the journal".to_owned()));
                 }
             }
         }
-        if let Some(keeper) = keeper
-            && let Err(error) = keeper.end().await
-        {
+        if let Err(error) = keeper.end().await {
             stop.drain(StopReason::Broken(format!("the journal's task failed: {error}")));
         }
-    }
-}
-
-/// Hands an item to the keeper; whether it took it. Without one, everything is kept already.
-async fn hand_over(keeper: Option<&KeeperHandle>, item: Kept) -> bool {
-    match (keeper, item) {
-        (Some(keeper), item) => keeper.hand(item).await,
-        (None, Kept::Flush(reply)) => {
-            // Whoever asked may be gone.
-            let _ = reply.send(());
-            true
-        }
-        (None, Kept::Event(_)) => true,
     }
 }

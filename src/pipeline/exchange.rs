@@ -11,7 +11,6 @@ use crate::domain::circuit::Health;
 use crate::domain::event::Ending;
 use crate::domain::failure::{FailureClass, Recourse};
 use crate::domain::image::StoredImage;
-use crate::domain::image_name::{ImageName, NameFacts};
 use crate::domain::ledger::{Evidence, UnknownClass};
 use crate::pipeline::admit::is_young;
 use crate::pipeline::context::RunContext;
@@ -168,7 +167,7 @@ pub(crate) async fn exchange(
     held: &Reservation,
     number: u32,
 ) -> Answer {
-    let mut body = match cx.images.begin(image_name(cx, job)).await {
+    let mut body = match cx.images.begin(job.image_name(cx)).await {
         Ok(body) => body,
         Err(error) => {
             let reason = with_sources(&error);
@@ -216,16 +215,6 @@ pub(crate) async fn exchange(
         }
         Err(ProviderError::Failed(failure)) => failed(cx, *failure, body).await,
     }
-}
-
-/// What the image is called.
-pub(crate) fn image_name(cx: &RunContext, job: &VariantJob) -> ImageName {
-    if cx.is_rehearsal() {
-        // Nothing is kept, so nothing is called anything.
-        return ImageName::default();
-    }
-    let (variant, spec) = (job.request.variant, &*job.request.spec);
-    cx.settings.names.name(&NameFacts { run_id: cx.run_id, row: &job.row, variant, spec })
 }
 
 /// Whether a reference is gone or not what it was, which concerns its rows alone. Whatever else

@@ -11,6 +11,7 @@ use crate::domain::event::{AttemptStarted, Ending, RunEvent, Tags};
 use crate::domain::failure::FailureClass;
 use crate::domain::history::{Past, Standing};
 use crate::domain::image::StoredImage;
+use crate::domain::image_name::{ImageName, NameFacts};
 use crate::domain::look::ImageCheck;
 use crate::domain::money::NanoUsd;
 use crate::domain::price::Quote;
@@ -19,7 +20,7 @@ use crate::domain::row::Row;
 use crate::pipeline::admit::{Admission, admit};
 use crate::pipeline::clock_watch::{Sent, hold_against_date};
 use crate::pipeline::context::RunContext;
-use crate::pipeline::exchange::{Answer, exchange, image_name};
+use crate::pipeline::exchange::{Answer, exchange};
 use crate::pipeline::lane::Permit;
 use crate::pipeline::lane_news::tell_lane;
 use crate::pipeline::ledger_task::Reservation;
@@ -52,6 +53,15 @@ impl VariantJob {
             let simulated = settings.is_simulated();
             work_identity(&self.row, request.variant, &request.spec, origin, simulated)
         })
+    }
+
+    /// What the image is called; a rehearsal keeps nothing, so nothing is called anything.
+    pub(crate) fn image_name(&self, cx: &RunContext) -> ImageName {
+        if cx.is_rehearsal() {
+            return ImageName::default();
+        }
+        let (variant, spec) = (self.request.variant, &*self.request.spec);
+        cx.settings.names.name(&NameFacts { run_id: cx.run_id, row: &self.row, variant, spec })
     }
 }
 
@@ -294,7 +304,7 @@ async fn attempt(
         attempt: report.attempts,
         max: job.quote.maximum,
         work: (!cx.is_rehearsal()).then(|| job.identity(cx)),
-        name: (!cx.is_rehearsal() && !cx.settings.names.is_usual()).then(|| image_name(cx, job)),
+        name: (!cx.is_rehearsal() && !cx.settings.names.is_usual()).then(|| job.image_name(cx)),
     };
     cx.events.emit(RunEvent::AttemptStarted(Box::new(started))).await;
     report.sent_at.get_or_insert(begun);

@@ -62,10 +62,8 @@ impl KeeperHandle {
 pub(super) struct Keeper {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) journal: Option<Box<dyn JournalStore>>,
-    pub(super) views: Vec<Box<dyn EventSink>>,
+    pub(super) views: Views,
     pub(super) stop: Arc<Stop>,
-    /// Whether views get a thread that may wait; in virtual time they are told on the spot.
-    pub(super) may_wait: bool,
 }
 
 impl Keeper {
@@ -112,11 +110,8 @@ impl Keeper {
             return;
         }
         let views = std::mem::take(&mut self.views);
-        self.views = match self.may_wait {
-            // Whoever reads the output may be slow; what is under way must not wait for that.
-            true => spawn_blocking(move || show(views, &stamped)).await.unwrap_or_default(),
-            false => show(views, &stamped),
-        };
+        // Whoever reads the output may be slow; what is under way must not wait for that.
+        self.views = spawn_blocking(move || show(views, &stamped)).await.unwrap_or_default();
     }
 }
 

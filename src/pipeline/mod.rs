@@ -3,6 +3,7 @@
 mod admit;
 mod clock_watch;
 pub mod context;
+mod counter;
 pub mod event_task;
 mod exchange;
 mod feed;

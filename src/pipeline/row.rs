@@ -102,11 +102,7 @@ pub(crate) async fn finish_lost(cx: &RunContext, row: &Row, position: u32) {
 }
 
 fn tags_of(cx: &RunContext, row: &Row, class: ClassId) -> Tags {
-    Tags {
-        spec: cx.batch.spec_for(class, row, &cx.settings.spec),
-        variants: row.variants.get(),
-        has_refs: !row.references.is_empty(),
-    }
+    Tags::of(cx.batch.spec_for(class, row, &cx.settings.spec), row)
 }
 
 /// Makes every image of the row; images of one row wait for permits side by side.

@@ -124,14 +124,18 @@ def azure_put(root, path, query, body, extra):
     send("PUT", url, body, headers)
 
 
-def write(servers, image):
-    client = boto3.client(
+def s3_client(servers):
+    return boto3.client(
         "s3",
         endpoint_url=servers.s3,
         region_name="us-east-1",
         aws_access_key_id="peer",
         aws_secret_access_key="peer-secret",
     )
+
+
+def write(servers, image):
+    client = s3_client(servers)
     client.create_bucket(Bucket="refs")
     client.put_object(Bucket="refs", Key=KEY, Body=image)
 
@@ -195,13 +199,7 @@ def check_rows(mill, servers, folder):
 
 def check_hand_over(mill, servers, folder):
     """Runs that are handed over: everything once, nothing written over, and what was left behind."""
-    client = boto3.client(
-        "s3",
-        endpoint_url=servers.s3,
-        region_name="us-east-1",
-        aws_access_key_id="peer",
-        aws_secret_access_key="peer-secret",
-    )
+    client = s3_client(servers)
     env = environment(servers, folder)
     rows = folder / "made.csv"
     rows.write_text("scene_id,prompt,n\nA,a cow,2\nB,a hen,1\n")

@@ -1,7 +1,7 @@
 //! Files of a run: private to their owner, whole or not there, and none that a link leads to.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::Path;
 
 use crate::adapters::output::error::{RunFolderError, at};
@@ -23,6 +23,44 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), RunFolderError> {
         Ok(())
     });
     written.map_err(|source| at(path, source))
+}
+
+/// A whole file of at most so many bytes; no link, and no pipe.
+///
+/// # Errors
+/// When it cannot be read, or is longer.
+pub(crate) fn read_small(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    let (file, about) = open_regular(path)?;
+    if about.len() > most {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(about.len()).unwrap_or_default());
+    file.take(most).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// The regular files of a folder and of those below it, named relative to `root`; what is not there
+/// has none, and no link is followed.
+///
+/// # Errors
+/// When the file system refuses.
+pub(crate) fn files_below(root: &Path, folder: &str) -> io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    let entries = match fs::read_dir(root.join(folder)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(names),
+        entries => entries?,
+    };
+    for entry in entries {
+        let entry = entry?;
+        let Ok(file) = entry.file_name().into_string() else { continue };
+        let (kind, name) = (entry.file_type()?, format!("{folder}/{file}"));
+        if kind.is_dir() {
+            names.extend(files_below(root, &name)?);
+        } else if kind.is_file() {
+            names.push(name);
+        }
+    }
+    Ok(names)
 }
 
 /// Makes a folder, and the missing ones above it, that only its owner can enter.

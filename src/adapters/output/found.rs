@@ -9,13 +9,13 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use crate::adapters::output::files::open_regular;
+use crate::adapters::output::files::{files_below, open_regular, read_small};
 use crate::adapters::output::images::{IMAGES, RAW};
 use crate::adapters::output::rebuild::Rebuilt;
 use crate::domain::digest::Sha256Digest;
 use crate::domain::ids::{AttemptId, RunId};
 use crate::domain::image::{ImageKind, StoredImage};
-use crate::domain::image_name::{ImageName, MAX_PARTS};
+use crate::domain::image_name::ImageName;
 use crate::domain::ledger::CostSource;
 use crate::domain::money::NanoUsd;
 
@@ -80,44 +80,24 @@ impl ImagesThere {
     /// When the file system refuses.
     pub fn look(run_folder: &Path, taken: &dyn Fn(&str) -> bool) -> io::Result<Self> {
         let mut there = Self { run_folder: run_folder.to_owned(), ..Self::default() };
-        there.look_into("", 0, taken)?;
-        Ok(there)
-    }
-
-    /// Looks into a folder of images, whose names begin with `above`.
-    fn look_into(
-        &mut self,
-        above: &str,
-        depth: usize,
-        taken: &dyn Fn(&str) -> bool,
-    ) -> io::Result<()> {
-        let folder = self.run_folder.join(IMAGES).join(above);
-        let entries = match fs::read_dir(&folder) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            entries => entries?,
-        };
-        for entry in entries {
-            let entry = entry?;
-            let Ok(file) = entry.file_name().into_string() else { continue };
-            let (kind, name) = (entry.file_type()?, format!("{above}{file}"));
-            if kind.is_dir() && depth + 1 < MAX_PARTS {
-                self.look_into(&format!("{name}/"), depth + 1, taken)?;
-            }
-            if !kind.is_file() || file.starts_with('.') || stem(&file).is_none() {
+        for path in files_below(run_folder, IMAGES)? {
+            let name = path[IMAGES.len() + 1..].to_owned();
+            let file = name.rsplit('/').next().unwrap_or_default();
+            if file.starts_with('.') || stem(file).is_none() {
                 continue;
             }
-            self.all.insert(name.clone());
-            if taken(&format!("{IMAGES}/{name}")) {
+            there.all.insert(name.clone());
+            if taken(&path) {
                 continue;
             }
-            match sidecar(&folder.join(&file).with_extension("json")) {
+            match sidecar(&run_folder.join(&path).with_extension("json")) {
                 // A copy was not paid for; whoever wants it makes it again.
                 Some(head) if head.copy_of.is_some() => {}
-                Some(head) => drop(self.told.insert(head.work, (name, head))),
-                None => drop(self.bare.insert(name)),
+                Some(head) => drop(there.told.insert(head.work, (name, head))),
+                None => drop(there.bare.insert(name)),
             }
         }
-        Ok(())
+        Ok(there)
     }
 
     /// Whether a file, named relative to the run's folder, is there.
@@ -185,11 +165,7 @@ fn kinds() -> impl Iterator<Item = ImageKind> {
 
 /// What a sidecar says; nothing when there is none that can be read.
 fn sidecar(path: &Path) -> Option<SidecarHead> {
-    let (file, about) = open_regular(path).ok()?;
-    let mut text = Vec::new();
-    let fits = about.len() <= MAX_SIDECAR;
-    fits.then(|| file.take(MAX_SIDECAR).read_to_end(&mut text).ok()).flatten()?;
-    serde_json::from_slice(&text).ok()
+    serde_json::from_slice(&read_small(path, MAX_SIDECAR).ok()?).ok()
 }
 
 /// The image in a file, when the file is there and is a whole one.

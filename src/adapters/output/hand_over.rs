@@ -14,7 +14,7 @@ use object_store::path::Path as Key;
 use object_store::{Error, GetOptions, ObjectStore, PutMode, PutOptions, PutPayload};
 use tokio::task::spawn_blocking;
 
-use crate::adapters::output::files::private_file;
+use crate::adapters::output::files::{files_below, private_file};
 use crate::adapters::output::images::{IMAGES, RAW};
 use crate::adapters::output::places::PLAN;
 use crate::domain::digest::Sha256Digest;
@@ -329,29 +329,10 @@ fn unreadable(name: &str, error: &io::Error) -> HandOverError {
 
 /// The images, sidecars and paid answers of a run, relative to its folder.
 fn files_of(folder: &Path) -> io::Result<Vec<String>> {
-    let mut names = Vec::new();
-    for below in [IMAGES, RAW] {
-        look_into(folder, below, &mut names)?;
-    }
+    let mut names = files_below(folder, IMAGES)?;
+    names.extend(files_below(folder, RAW)?);
+    names.retain(|name| !name.ends_with(".part"));
     Ok(names)
-}
-
-fn look_into(folder: &Path, below: &str, names: &mut Vec<String>) -> io::Result<()> {
-    let entries = match fs::read_dir(folder.join(below)) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        entries => entries?,
-    };
-    for entry in entries {
-        let entry = entry?;
-        let Ok(file) = entry.file_name().into_string() else { continue };
-        let (kind, name) = (entry.file_type()?, format!("{below}/{file}"));
-        if kind.is_dir() {
-            look_into(folder, &name, names)?;
-        } else if kind.is_file() && !file.ends_with(".part") {
-            names.push(name);
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -2,13 +2,13 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 
 use crate::adapters::output::error::RunFolderError;
-use crate::adapters::output::files::open_regular;
+use crate::adapters::output::files::read_small;
 use crate::adapters::output::replay::replay;
 use crate::adapters::output::runs::all_runs;
 use crate::domain::digest::Sha256Digest;
@@ -92,23 +92,12 @@ impl KeptImage {
     /// # Errors
     /// When one of them cannot be read, or is not what it was.
     pub fn read(&self) -> io::Result<(Bytes, Sidecar)> {
-        let text = whole(&self.path.with_extension("json"), MAX_SIDECAR)?;
+        let text = read_small(&self.path.with_extension("json"), MAX_SIDECAR)?;
         let sidecar: Sidecar = serde_json::from_slice(&text)?;
-        let bytes = whole(&self.path, MAX_IMAGE)?;
+        let bytes = read_small(&self.path, MAX_IMAGE)?;
         if Sha256Digest::of(&bytes) != self.sha256 || sidecar.sha256 != self.sha256 {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "it is not what it was"));
         }
         Ok((bytes.into(), sidecar))
     }
-}
-
-/// A whole file; no link, no pipe, and none that is longer.
-fn whole(path: &Path, most: u64) -> io::Result<Vec<u8>> {
-    let (file, about) = open_regular(path)?;
-    if about.len() > most {
-        return Err(io::ErrorKind::FileTooLarge.into());
-    }
-    let mut bytes = Vec::with_capacity(usize::try_from(about.len()).unwrap_or_default());
-    file.take(most).read_to_end(&mut bytes)?;
-    Ok(bytes)
 }

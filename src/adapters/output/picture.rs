@@ -1,12 +1,10 @@
 //! Reads the picture of a run from its folder: plan, journal, sidecars, and its last report.
 
-use std::fs;
-use std::io::Read;
 use std::path::Path;
 
 use serde::Deserialize;
 
-use crate::adapters::output::files::open_regular;
+use crate::adapters::output::files::read_small;
 use crate::adapters::output::places::PLAN;
 use crate::adapters::output::replay::{ReplayError, replay};
 use crate::adapters::output::row_names::read_row_names;
@@ -135,7 +133,7 @@ pub fn picture_of(
 }
 
 fn tell_report(picture: &mut RunPicture, run_folder: &Path) {
-    let report = small_file(&run_folder.join(REPORT));
+    let report = read_small(&run_folder.join(REPORT), MAX_FILE).ok();
     let report = report.and_then(|bytes| serde_json::from_slice::<ReportFacts>(&bytes).ok());
     let Some(report) = report else { return };
     let ReportFacts { exit, verdict, reason, images, cost, gates } = report;
@@ -193,7 +191,7 @@ pub fn tell_plan(picture: &mut RunPicture, plan: &Plan) {
 pub fn tell_sidecars(scene: &mut Scene, run_folder: &Path) {
     for image in &mut scene.images {
         let path = run_folder.join(&image.file).with_extension("json");
-        let facts = small_file(&path);
+        let facts = read_small(&path, MAX_FILE).ok();
         let facts = facts.and_then(|bytes| serde_json::from_slice::<SidecarFacts>(&bytes).ok());
         let Some(facts) = facts else { continue };
         image.pixels = facts.width.zip(facts.height).or(image.pixels);
@@ -207,14 +205,4 @@ pub fn tell_sidecars(scene: &mut Scene, run_folder: &Path) {
             .map(|it| SceneReference { name: it.name, sha256: it.sha256 })
             .collect();
     }
-}
-
-/// The bytes of a file that is there and is no larger than any of ours.
-fn small_file(path: &Path) -> Option<Vec<u8>> {
-    let (file, about): (fs::File, _) = open_regular(path).ok()?;
-    let mut bytes = Vec::new();
-    (about.len() <= MAX_FILE)
-        .then(|| file.take(MAX_FILE).read_to_end(&mut bytes).ok())
-        .flatten()?;
-    Some(bytes)
 }

@@ -10,12 +10,12 @@ use crate::commands::run::reports::{Asks, Reports};
 use crate::commands::run::result_rows::Results;
 use crate::commands::run::results::Written;
 use crate::commands::run::told::Told;
+use crate::commands::run::works::spec_of;
 use crate::commands::world::World;
 use crate::domain::batch::Batch;
 use crate::domain::ids::SceneId;
 use crate::domain::picture::SceneResult;
 use crate::domain::report::RunReport;
-use crate::domain::request::ImageSpec;
 use crate::domain::row::Row;
 use crate::domain::settings::RunSettings;
 use crate::report::progress::ProgressKind;
@@ -48,16 +48,6 @@ impl Shows {
         }
         Some(rows)
     }
-}
-
-/// What is asked of whom for a row.
-pub(super) fn spec_of(
-    settings: &RunSettings,
-    batch: &Batch,
-    position: u32,
-    row: &Row,
-) -> Arc<ImageSpec> {
-    batch.spec_for(batch.class_of(position), row, &settings.spec)
 }
 
 /// A live run that has ended.

@@ -41,7 +41,7 @@ impl Works<'_> {
 
     /// What is asked of the provider for a row.
     pub(super) fn spec(&self, position: u32, row: &Row) -> Arc<ImageSpec> {
-        self.batch.spec_for(self.batch.class_of(position), row, &self.settings.spec)
+        spec_of(self.settings, self.batch, position, row)
     }
 
     /// What an image is called in a run.
@@ -57,4 +57,14 @@ impl Works<'_> {
         let work = |variant| work_identity(row, variant, &spec, origin, simulated);
         row.variants.each().map(work).collect()
     }
+}
+
+/// What is asked of whom for a row of a batch.
+pub(super) fn spec_of(
+    settings: &RunSettings,
+    batch: &Batch,
+    position: u32,
+    row: &Row,
+) -> Arc<ImageSpec> {
+    batch.spec_for(batch.class_of(position), row, &settings.spec)
 }

@@ -24,7 +24,7 @@ use crate::domain::suggest::closest;
 pub const DEFAULT: &str = "{scene_id}-v{variant}";
 
 /// The most parts of a name, folders and the file: paths stay short.
-pub const MAX_PARTS: usize = 5;
+const MAX_PARTS: usize = 5;
 
 /// The most bytes that one place gives.
 const MAX_PLACE: u8 = 80;

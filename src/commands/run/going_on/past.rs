@@ -7,12 +7,13 @@ use crate::commands::failure::Failure;
 use crate::commands::run::going_on::GoingOn;
 use crate::commands::run::going_on::rows::is_settled;
 use crate::commands::run::planned::Planned;
+use crate::commands::run::works::spec_of;
 use crate::domain::event::{Ending, RowFinished, RunEvent, Tags};
 use crate::domain::history::MoneyPast;
 use crate::domain::ids::SceneId;
 use crate::domain::measure::Measure;
 use crate::domain::money::NanoUsd;
-use crate::domain::row::{Outcome, Row};
+use crate::domain::row::Outcome;
 use crate::domain::settings::RunSettings;
 use crate::exit::Exit;
 use crate::ports::rows::RowReader;
@@ -76,7 +77,7 @@ impl GoingOn {
         for (position, fate) in self.left.fates.iter().filter(|(_, fate)| is_settled(fate)) {
             let row = planned.reader.read(*position);
             let row = row.map_err(|error| Failure::new(Exit::Invalid, error))?;
-            let tags = tags_of(settings, planned, *position, &row);
+            let tags = Tags::of(spec_of(settings, &planned.batch, *position, &row), &row);
             let told = self.history.row(&row.scene_id);
             let is_told = told.is_some_and(|told| told.outcome == fate.outcome());
             let mut finished = fate.finished(told, &row.scene_id, tags);
@@ -127,14 +128,5 @@ impl GoingOn {
             variants: class.variants,
             has_refs: class.n_references > 0,
         }
-    }
-}
-
-fn tags_of(settings: &RunSettings, planned: &Planned, position: u32, row: &Row) -> Tags {
-    let class = planned.batch.class_of(position);
-    Tags {
-        spec: planned.batch.spec_for(class, row, &settings.spec),
-        variants: row.variants.get(),
-        has_refs: !row.references.is_empty(),
     }
 }

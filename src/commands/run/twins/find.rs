@@ -75,11 +75,7 @@ impl FindAsk<'_> {
         Twin {
             number: row.number,
             scene_id: row.scene_id.clone(),
-            tags: Tags {
-                spec: self.works.spec(position, row),
-                variants: row.variants.get(),
-                has_refs: !row.references.is_empty(),
-            },
+            tags: Tags::of(self.works.spec(position, row), row),
             images: of_row.iter().zip(row.variants.each()).map(image).collect(),
             source,
         }
