@@ -1,6 +1,5 @@
 //! Counts and shows the events of a run that keeps none, such as a rehearsal, where they are
-//! emitted:
-//! no task is woken for them.
+//! emitted: no task is woken for them.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
