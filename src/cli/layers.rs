@@ -155,16 +155,51 @@ pub enum Shape {
     List,
 }
 
-/// Variables that look like ours and mean nothing, each with the one that may be meant.
-pub fn unknown_variables(invocation: &Invocation) -> Vec<String> {
+/// A variable that looks like ours and means nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownVariable {
+    /// Its name.
+    pub name: String,
+    /// The one that is probably meant.
+    pub meant: Option<String>,
+}
+
+impl UnknownVariable {
+    /// Whether somebody who set it believes that it limits what is spent.
+    #[must_use]
+    pub fn is_limit(&self) -> bool {
+        let is_ours = |meant: &String| LIMITS.iter().any(|limit| limit.env() == *meant);
+        LIMIT_WORDS.iter().any(|word| self.name.contains(word))
+            || self.meant.as_ref().is_some_and(is_ours)
+    }
+}
+
+impl fmt::Display for UnknownVariable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.meant {
+            Some(meant) => write!(f, "{}; did you mean {meant}?", self.name),
+            None => f.write_str(&self.name),
+        }
+    }
+}
+
+/// The settings that limit what is spent.
+const LIMITS: [Setting; 2] = [LIMIT_PER_DAY, LIMIT_PER_RUN];
+
+/// Words in a variable's name that promise a limit of money.
+const LIMIT_WORDS: [&str; 4] = ["LIMIT", "BUDGET", "COST", "SPEND"];
+
+/// Variables that look like ours and mean nothing.
+#[must_use]
+pub fn unknown_variables(invocation: &Invocation) -> Vec<UnknownVariable> {
     let settings = SETTINGS.iter().map(Setting::env);
     let others = env_vars::ALL.iter().map(|variable| variable.name.to_owned());
     let known: Vec<String> = settings.chain(others).collect();
     let ours = invocation.env.keys().filter(|name| name.starts_with(SETTING_PREFIX));
     ours.filter(|name| !known.contains(name))
-        .map(|name| match closest(name, known.iter().map(String::as_str)) {
-            Some(meant) => format!("{name}; did you mean {meant}?"),
-            None => name.clone(),
+        .map(|name| UnknownVariable {
+            name: name.clone(),
+            meant: closest(name, known.iter().map(String::as_str)).map(str::to_owned),
         })
         .collect()
 }

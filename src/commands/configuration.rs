@@ -73,7 +73,8 @@ impl World {
     /// Environment over project file over user file, and what the nearest file says of gates.
     ///
     /// # Errors
-    /// When a file is invalid, or one named on the command line is missing.
+    /// When a file is invalid, one named on the command line is missing, or a variable that means
+    /// to limit what is spent has a wrong name.
     pub fn layers(&self) -> Result<(Layers, ConfigFile), Failure> {
         let (layers, config) = self.quiet_layers()?;
         for setting in &config.distrusted {
@@ -82,8 +83,14 @@ impl World {
                  config trust takes it as it is"
             ));
         }
-        for name in layers::unknown_variables(&self.invocation) {
-            self.printer.warn(&format!("unknown environment variable {name}"));
+        for variable in layers::unknown_variables(&self.invocation) {
+            let text = format!("unknown environment variable {variable}");
+            if variable.is_limit() {
+                let hint = "the limit it means would not hold: unset it, or set \
+                            IMAGEMILL_LIMIT_PER_DAY or IMAGEMILL_LIMIT_PER_RUN";
+                return Err(Failure::new(Exit::Invalid, text).with_hint(hint));
+            }
+            self.printer.warn(&text);
         }
         Ok((layers, config))
     }

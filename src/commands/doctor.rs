@@ -81,12 +81,11 @@ fn config_check(world: &World, layers: &Layers, config: &ConfigFile) -> Check {
         .map(|(setting, given)| format!("{} from {}", setting.key, given.origin))
         .collect();
     let unknown = layers::unknown_variables(&world.invocation);
-    if let Some(variable) = unknown.first() {
-        return Check::warn(
-            "config",
-            format!("{named}; unknown variable {variable}"),
-            "unset it, or correct its name",
-        );
+    let worst = unknown.iter().find(|it| it.is_limit()).or(unknown.first());
+    if let Some(variable) = worst {
+        let tell = if variable.is_limit() { Check::fail } else { Check::warn };
+        let text = format!("{named}; unknown variable {variable}");
+        return tell("config", text, "unset it, or correct its name");
     }
     if let Some(left_out) = config.distrusted.first() {
         return Check::warn(

@@ -4,6 +4,7 @@ pub mod canary;
 pub mod config;
 pub mod doctor;
 pub mod fetch;
+pub mod foreign;
 pub mod init;
 pub mod ledger;
 pub mod name_test;

@@ -3,6 +3,7 @@
 use clap::{Args, ValueEnum};
 
 use crate::cli::args::fetch::FetchArgs;
+use crate::cli::args::foreign::ForeignLimits;
 use crate::cli::args::{RowFormatArg, TEMPLATE};
 
 /// Arguments of `run`.
@@ -131,6 +132,10 @@ pub struct RunArgs {
     /// The most that this run may cost
     #[arg(long, value_name = "USD", help_heading = "Money")]
     pub limit_per_run: Option<String>,
+
+    /// What other tools call the limits
+    #[command(flatten)]
+    pub foreign_limits: ForeignLimits,
 
     /// Run only the first rows that fit the limit; the others are held
     #[arg(long, help_heading = "Money")]

@@ -81,6 +81,49 @@ fn wrong_settings_elsewhere_exit_with_3_and_say_where() {
 }
 
 #[test]
+fn a_limit_under_a_wrong_name_stops_the_command_before_a_dollar_moves() {
+    let sandbox = Sandbox::with_rows(1);
+    let args = "run rows.csv --live --provider sim --sim latency=1ms";
+    for (name, fix) in [
+        ("IMAGEMILL_LIMT_PER_DAY", "IMAGEMILL_LIMIT_PER_DAY"),
+        ("IMAGEMILL_DAILY_LIMIT", "IMAGEMILL_LIMIT_PER_DAY"),
+        ("IMAGEMILL_BUDGET", "IMAGEMILL_LIMIT_PER_RUN"),
+        ("IMAGEMILL_MAX_COST", "IMAGEMILL_LIMIT_PER_RUN"),
+    ] {
+        let ran = sandbox.run_with(&[(name, "0.01")], args).exits(3);
+        for part in ["error: ", name, fix, "the limit it means would not hold"] {
+            assert!(ran.stderr.contains(part), "{name}: {part}: {}", ran.stderr);
+        }
+        assert!(!sandbox.path("out").exists(), "{name}");
+        let told = sandbox.run_with(&[(name, "1"), ("IMAGEMILL_A", "1")], "doctor").everything();
+        assert!(told.contains(&format!("unknown variable {name}")), "{name}: {told}");
+    }
+    let ran = sandbox.run_with(&[("IMAGEMILL_QUALTY", "low")], "run rows.csv").exits(0);
+    let expect = "warning: unknown environment variable IMAGEMILL_QUALTY; did you mean";
+    assert!(ran.stderr.contains(expect), "{}", ran.stderr);
+}
+
+#[test]
+fn a_flag_that_others_call_their_limit_is_answered_with_ours() {
+    let sandbox = Sandbox::with_rows(1);
+    for (flag, ours) in [
+        ("--budget", "--limit-per-run"),
+        ("--max-cost", "--limit-per-run"),
+        ("--limit", "--limit-per-run"),
+        ("--daily-limit", "--limit-per-day"),
+    ] {
+        for args in [format!("{flag} 5"), format!("{flag}=5")] {
+            let ran = sandbox.run(&format!("run rows.csv {args}")).exits(2);
+            let stderr = &ran.stderr;
+            assert!(stderr.contains(&format!("unexpected argument '{flag} <")), "{stderr}");
+            assert!(stderr.contains(&format!("argument exists: '{ours}'")), "{stderr}");
+        }
+    }
+    let help = sandbox.run("run --help").exits(0).stdout;
+    assert!(!help.contains("--max-cost"), "{help}");
+}
+
+#[test]
 fn dry_run_has_three_names() {
     let sandbox = Sandbox::with_rows(1);
     for args in ["", "--mode dry-run", "--mode dry_run"] {
